@@ -1,0 +1,229 @@
+"""Runs instead of pages: a value for every page id, and queues of page ids, at the cost of their runs.
+
+source      the idea of periodic runs and leaps: warping cache simulation (Morelli and Reineke, PLDI 2022)
+left out    random access by position: the lists are only ever used at their ends
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+FOREVER = 1 << 62
+T = TypeVar("T")
+
+
+class Intervals(Generic[T]):
+    """A value for every id from 0 up, kept as runs of equal values.
+
+    >>> pte = Intervals("none"); pte.set(0, 4096, "young"); pte.set(32, 64, "old")
+    >>> pte.at(40), pte.at(64)
+    (('old', 64), ('young', 4096))
+    """
+
+    def __init__(self, value: T) -> None:
+        self.starts = [0]
+        self.values = [value]
+
+    def at(self, i: int) -> tuple[T, int]:
+        """The value at id `i`, and the first id behind the run that it belongs to."""
+        k = bisect_right(self.starts, i)
+        return self.values[k - 1], self.starts[k] if k < len(self.starts) else FOREVER
+
+    def set(self, low: int, high: int, value: T) -> None:
+        """Give the ids from `low` to below `high` one value."""
+        if low >= high:
+            return
+        starts, values = self.starts, self.values
+        i, j = bisect_left(starts, low), bisect_left(starts, high)
+        new_starts, new_values = [low], [value]
+        if j == len(starts) or starts[j] != high:  # the run that reaches over `high` keeps its rest
+            if values[j - 1] != value:
+                new_starts.append(high)
+                new_values.append(values[j - 1])
+        elif values[j] == value:
+            j += 1
+        if i and values[i - 1] == value:
+            del new_starts[0], new_values[0]
+        starts[i:j] = new_starts
+        values[i:j] = new_values
+
+    def runs(self, low: int, high: int) -> Iterator[tuple[int, int, T]]:
+        """The runs between `low` and `high`, clipped to it: first, first behind, value."""
+        while low < high:
+            value, end = self.at(low)
+            yield low, min(end, high), value
+            low = end
+
+    def copy(self) -> "Intervals[T]":
+        twin: Intervals[T] = Intervals(self.values[0])
+        twin.starts, twin.values = self.starts[:], self.values[:]
+        return twin
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Intervals) and (self.starts, self.values) == (other.starts, other.values)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Run(NamedTuple):
+    """Pages with ids from `first` up."""
+
+    first: int
+    count: int
+
+
+class Segment(NamedTuple):
+    """A part of a repeated pattern: `count` ids from `first`, beginning `stride` later in each repetition."""
+
+    first: int
+    count: int
+    stride: int
+
+    def shifted(self, repetitions: int) -> "Segment":
+        return self._replace(first=self.first + repetitions * self.stride)
+
+
+class Stripe(NamedTuple):
+    """The same pattern of segments, `times` times."""
+
+    segments: tuple[Segment, ...]
+    times: int
+
+    @property
+    def count(self) -> int:
+        return self.times * sum(segment.count for segment in self.segments)
+
+    def rest(self, used: int) -> "Stripe":
+        return Stripe(tuple(s.shifted(used) for s in self.segments), self.times - used)
+
+    def unrolled(self) -> Iterator[Run]:
+        for k in range(self.times):
+            yield from (Run(s.first + k * s.stride, s.count) for s in self.segments)
+
+
+class PageQueue:
+    """Page ids from tail (left, scanned) to head (right, where pages are put), as runs and stripes.
+
+    >>> queue = PageQueue([Run(0, 100)]); queue.take(32); queue.put(0, 32)
+    >>> list(queue.items)
+    [Run(first=32, count=68), Run(first=0, count=32)]
+    """
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self.items: deque[Run | Stripe] = deque()
+        self.length = 0
+        for run in runs:
+            self.put(*run)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def peek(self) -> Run:
+        """The run at the tail."""
+        item = self.items[0]
+        if isinstance(item, Stripe):
+            self.items.popleft()
+            if item.times > 1:
+                self.items.appendleft(item.rest(1))
+            self.items.extendleft(Run(s.first, s.count) for s in reversed(item.segments))
+            item = self.items[0]
+        assert isinstance(item, Run)
+        return item
+
+    def take(self, n: int) -> None:
+        """Take `n` pages of the run at the tail."""
+        first, count = self.peek()
+        if n == count:
+            self.items.popleft()
+        else:
+            self.items[0] = Run(first + n, count - n)
+        self.length -= n
+
+    def take_last(self, n: int) -> None:
+        """Take the last `n` pages off the head, where they were put just now in one run."""
+        first, count = self.items.pop()  # type: ignore[misc]
+        if count > n:
+            self.items.append(Run(first, count - n))
+        self.length -= n
+
+    def put(self, first: int, n: int) -> None:
+        """Put `n` pages with ids from `first` at the head."""
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Run) and last.first + last.count == first:
+            self.items[-1] = Run(last.first, last.count + n)
+        else:
+            self.items.append(Run(first, n))
+        self.length += n
+
+    def put_tail(self, page: int) -> None:
+        """Put one page at the tail."""
+        self.items.appendleft(Run(page, 1))
+        self.length += 1
+
+    def put_stripe(self, segments: list[Segment], times: int) -> None:
+        """Put a pattern `times` times at the head, joined to what continues there already."""
+        if not segments or not times:
+            return
+        if len(segments) == 1 and (times == 1 or segments[0].stride == segments[0].count):
+            self.put(segments[0].first, segments[0].count * times)
+            return
+        stripe = Stripe(tuple(segments), times)
+        self.length += stripe.count
+        while len(self.items) >= len(segments):
+            before = tuple(s.shifted(-1) for s in stripe.segments)
+            tail = [self.items[i - len(segments)] for i in range(len(segments))]
+            if tail != [Run(s.first, s.count) for s in before]:
+                break
+            for _ in before:
+                self.items.pop()
+            stripe = Stripe(before, stripe.times + 1)
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Stripe) and last.rest(last.times).segments == stripe.segments:
+            self.items[-1] = Stripe(last.segments, last.times + stripe.times)
+        else:
+            self.items.append(stripe)
+
+    def skip(self, times: int) -> None:
+        """Take `times` repetitions of the stripe at the tail."""
+        stripe = self.items[0]
+        assert isinstance(stripe, Stripe)
+        if times == stripe.times:
+            self.items.popleft()
+        else:
+            self.items[0] = stripe.rest(times)
+        self.length -= times * sum(s.count for s in stripe.segments)
+
+    def remove(self, low: int, high: int) -> int:
+        """Take the ids from `low` to below `high` out, wherever they are; how many there were."""
+        kept: deque[Run | Stripe] = deque()
+        removed = 0
+        for item in self.items:
+            if isinstance(item, Stripe):
+                ends = [(s.first, s.first + (item.times - 1) * s.stride) for s in item.segments]
+                reach = [(min(e), max(e) + s.count) for e, s in zip(ends, item.segments)]
+                if all(b <= low or a >= high for a, b in reach):
+                    kept.append(item)
+                    continue
+                pieces: Iterable[Run] = item.unrolled()
+            else:
+                pieces = (item,)
+            for first, count in pieces:
+                a, b = max(first, low), min(first + count, high)
+                if a >= b:
+                    kept.append(Run(first, count))
+                    continue
+                removed += b - a
+                if first < a:
+                    kept.append(Run(first, a - first))
+                if b < first + count:
+                    kept.append(Run(b, first + count - b))
+        self.items = kept
+        self.length -= removed
+        return removed
+
+    def ids(self) -> Iterator[int]:
+        """Every id, tail first."""
+        for item in self.items:
+            for first, count in item.unrolled() if isinstance(item, Stripe) else (item,):
+                yield from range(first, first + count)
