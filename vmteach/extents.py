@@ -70,14 +70,14 @@ class Run(NamedTuple):
     """Pages with ids from `first` up."""
 
     first: int
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Segment(NamedTuple):
     """A part of a repeated pattern: `count` ids from `first`, beginning `stride` later in each repetition."""
 
     first: int
-    count: int
+    count: int  # type: ignore[assignment]
     stride: int
 
     def shifted(self, repetitions: int) -> "Segment":
@@ -91,11 +91,22 @@ class Stripe(NamedTuple):
     times: int
 
     @property
-    def count(self) -> int:
+    def pages(self) -> int:
         return self.times * sum(segment.count for segment in self.segments)
 
     def rest(self, used: int) -> "Stripe":
         return Stripe(tuple(s.shifted(used) for s in self.segments), self.times - used)
+
+    def cut(self, *edges: int) -> Iterator["Stripe | Run"]:
+        """The same pages as stripes that no edge falls into, and single runs where one does."""
+        cuts = {0, self.times}
+        for s in self.segments:
+            for k in ((edge - s.first) // s.stride for edge in edges):
+                cuts |= {min(max(k, 0), self.times), min(max(k + 1, 0), self.times)}
+        points = sorted(cuts)
+        for a, b in zip(points, points[1:]):
+            part = Stripe(tuple(s.shifted(a) for s in self.segments), b - a)
+            yield from (part,) if b - a > 1 else part.unrolled()
 
     def unrolled(self) -> Iterator[Run]:
         for k in range(self.times):
@@ -140,13 +151,6 @@ class PageQueue:
             self.items[0] = Run(first + n, count - n)
         self.length -= n
 
-    def take_last(self, n: int) -> None:
-        """Take the last `n` pages off the head, where they were put just now in one run."""
-        first, count = self.items.pop()  # type: ignore[misc]
-        if count > n:
-            self.items.append(Run(first, count - n))
-        self.length -= n
-
     def put(self, first: int, n: int) -> None:
         """Put `n` pages with ids from `first` at the head."""
         last = self.items[-1] if self.items else None
@@ -169,7 +173,7 @@ class PageQueue:
             self.put(segments[0].first, segments[0].count * times)
             return
         stripe = Stripe(tuple(segments), times)
-        self.length += stripe.count
+        self.length += stripe.pages
         while len(self.items) >= len(segments):
             before = tuple(s.shifted(-1) for s in stripe.segments)
             tail = [self.items[i - len(segments)] for i in range(len(segments))]
@@ -195,32 +199,25 @@ class PageQueue:
         self.length -= times * sum(s.count for s in stripe.segments)
 
     def remove(self, low: int, high: int) -> int:
-        """Take the ids from `low` to below `high` out, wherever they are; how many there were."""
-        kept: deque[Run | Stripe] = deque()
-        removed = 0
+        """Take the ids from `low` to below `high` out, wherever they are; how many there were.
+
+        >>> queue = PageQueue(); queue.put_stripe([Segment(0, 8, 8), Segment(1000, 32, 32)], 50)
+        >>> queue.remove(0, 400), list(queue.items)
+        (400, [Run(first=1000, count=1600)])
+        """
+        kept, before = PageQueue(), self.length
         for item in self.items:
-            if isinstance(item, Stripe):
-                ends = [(s.first, s.first + (item.times - 1) * s.stride) for s in item.segments]
-                reach = [(min(e), max(e) + s.count) for e, s in zip(ends, item.segments)]
-                if all(b <= low or a >= high for a, b in reach):
-                    kept.append(item)
-                    continue
-                pieces: Iterable[Run] = item.unrolled()
-            else:
-                pieces = (item,)
-            for first, count in pieces:
-                a, b = max(first, low), min(first + count, high)
-                if a >= b:
-                    kept.append(Run(first, count))
-                    continue
-                removed += b - a
-                if first < a:
-                    kept.append(Run(first, a - first))
-                if b < first + count:
-                    kept.append(Run(b, first + count - b))
-        self.items = kept
-        self.length -= removed
-        return removed
+            for part in item.cut(low, high) if isinstance(item, Stripe) else (item,):
+                if isinstance(part, Stripe):
+                    kept.put_stripe([s for s in part.segments if not low <= s.first < high], part.times)
+                else:
+                    first, behind = part.first, part.first + part.count
+                    if first < low:
+                        kept.put(first, min(behind, low) - first)
+                    if behind > high:
+                        kept.put(max(first, high), behind - max(first, high))
+        self.items, self.length = kept.items, kept.length
+        return before - self.length
 
     def ids(self) -> Iterator[int]:
         """Every id, tail first."""

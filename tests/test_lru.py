@@ -1,0 +1,216 @@
+"""The engine against the page-at-a-time model, and what a run costs."""
+
+from functools import partial
+
+import pytest
+from cases import BIG_FUEL, Case, big_cases, cases, play
+from hypothesis import HealthCheck, given, settings
+
+from vmteach.disk import Disk
+from vmteach.extents import Intervals, PageQueue, Run, Segment
+from vmteach.leap import ACTIVE, INACTIVE
+from vmteach.lru import Reclaim
+from vmteach.pages import Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
+
+slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+few = partial(settings, suppress_health_check=slow, deadline=None, print_blob=True)
+
+
+def assert_same(case: Case, naive, engine: Reclaim) -> None:
+    """Every counter, list, page, page table and sample."""
+    counters = naive.counters()
+    assert {
+        name: {**engine.count, "now": engine.now, "in_flight": engine.disk.n}[name] for name in counters
+    } == counters
+    assert engine.samples == naive.samples
+    inactive = [page for queue in INACTIVE for page in engine.queues[queue].ids()]
+    assert inactive == naive.inactive_ids()
+    assert list(engine.queues[ACTIVE].ids()) == naive.active_ids()
+    assert engine.inactive == sum(not naive.page(page).outside for page in inactive)
+    mine = {
+        i: (page.state, page.writing)
+        for low, high, page in engine.pages.runs(0, engine.next_id)
+        if isinstance(page, Page)
+        for i in range(low, high)
+    }
+    assert mine == naive.pages()
+    tables = [[table.at(i)[0] for i in range(case.setup.shm)] for table in engine.processes.tables()]
+    assert tables == naive.ptes()
+    assert (engine.processes.current, engine.processes.address) == naive.cursor()
+    assert (list(engine.wanted), engine.oom) == (naive.wanted, naive.oom)
+
+
+def compare(case: Case, fuel: int | None = None) -> int:
+    """Requests taken in leaps, after the whole comparison with and without them."""
+    naive = play(case, fuel) if fuel else play(case)
+    for leaps in (False, True):
+        engine = Reclaim(case.setup, case.rules, leaps).run(case.copy, case.anon, case.horizon)
+        assert_same(case, naive, engine)
+    return engine.leapt
+
+
+@few(max_examples=250)
+@given(cases())
+def test_small_machines_agree_page_for_page(case):
+    compare(case)
+
+
+@few(max_examples=60)
+@given(big_cases())
+def test_long_runs_agree_page_for_page(case):
+    compare(case, BIG_FUEL)
+
+
+@pytest.mark.deep
+@few(max_examples=4_000)
+@given(cases())
+def test_deep_small_machines_agree_page_for_page(case):
+    compare(case)
+
+
+@pytest.mark.deep
+@few(max_examples=1_000)
+@given(big_cases())
+def test_deep_long_runs_agree_page_for_page(case):
+    compare(case, BIG_FUEL)
+
+
+def copying(pages: int, rules: Rules, shm: int = 600, mapped: int = 300) -> Case:
+    """A copy of `pages` beside shared memory of which the first `mapped` pages are mapped and active."""
+    dirty = PageState(Kind.SHM, dirty=True)
+    setup = Setup(
+        shm=shm,
+        inactive=(PageRun(mapped, shm - mapped, dirty), PageRun(shm, 900, PageState(Kind.FILE))),
+        active=(PageRun(0, mapped, dirty),),
+        processes=3,
+        ptes=(PteRun(0, mapped, Pte.OLD),),
+        slots=10_000,
+        batch=8,
+        costs=Costs(read=700_000),
+        service=300_000,
+        depth=64,
+    )
+    return Case(setup, rules, pages, False, None)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(),
+        Rules(objrmap=True, starts_io=True, clean_pass=True),
+        Rules(objrmap=True, starts_io=True, clean_pass=True, anchored=True),
+        Rules(objrmap=True, starts_io=True, rotate_written=True),
+    ],
+    ids=["stock", "patch", "anchored", "rotated"],
+)
+def test_leaps_happen_and_change_nothing(rules):
+    assert compare(copying(6_000, rules)) > 300
+
+
+def storm(ram_pages: int, processes: int = 100) -> Setup:
+    """Three quarters of the memory are shared; half of that is mapped, the rest unmapped and dirty."""
+    shm = ram_pages * 3 // 4
+    dirty = PageState(Kind.SHM, dirty=True)
+    return Setup(
+        shm=shm,
+        inactive=(
+            PageRun(shm // 2, shm - shm // 2, dirty),
+            PageRun(shm, ram_pages - shm, PageState(Kind.FILE)),
+        ),
+        active=(PageRun(0, shm // 2, dirty._replace(referenced=True)),),
+        processes=processes,
+        ptes=(PteRun(0, shm // 2, Pte.YOUNG),),
+        slots=ram_pages,
+        costs=Costs(visit=50, pte=25, convert=26_000, submit=500, read=48_828),
+    )
+
+
+GIB_PAGES = 1 << 18
+
+
+@pytest.mark.parametrize(
+    ("gib", "steps", "leapt"),
+    [(1, 58, 1018), (32, 548, 32712), (1024, 14806, 1046931)],
+    ids=["1 GiB", "32 GiB", "1 TiB"],
+)
+def test_steps_grow_with_seconds_and_not_with_pages(gib, steps, leapt):
+    """Exact counts: a leap that is lost shows here at once. A sample a simulated second is what is left."""
+    engine = Reclaim(storm(gib * GIB_PAGES), Rules()).run(gib * GIB_PAGES // 8)
+    assert (engine.steps, engine.leapt) == (steps, leapt)
+
+
+def test_processes_cost_nothing():
+    few_processes, many = (Reclaim(storm(GIB_PAGES, n), Rules()).run(GIB_PAGES // 8) for n in (100, 500))
+    assert many.steps <= few_processes.steps * 1.2
+
+
+def test_the_lists_as_a_picture_hold_every_page():
+    engine = Reclaim(storm(GIB_PAGES), Rules()).run(GIB_PAGES // 8)
+    assert sum(pages for pages, _, _ in engine.places(Where.INACTIVE)) == engine.inactive
+    assert sum(pages for pages, _, _ in engine.places(Where.ACTIVE)) == engine.active
+
+
+def test_anchor_and_rotation_exclude_each_other():
+    with pytest.raises(ValueError, match="anchored needs clean_pass and excludes rotate_written"):
+        Rules(clean_pass=True, anchored=True, rotate_written=True)
+
+
+def test_bad_setups_are_refused():
+    with pytest.raises(ValueError, match="processes must be between 1 and 1000000, got 0"):
+        Setup(shm=1, processes=0)
+    with pytest.raises(ValueError, match="slots_used must be between 0 and 4 pages, got 5"):
+        Setup(shm=1, slots=4, slots_used=5)
+
+
+def test_many_submissions_are_like_one_at_a_time():
+    """The closed forms of a full and of an idle disk, against a loop."""
+    for service, depth, cost, until in [
+        (100, 4, 30, 10**9),
+        (100, 4, 100, 10**9),
+        (10, 4, 35, 777),
+        (100, 8, 99, 5_000),
+    ]:
+        together, alone = Disk(service, depth), Disk(service, depth)
+        steps, now, sleeps, slept, done = together.submit_many(7, 50, cost, until)
+        clock, n, sleeping, sleep_ns, finished = 7, 0, 0, 0, 0
+        while n < 50 and clock < until:
+            n += 1
+            if alone.n == depth:
+                sleeping, sleep_ns, clock = sleeping + 1, sleep_ns + alone.due - clock, alone.due
+                finished += alone.settle(clock)
+            alone.submit(clock)
+            clock += cost
+            finished += alone.settle(clock)
+        assert (steps, now, sleeps, slept, done) == (n, clock, sleeping, sleep_ns, finished)
+        assert (together.n, together.due if together.n else 0) == (alone.n, alone.due if alone.n else 0)
+
+
+def test_intervals_against_a_dictionary():
+    import random
+
+    chance = random.Random(24)
+    runs, plain = Intervals("a"), dict.fromkeys(range(60), "a")
+    for _ in range(2_000):
+        low, high = sorted(chance.choices(range(61), k=2))
+        value = chance.choice("abc")
+        runs.set(low, high, value)
+        plain.update(dict.fromkeys(range(low, high), value))
+        assert [runs.at(i)[0] for i in range(60)] == list(plain.values())
+        assert all(a != b for a, b in zip(runs.values, runs.values[1:]))
+
+
+def test_removing_from_stripes_is_like_removing_from_a_list():
+    import random
+
+    chance = random.Random(5)
+    for _ in range(500):
+        queue = PageQueue([Run(0, 10)])
+        a, b = chance.randint(1, 4), chance.randint(1, 4)
+        queue.put_stripe([Segment(100, a, a), Segment(300, b, b)], chance.randint(2, 12))
+        queue.put(500, 5)
+        low, high = sorted(chance.choices(range(520), k=2))
+        expected = [i for i in queue.ids() if not low <= i < high]
+        gone = len(queue) - len(expected)
+        assert queue.remove(low, high) == gone
+        assert list(queue.ids()) == expected
+        assert len(queue) == len(expected)

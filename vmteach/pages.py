@@ -1,0 +1,196 @@
+"""A page, its page table entries, and everything that the reclaim starts from.
+
+source      docs/reclaim-rules.md, "What there is"
+left out    what 2.4 keeps of a page beside what reclaim looks at
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from vmteach.extents import FOREVER
+from vmteach.machine import Sysctls
+from vmteach.run import between
+
+SECOND = 1_000_000_000  # ns
+
+
+class Kind(Enum):
+    """What a page belongs to."""
+
+    SHM = "shm"  # the page cache of the shared memory object
+    SWAPCACHE = "swapcache"
+    FILE = "file"
+    ANON = "anon"  # no mapping
+
+
+class Buffers(Enum):
+    """Buffer heads on a page."""
+
+    NONE = "none"
+    DROPPABLE = "droppable"
+    BUSY = "busy"
+
+
+class PageState(NamedTuple):
+    """The flags of a page in memory that reclaim looks at."""
+
+    kind: Kind
+    dirty: bool = False
+    referenced: bool = False
+    pinned: bool = False
+    locked: bool = False
+    buffers: Buffers = Buffers.NONE
+    outside: bool = False  # its zone is not in the class that the request may use
+
+
+class PageRun(NamedTuple):
+    """`count` pages with ids from `first` up, in one state."""
+
+    first: int
+    count: int  # type: ignore[assignment]
+    state: PageState
+
+
+class Pte(Enum):
+    """A page table entry, as far as reclaim cares."""
+
+    NONE = 0
+    OLD = 1
+    YOUNG = 2
+
+
+class PteRun(NamedTuple):
+    """`count` page table entries from page `first` up, in one state."""
+
+    first: int
+    count: int  # type: ignore[assignment]
+    pte: Pte
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Time of one step, ns."""
+
+    visit: int = 100
+    pte: int = 50
+    convert: int = 1000
+    submit: int = 500
+    read: int = 50_000
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that the reclaim starts from."""
+
+    shm: int  # pages of the shared memory object
+    inactive: tuple[PageRun, ...] = ()  # tail first
+    active: tuple[PageRun, ...] = ()  # tail first
+    processes: int = 1
+    ptes: tuple[PteRun, ...] = ()  # of every process alike; the rest is NONE
+    hot: int = 0  # the first pages of the object, touched every second
+    slots: int = 0
+    slots_used: int = 0  # counts the initial SWAPCACHE pages and those swapped out
+    free: int = 0
+    min: int = 0
+    batch: int = 32  # SWAP_CLUSTER_MAX
+    sysctls: Sysctls = field(default_factory=Sysctls)
+    costs: Costs = field(default_factory=Costs)
+    service: int = 65_000  # ns a page of the swap disk
+    depth: int = 1024  # pages in flight
+    fs: bool = True  # the caller may enter the file system
+
+    def __post_init__(self) -> None:
+        between("processes", self.processes, 1, 1_000_000)
+        between("hot", self.hot, 0, self.shm, "pages")
+        between("slots_used", self.slots_used, 0, self.slots, "pages")
+        between("batch", self.batch, 1, 1 << 20, "pages")
+        between("depth", self.depth, 1, 1 << 30, "pages")
+        between("free", self.free, 0, FOREVER, "pages")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the patch and its what-ifs change in the reclaim."""
+
+    objrmap: bool = False  # a pte that goes takes the page's other ptes with it
+    starts_io: bool = False  # shmem_writepage writes the swapcache page at once
+    clean_pass: bool = False  # a search for clean pages before any writepage
+    anchored: bool = False  # ... that leaves the list as it is
+    rotate_written: bool = False  # a written page goes to the tail
+
+    def __post_init__(self) -> None:
+        if self.anchored and (self.rotate_written or not self.clean_pass):
+            raise ValueError("anchored needs clean_pass and excludes rotate_written, got " + repr(self))
+
+
+class Snapshot(NamedTuple):
+    """The counters at a whole second."""
+
+    second: int
+    free: int
+    slots_used: int
+    swapcache: int  # pages in memory of kind SWAPCACHE
+    pagecache: int  # pages in memory of kind SHM or FILE
+    writes: int
+    file_writes: int
+    swap_ins: int
+    copied: int
+    visits: int
+    clean_visits: int
+    conversions: int
+    frees: int
+    ptes: int
+    ptes_destroyed: int
+    minor_faults: int
+    major_faults: int
+    undone: int
+    activations: int
+    refilled: int
+    sleeps: int
+    slept: int
+    reading: int
+    swap_outs: int
+    passes: int
+    requests: int
+
+
+COUNTERS = Snapshot._fields[1:]
+
+
+class Where(Enum):
+    """The list that a page is on."""
+
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+    NOWHERE = "nowhere"  # in memory, off both lists: on its way to the disk under rotate_written
+
+
+class Page(NamedTuple):
+    """A page in memory: its flags, its list, and whether it is being written."""
+
+    state: PageState
+    where: Where
+    writing: bool = False
+
+
+class Absent(Enum):
+    """A page that is not in memory."""
+
+    GONE = "gone"
+    SWAPPED = "swapped out"  # a slot holds it
+
+
+@lru_cache(maxsize=4096)
+def changed_page(page: Page, where: Where | None, writing: bool | None, **flags: Any) -> Page:
+    """The page with some fields changed; equal pages are one object, which makes comparing them cheap."""
+    return Page(
+        page.state._replace(**flags),
+        page.where if where is None else where,
+        page.writing if writing is None else writing,
+    )
+
+
+def become(page: Page, where: Where | None = None, writing: bool | None = None, **flags: Any) -> Page:
+    return changed_page(page, where, writing, **flags)
