@@ -79,9 +79,7 @@ class Leap:
     def __init__(self, model: Reclaim, cycle: int, shifts: list[list[Shift]]) -> None:
         self.model, self.cycle, self.shifts = model, cycle, shifts
         requests = [model.history[i] for i in range(-cycle, 0)]
-        lines = [
-            (line, by) for request, moved in zip(requests, shifts) for line, by in zip(request.log, moved)
-        ]
+        lines = [(line, by) for request, moved in zip(requests, shifts) for line, by in zip(request.log, moved)]
         self.visits = [(line, by[0]) for line, by in lines if isinstance(line, Visit)]
         self.changes = [line for name in ("", *model.queues) for line in self._joined(name)]
         self.decisions = [(line, *by) for line, by in lines if isinstance(line, Decision)]
@@ -124,9 +122,7 @@ class Leap:
         model = self.model
         if not self.time:
             return FOREVER
-        return min(
-            (model.next_second - 1 - model.now) // self.time, -(-(model.horizon - model.now) // self.time)
-        )
+        return min((model.next_second - 1 - model.now) // self.time, -(-(model.horizon - model.now) // self.time))
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]

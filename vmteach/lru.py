@@ -76,6 +76,7 @@ class Reclaim:
         self.setup, self.rules, self.leaps, self.observe = setup, rules, leaps, observe
         self.now = 0
         self.next_second = SECOND
+        self.goal, self.horizon = 0, FOREVER  # of the workload: pages to copy, ns
         self.samples: list[Snapshot] = []
         self.oom = False
         self.wanted: deque[int] = deque()
@@ -441,9 +442,7 @@ class Reclaim:
             if not room:
                 n = self._limit(n, costs.visit)
                 self.queues[source].take(n)
-                self._move(
-                    Visit(source, ACTIVE, page, become(page, Where.ACTIVE, referenced=True), 0, n, first)
-                )
+                self._move(Visit(source, ACTIVE, page, become(page, Where.ACTIVE, referenced=True), 0, n, first))
                 return self._visited(n, costs.visit)
             n = min(n, room)
             if not rules.starts_io:
@@ -540,9 +539,7 @@ class Reclaim:
             self._tick(more * time)
         return 1 + max(more, 0), want
 
-    def _walk_run(
-        self, table: Intervals[Pte], first: int, n: int, pte: Pte, want: int
-    ) -> tuple[int, bool, int]:
+    def _walk_run(self, table: Intervals[Pte], first: int, n: int, pte: Pte, want: int) -> tuple[int, bool, int]:
         """try_to_swap_out for up to `n` equal ptes from page `first`.
 
         Pages still wanted; whether no page changed; how many other processes map what was unmapped.
@@ -751,7 +748,7 @@ class Reclaim:
             return
 
     def _shifts(self, cycle: int) -> list[list[Shift]] | None:
-        """How far each line of the last `cycle` requests moved on from a cycle before; None if they differ."""
+        """How far each line of the last `cycle` requests moved on since a cycle before; None if unlike."""
         history, shifts = self.history, []
         for i in range(-1, -1 - cycle, -1):
             new, old = history[i], history[i - cycle]
