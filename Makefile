@@ -1,0 +1,31 @@
+# Every target makes .venv first if it has to: see scripts/bootstrap.py, which does the work.
+
+# The first Python on PATH that will do; another one: make lab PYTHON=/path/to/python3.12
+SUITS = import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
+BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
+
+.PHONY: help lab test test-deep lint lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+lab:  ## open JupyterLab on the course (LABFLAGS="--no-browser --port=8899" for options)
+	$(BOOTSTRAP) lab $(LABFLAGS)
+
+test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
+	$(BOOTSTRAP) test $(TESTFLAGS)
+
+test-deep:  ## pass all tests, the long random ones too
+	$(BOOTSTRAP) test -m "" $(TESTFLAGS)
+
+lint:  ## check style, format and types
+	$(BOOTSTRAP) lint
+
+lock:  ## renew requirements/lock.txt (needs uv)
+	$(BOOTSTRAP) lock
+
+clean:  ## remove .venv and what the tools left behind
+	rm -rf .venv .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,299 @@
+"""What every chapter owes its reader, over all patch modules that there are."""
+
+import ast
+import csv
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from vmteach.figures import draw
+from vmteach.figures.style import number
+from vmteach.machine import PRESETS, Machine
+from vmteach.patches import STEMS
+from vmteach.run import Control, Run
+
+ROOT = Path(__file__).parent.parent
+PATCHES = [stem for stem in STEMS if (ROOT / "vmteach" / "patches" / f"{stem}.py").exists()]
+LABELS = ("changelog", "source", "before", "after", "left out")
+
+every_patch = pytest.mark.parametrize("stem", PATCHES)
+
+
+def patch(stem: str) -> ModuleType:
+    return import_module(f"vmteach.patches.{stem}")
+
+
+def figure(stem: str) -> ModuleType:
+    return import_module(f"vmteach.figures.{stem}")
+
+
+def scenario(stem: str, **stops: Any) -> Any:
+    """The scenario at these stops of the controls; a machine goes by its name."""
+    if "machine" in stops:
+        stops["machine"] = PRESETS[stops["machine"]]
+    return patch(stem).Scenario(**stops)
+
+
+def run(stem: str, label: str, **stops: Any) -> Run:
+    return patch(stem).simulate(scenario(stem, **stops), patch(stem).POLICIES[label])
+
+
+@cache
+def numbers(stem: str, label: str, *stops: tuple[str, Any]) -> Mapping[str, Any]:
+    """The numbers of a run. Only they are kept: the events of a big run are many."""
+    return run(stem, label, **dict(stops)).numbers
+
+
+def corners(stem: str) -> Iterator[tuple[tuple[str, Any], ...]]:
+    """Each way to have every control at its first or last stop."""
+    ends = [[(c.field, stop) for stop in (c.stops[0], c.stops[-1])] for c in patch(stem).CONTROLS]
+    return product(*ends)
+
+
+# ---- the module ----
+
+
+@every_patch
+def test_docstring_is_one_line_and_five_labelled_ones(stem):
+    point, blank, *lines = inspect.getdoc(patch(stem)).splitlines()
+    assert point.endswith(".")
+    assert blank == ""
+    assert tuple(re.findall(rf"^({'|'.join(LABELS)})  +\S", "\n".join(lines), re.M)) == LABELS
+
+
+@every_patch
+def test_scenario_and_policy_are_frozen_values(stem):
+    for kind in (patch(stem).Scenario, patch(stem).Policy):
+        assert is_dataclass(kind)
+        assert kind.__dataclass_params__.frozen
+    assert patch(stem).Scenario() == patch(stem).Scenario()
+
+
+@every_patch
+def test_every_scenario_has_a_machine_and_a_ratio(stem):
+    default = patch(stem).Scenario()
+    assert {"machine", "vm_cache_scan_ratio"} <= {field.name for field in fields(default)}
+    assert isinstance(default.machine, Machine)
+    assert default.machine == PRESETS[default.machine.name]
+    assert default.vm_cache_scan_ratio == 6
+
+
+@every_patch
+def test_policies_begin_with_the_kernel_before(stem):
+    module = patch(stem)
+    assert all(isinstance(policy, module.Policy) for policy in module.POLICIES.values())
+    assert next(iter(module.POLICIES)) == module.BEFORE
+    assert module.AFTER in module.POLICIES
+    assert module.POLICIES[module.BEFORE] != module.POLICIES[module.AFTER]
+    assert inspect.signature(module.simulate).parameters["policy"].default == module.POLICIES[module.AFTER]
+
+
+@every_patch
+def test_first_two_controls_are_those_of_every_chapter(stem):
+    machine, ratio, *own = patch(stem).CONTROLS
+    assert machine[:3] == ("machine", "machine size", tuple(PRESETS))
+    assert ratio[:3] == ("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60))
+    assert len(own) <= 2
+
+
+@every_patch
+def test_controls_turn_fields_of_the_scenario_and_begin_at_its_default(stem):
+    default = patch(stem).Scenario()
+    for control in patch(stem).CONTROLS:
+        assert isinstance(control, Control)
+        assert len(set(control.stops)) == len(control.stops) >= 2
+        value = getattr(default, control.field)
+        assert (value.name if control.field == "machine" else value) in control.stops, control.field
+
+
+@every_patch
+def test_a_reason_why_not_is_a_sentence(stem):
+    for control in patch(stem).CONTROLS:
+        assert control.matters or re.fullmatch(r".{20,}\.", control.why_not), control.field
+
+
+@every_patch
+def test_no_function_asks_which_policy_it_was_given(stem):
+    """Nothing is compared with a whole policy or with the label of one."""
+    wholes = {"policy", "label", "POLICIES", "BEFORE", "AFTER"}
+    for node in ast.walk(ast.parse(inspect.getsource(patch(stem)))):
+        if isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                named = side.value if isinstance(side, ast.Subscript) else side
+                assert not (isinstance(named, ast.Name) and named.id in wholes), ast.unparse(node)
+
+
+# ---- what it gives ----
+
+
+@every_patch
+def test_a_run_says_what_went_in_what_happened_and_its_numbers(stem):
+    module = patch(stem)
+    for label, policy in module.POLICIES.items():
+        given = module.simulate(module.Scenario(), policy)
+        assert (given.scenario, given.policy) == (module.Scenario(), policy)
+        assert isinstance(given.events, tuple)
+        assert all(isinstance(event, tuple) and hasattr(event, "_fields") for event in given.events)
+        assert given.numbers.keys() == module.simulate().numbers.keys(), label
+        for name, value in given.numbers.items():
+            assert isinstance(value, int | float | str), name
+            assert isinstance(value, str) or math.isfinite(value), name
+            assert not isinstance(value, str) or len(value) <= 40, name
+
+
+@every_patch
+def test_same_input_gives_the_same_run(stem):
+    for label in patch(stem).POLICIES:
+        one, other = run(stem, label), run(stem, label)
+        assert one.events == other.events
+        assert one.numbers == other.numbers
+
+
+@every_patch
+def test_frame_is_a_table_of_the_events(stem):
+    module = patch(stem)
+    events = module.simulate().events
+    assert len(module.simulate().frame) == len(events)
+
+
+@every_patch
+def test_before_and_after_differ(stem):
+    assert numbers(stem, patch(stem).BEFORE) != numbers(stem, patch(stem).AFTER)
+
+
+@every_patch
+def test_a_control_that_matters_changes_a_number_and_one_with_a_reason_changes_none(stem):
+    for control in patch(stem).CONTROLS:
+        changing = (label for label in patch(stem).POLICIES if changes_a_number(stem, label, control))
+        label = next(changing, None)
+        assert bool(label) == control.matters, f"{control.field} changes numbers of: {label}"
+
+
+def changes_a_number(stem: str, label: str, control: Control) -> bool:
+    first, *others = ((control.field, stop) for stop in control.stops)
+    return any(numbers(stem, label, other) != numbers(stem, label, first) for other in others)
+
+
+@every_patch
+def test_every_corner_of_the_controls_runs(stem):
+    every_corner_runs(stem, [label for label in patch(stem).POLICIES if not label.startswith("what if: ")])
+
+
+@pytest.mark.deep
+@every_patch
+def test_every_corner_of_the_controls_runs_in_every_what_if(stem):
+    every_corner_runs(stem, [label for label in patch(stem).POLICIES if label.startswith("what if: ")])
+
+
+def every_corner_runs(stem: str, labels: list[str]) -> None:
+    names = numbers(stem, patch(stem).AFTER).keys()
+    for stops, label in product(corners(stem), labels):
+        assert numbers(stem, label, *stops).keys() == names, (label, stops)
+
+
+@every_patch
+def test_a_ratio_of_0_is_refused_with_its_mending(stem):
+    with pytest.raises(ValueError, match=r"vm_cache_scan_ratio must be .* got 0"):
+        patch(stem).Scenario(vm_cache_scan_ratio=0)
+
+
+# ---- its picture ----
+
+
+def runs_of(stem: str, *labels: str, **stops: Any) -> dict[str, Run]:
+    return {label: run(stem, label, **stops) for label in labels}
+
+
+def filled(stem: str, runs: Mapping[str, Run]) -> tuple[str, str]:
+    """The title and the alt text of a picture of these runs."""
+    picture = figure(stem).layout(next(iter(runs.values())))
+    alt = figure(stem).fill(picture, runs, None)
+    return picture.finding, alt
+
+
+def as_shown(value: Any) -> set[str]:
+    """The ways in which a picture may write a number."""
+    if isinstance(value, str):
+        return {value}
+    rounded = {f"{value:,.{places}f}" for places in range(4)}
+    return {number(value), str(value), *rounded}
+
+
+def mentions(text: str, value: Any) -> bool:
+    return any(re.search(rf"(?<![\w.,]){re.escape(word)}(?![\w]|[.,]\d)", text) for word in as_shown(value))
+
+
+@every_patch
+def test_alt_text_says_a_number_of_the_runs_that_it_shows(stem):
+    runs = runs_of(stem, patch(stem).BEFORE, patch(stem).AFTER)
+    finding, alt = filled(stem, runs)
+    assert finding
+    assert len(alt) > 40
+    assert any(mentions(alt, value) for shown in runs.values() for value in shown.numbers.values()), alt
+
+
+@every_patch
+def test_another_run_gives_another_title_or_alt_text(stem):
+    before, after = (filled(stem, runs_of(stem, label)) for label in (patch(stem).BEFORE, patch(stem).AFTER))
+    assert before != after
+
+
+@every_patch
+def test_a_picture_can_be_filled_again(stem):
+    """One layout serves all runs of one frame key, in any order: what it says depends on the runs alone."""
+    frame_key: Callable[[Run], Any] = getattr(figure(stem), "frame_key", lambda run: None)
+    one, other = runs_of(stem, patch(stem).BEFORE), runs_of(stem, patch(stem).AFTER)
+    keys = [frame_key(next(iter(runs.values()))) for runs in (one, other)]
+    picture = figure(stem).layout(next(iter(one.values())))
+    for runs in (one, other, one) if keys[0] == keys[1] else (one, one):
+        assert (figure(stem).fill(picture, runs, None), picture.finding) == filled(stem, runs)[::-1]
+
+
+@every_patch
+def test_every_corner_of_the_controls_can_be_drawn(stem):
+    for stops in corners(stem):
+        finding, alt = filled(stem, runs_of(stem, patch(stem).BEFORE, patch(stem).AFTER, **dict(stops)))
+        assert finding, stops
+        assert alt, stops
+
+
+@every_patch
+def test_a_notebook_can_show_it(stem):
+    shown = draw(figure(stem), runs_of(stem, *patch(stem).POLICIES))
+    assert shown.alt
+    assert shown._repr_html_().startswith("<figure")
+
+
+# ---- one name everywhere ----
+
+
+def changelog_stems() -> set[str]:
+    with open(ROOT / "data" / "changelog.csv", encoding="utf-8", newline="") as file:
+        return {row["stem"] for row in csv.DictReader(file)}
+
+
+@every_patch
+def test_the_chapter_is_whole(stem):
+    chapter = f"{STEMS.index(stem) + 1:02d}_{stem}.ipynb"
+    parts = (f"vmteach/figures/{stem}.py", f"tests/test_{stem}.py", f"notebooks/{chapter}")
+    assert [part for part in parts if not (ROOT / part).is_file()] == []
+    assert stem in changelog_stems()
+
+
+def test_nothing_has_a_name_of_its_own():
+    patches = {path.stem for path in (ROOT / "vmteach" / "patches").glob("[a-z]*.py")}
+    figures = {path.stem for path in (ROOT / "vmteach" / "figures").glob("[a-z]*.py")} - {"style", "course"}
+    chapters = {path.stem[3:] for path in (ROOT / "notebooks").glob("*.ipynb")} - {"start_here"}
+    assert patches <= set(STEMS)
+    assert figures == patches
+    assert chapters == patches

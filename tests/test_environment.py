@@ -1,0 +1,223 @@
+"""What is installed, how, and that the pages which say so agree."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import vmteach
+from vmteach.patches import STEMS
+
+ROOT = Path(__file__).parent.parent
+PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
+SYSTEMS = (("linux", "posix"), ("darwin", "posix"), ("win32", "nt"))
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+PYPROJECT = tomllib.loads(text("pyproject.toml"))
+PROJECT = PYPROJECT["project"]
+DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
+TOOLS = [Requirement(line) for line in PROJECT["optional-dependencies"]["test"]]
+BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
+
+
+# ---- environment.yml ----
+
+
+def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
+    parts = yaml.safe_load(text("environment.yml"))["dependencies"]
+    conda = [Requirement(part) for part in parts if isinstance(part, str) and part != "pip"]
+    python = conda.pop([r.name for r in conda].index("python"))
+    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+    assert {r.name: r.specifier for r in conda} == {r.name: r.specifier for r in DIRECT}
+
+
+def test_environment_yml_installs_the_project_itself_with_pip():
+    page = yaml.safe_load(text("environment.yml"))
+    assert page["name"] == PROJECT["name"]
+    assert page["channels"] == ["conda-forge"]
+    assert page["dependencies"][-2:] == ["pip", {"pip": ["-e ."]}]
+
+
+def test_direct_dependencies_have_a_lower_bound_and_no_other():
+    assert all([s.operator for s in r.specifier] == [">="] for r in DIRECT)
+
+
+# ---- requirements/lock.txt ----
+
+
+def pins() -> list[tuple[Requirement, str]]:
+    """Each pin of the lock, with its hashes as one string."""
+    joined = text("requirements/lock.txt").replace("\\\n", " ")
+    lines = [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    return [(Requirement(line.split("--hash=")[0]), line) for line in lines]
+
+
+def test_every_pin_is_exact_and_has_hashes():
+    for pin, line in pins():
+        assert [s.operator for s in pin.specifier] == ["=="], pin.name
+        assert re.findall(r"--hash=sha256:[0-9a-f]{64}\b", line), pin.name
+
+
+def test_lock_names_no_host():
+    assert not re.search(r"://|--?(index|extra-index|find-links|trusted-host)", text("requirements/lock.txt"))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(("system", "os_name"), SYSTEMS, ids=[system for system, _ in SYSTEMS])
+def test_lock_has_one_version_of_every_package_that_pyproject_asks_for(python, system, os_name):
+    where = {
+        "python_full_version": python,
+        "python_version": ".".join(python.split(".")[:2]),
+        "sys_platform": system,
+        "os_name": os_name,
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    here = [pin for pin, _ in pins() if not pin.marker or pin.marker.evaluate(where)]
+    names = [canonicalize_name(pin.name) for pin in here]
+    assert len(names) == len(set(names))
+    versions = {name: next(iter(pin.specifier)).version for name, pin in zip(names, here, strict=True)}
+    for wanted in DIRECT + TOOLS + BUILD:
+        assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted.name
+
+
+# ---- scripts/bootstrap.py ----
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, working in a folder of its own and only noting what it would do."""
+    spec = importlib.util.spec_from_file_location("bootstrap_here", ROOT / "scripts" / "bootstrap.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.did = []
+    for name in ("LOCK", "PYPROJECT"):
+        monkeypatch.setattr(module, name, tmp_path / name)
+        (tmp_path / name).write_text("as it was", encoding="utf-8")
+    monkeypatch.setattr(module, "VENV", tmp_path / "a venv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / "a venv" / "stamp")
+    monkeypatch.setattr(module, "make_venv", lambda: (module.did.append("venv"), module.VENV.mkdir(exist_ok=True)))
+    monkeypatch.setattr(module, "install", lambda: module.did.append("install"))
+    return module
+
+
+def test_first_setup_makes_and_fills_the_environment_and_the_second_does_nothing(bootstrap):
+    bootstrap.setup()
+    bootstrap.setup()
+    assert bootstrap.did == ["venv", "install"]
+
+
+@pytest.mark.parametrize("changed", ["LOCK", "PYPROJECT"])
+def test_other_pins_are_installed_into_the_same_environment(bootstrap, changed):
+    bootstrap.setup()
+    getattr(bootstrap, changed).write_text("as it is now", encoding="utf-8")
+    bootstrap.setup()
+    assert bootstrap.did == ["venv", "install", "install"]
+
+
+def test_another_python_or_another_folder_makes_a_new_environment(bootstrap, monkeypatch):
+    bootstrap.setup()
+    monkeypatch.setattr(bootstrap.platform, "python_version", lambda: "3.14.9")
+    bootstrap.setup()
+    assert bootstrap.did == ["venv", "install"] * 2
+
+
+@pytest.mark.parametrize("before", [[], ["venv", "install"]], ids=["first", "later"])
+def test_a_setup_that_broke_off_is_begun_again_from_nothing(bootstrap, monkeypatch, before):
+    def breaks():
+        raise KeyboardInterrupt
+
+    if before:
+        bootstrap.setup()
+        bootstrap.LOCK.write_text("as it is now", encoding="utf-8")
+    with monkeypatch.context() as broken:
+        broken.setattr(bootstrap, "install", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            bootstrap.setup()
+    bootstrap.did.clear()
+    bootstrap.setup()
+    assert bootstrap.did == ["venv", "install"]
+
+
+def test_missing_parts_are_named_in_one_line(bootstrap):
+    assert bootstrap.why_not((3, 11), has_ensurepip=True) == ""
+    assert bootstrap.why_not((3, 14), has_ensurepip=True) == ""
+    for version, ensurepip, named in [
+        ((3, 12), False, "python3-venv"),
+        ((3, 10), True, "3.11 to 3.14"),
+        ((3, 15), True, "3.11 to 3.14"),
+    ]:
+        line = bootstrap.why_not(version, has_ensurepip=ensurepip)
+        assert named in line
+        assert len(line.splitlines()) == 1
+
+
+def test_bootstrap_tells_its_commands_and_refuses_others():
+    script = [sys.executable, str(ROOT / "scripts" / "bootstrap.py")]
+    helped = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert "lab, test" in helped.stdout
+    assert subprocess.run([*script, "fly"], capture_output=True).returncode == 2
+
+
+def test_no_news_is_valid_json(bootstrap):
+    (settings,) = json.loads(bootstrap.NO_NEWS).values()
+    assert settings == {"fetchNews": "false", "checkForUpdates": False}
+
+
+def test_the_page_that_make_lab_opens_is_there(bootstrap):
+    assert (ROOT / bootstrap.START).is_file()
+
+
+# ---- what the pages say ----
+
+
+def test_make_help_lists_every_target():
+    makefile = text("Makefile")
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split()
+    assert re.findall(r"^([a-z-]+):  ## .+", makefile, re.M) == targets
+
+
+def test_ci_makes_the_tests():
+    assert text(".ci/run").splitlines()[-1].endswith("make test")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_commands_that_a_page_names_are_targets(page):
+    targets = re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.M).group(1).split()
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", " ".join(re.findall(r"`[^`]+`", text(page)))))
+    assert named
+    assert named <= set(targets)
+
+
+def test_versions_agree():
+    assert yaml.safe_load(text("CITATION.cff"))["version"] == vmteach.__version__
+    assert f"## [{vmteach.__version__}]" in text("CHANGELOG.md")
+
+
+def test_citation_has_what_the_format_asks_for():
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)
+    assert citation["type"] == "software"
+
+
+def test_readme_lists_the_chapters_and_which_of_them_exist():
+    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \|", text("README.md"), re.M)
+    assert [int(number) for number, *_ in rows] == list(range(1, len(STEMS) + 1))
+    for (number, patch, chapter), stem in zip(rows, STEMS, strict=True):
+        path = f"notebooks/{int(number):02d}_{stem}.ipynb"
+        assert f"({path})" in chapter if (ROOT / path).exists() else chapter == "to come", patch

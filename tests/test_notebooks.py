@@ -1,0 +1,120 @@
+"""Every notebook is tidy, has the parts of a chapter, and runs twice in one kernel without complaint."""
+
+import ast
+import os
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from vmteach.patches import STEMS
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if path.stem[3:] in STEMS]
+LONGEST = 15  # lines of a code cell
+SECTIONS = (
+    "Why it hurt",
+    "Objectives",
+    "Before and after",
+    "One step by hand",
+    "Predict",
+    "Run",
+    "Vary",
+    "Map",  # only where there is such a map
+    "Change it",
+    "Does a real kernel do this?",
+    "Key points",
+)
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def headings(path: Path) -> list[str]:
+    """The Markdown headings, marks and all; not those in code fences."""
+    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    return re.findall(r"^#{1,2} .+$", re.sub(r"^```.*?^```", "", prose, flags=re.M | re.S), re.M)
+
+
+def test_names_are_numbers_and_stems():
+    names = {f"{i:02d}_{stem}" for i, stem in enumerate(("start_here", *STEMS))}
+    assert {path.stem for path in NOTEBOOKS} <= names
+
+
+@every_notebook
+def test_format_is_valid_and_for_any_python_3(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a missing or doubled cell id is only a warning to nbformat
+        nbformat.validate(read(path))
+    notebook = read(path)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "widgets" not in notebook.metadata
+
+
+@every_notebook
+def test_nothing_that_ran_is_kept(path):
+    for cell in code_cells(path):
+        assert (cell.id, cell.outputs, cell.execution_count) == (cell.id, [], None)
+
+
+@every_notebook
+def test_code_cells_are_short(path):
+    lengths = {cell.id: len(cell.source.splitlines()) for cell in code_cells(path)}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+@every_chapter
+def test_first_code_cell_only_imports(path):
+    first = ast.parse(code_cells(path)[0].source)
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in first.body)
+
+
+@every_chapter
+def test_sections_come_in_their_order(path):
+    title, *sections = headings(path)
+    assert title.startswith("# ")
+    expected = [f"## {name}" for name in SECTIONS if name != "Map" or "## Map" in sections]
+    assert sections == expected
+
+
+@every_notebook
+def test_runs_twice_in_one_kernel_without_complaint(path, tmp_path):
+    notebook = read(path)
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
+    with client.setup_kernel(env={**clean_environment(), "IPYTHONDIR": str(tmp_path)}):
+        for _ in ("first", "again"):
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
+                assert complaints(cell) == []
+
+
+def complaints(cell: nbformat.NotebookNode) -> list[str]:
+    """What a cell said on stderr, where warnings go. (An error has ended the test before.)"""
+    return [out.text for out in cell.get("outputs", ()) if out.get("name") == "stderr"]
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment, without what would change how a reader's kernel behaves."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MPL"))}
+
+
+@pytest.mark.parametrize(
+    "source", ["import warnings; warnings.warn('careful')", "import sys; print('oh', file=sys.stderr)"]
+)
+def test_a_complaint_would_be_seen(source, tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(notebook, kernel_name="python3").execute(env={**clean_environment(), "IPYTHONDIR": str(tmp_path)})
+    assert complaints(notebook.cells[0])
