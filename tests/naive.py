@@ -195,7 +195,12 @@ class Naive:
 
     def take_from_inactive(self, page: Page) -> None:
         """Take a page from wherever it is on the inactive list."""
-        (self.behind if page in self.behind else self.ahead).remove(page)
+        if self.ahead and self.ahead[-1] is page:  # just visited, the usual case
+            self.ahead.pop()
+        elif self.ahead and self.ahead[0] is page:  # met by the clean pass
+            self.ahead.popleft()
+        else:
+            (self.behind if page in self.behind else self.ahead).remove(page)
         self.left(page)
 
     def mapcount(self, page_id: int) -> int:

@@ -700,27 +700,38 @@ class Reclaim:
         self._tick(0)
 
     def places(self, where: Where) -> Iterator[tuple[int, Page, int]]:
-        """A list from tail to head as (pages, their state, processes that map the first of them).
+        """A list from tail to head as (pages, their state, processes that map them).
 
         The repetitions of a stripe are told in at most eight groups, each with its parts in
         proportion: close enough for a picture, and no dearer for a long list than for a short one.
         """
-        queues = INACTIVE if where is Where.INACTIVE else (ACTIVE,)
-        for item in (item for queue in queues for item in self.queues[queue].items):
-            if isinstance(item, Run):
-                for low, high, page in self.pages.runs(item.first, item.first + item.count):
-                    assert isinstance(page, Page)
-                    yield high - low, page, self.processes.mapcount(low)[0] if low < self.setup.shm else 0
-                continue
-            groups = min(8, item.times)
-            for g in range(groups):
-                times = item.times * (g + 1) // groups - item.times * g // groups
-                for s in item.segments:
-                    first = s.first + item.times * g // groups * s.stride
-                    page, _ = self.pages.at(first)
-                    assert isinstance(page, Page)
-                    mapcount = self.processes.mapcount(first)[0] if first < self.setup.shm else 0
-                    yield times * s.count, page, mapcount
+        recent: deque[tuple[int, int, Page, int]] = deque(maxlen=4)  # neighbours alternate between a few ranges
+
+        def alike(first: int) -> tuple[int, int, Page, int]:
+            for known in recent:
+                if known[0] <= first < known[1]:
+                    return known
+            page, end = self.pages.at(first)
+            assert isinstance(page, Page)
+            mapcount, same = self.processes.mapcount(first) if first < self.setup.shm else (0, FOREVER)
+            recent.appendleft((first, min(end, same), page, mapcount))
+            return recent[0]
+
+        for queue in INACTIVE if where is Where.INACTIVE else (ACTIVE,):
+            for item in self.queues[queue].items:
+                if isinstance(item, Run):
+                    first, behind = item.first, item.first + item.count
+                    while first < behind:
+                        _, end, page, mapcount = alike(first)
+                        yield min(end, behind) - first, page, mapcount
+                        first = end
+                    continue
+                groups = min(8, item.times)
+                for g in range(groups):
+                    start, end = item.times * g // groups, item.times * (g + 1) // groups
+                    for s in item.segments:
+                        _, _, page, mapcount = alike(s.first + start * s.stride)
+                        yield (end - start) * s.count, page, mapcount
 
     # ---- leaps
 

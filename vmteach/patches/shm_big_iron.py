@@ -12,6 +12,7 @@ left out    kswapd, user code, read-ahead, page tables that share pages unevenly
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from vmteach.lru import Reclaim
@@ -308,21 +309,24 @@ def vmstat(scenario: Scenario, samples: list[Snapshot]) -> list[Sampled]:
 
 def inactive_list(model: Reclaim) -> tuple[Place, ...]:
     """The inactive list from its tail, neighbours in one state joined."""
-    places: list[Place] = []
+    states: list[str] = []
+    counts: list[int] = []
     for pages, page, mapcount in model.places(Where.INACTIVE):
-        state = page_state(page, mapcount)
-        if places and places[-1].state == state:
-            places[-1] = Place(state, places[-1].pages + pages)
+        state = page_state(page, mapcount > 0)
+        if states and states[-1] == state:
+            counts[-1] += pages
         else:
-            places.append(Place(state, pages))
-    return tuple(places)
+            states.append(state)
+            counts.append(pages)
+    return tuple(map(Place, states, counts))
 
 
-def page_state(page: Page, mapcount: int) -> str:
+@cache
+def page_state(page: Page, mapped: bool) -> str:
     """The word for a page in the pictures."""
     if page.writing:
         return "writing"
-    if mapcount:
+    if mapped:
         return "mapped"
     if page.state.kind is Kind.SWAPCACHE:
         return "swapcache dirty" if page.state.dirty else "swapcache clean"
