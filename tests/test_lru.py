@@ -107,6 +107,20 @@ def test_leaps_happen_and_change_nothing(rules):
     assert compare(copying(6_000, rules)) > 300
 
 
+def test_a_horizon_within_a_request_for_anonymous_memory():
+    """Batches of three and pages in pairs: a request begins in the middle of a page (found by a random search)."""
+    dirty = PageState(Kind.SHM, dirty=True)
+    setup = Setup(
+        shm=40,
+        inactive=(PageRun(0, 40, dirty), PageRun(40, 900, PageState(Kind.FILE))),
+        slots=100,
+        batch=3,
+        costs=Costs(200_000, 200_000, 10_000, 10_000, 200_000),
+    )
+    for horizon in range(100_000_000, 103_000_000, 200_000):
+        compare(Case(setup, Rules(), 700, True, horizon))
+
+
 def storm(ram_pages: int, processes: int = 100) -> Setup:
     """Three quarters of the memory are shared; half of that is mapped, the rest unmapped and dirty."""
     shm = ram_pages * 3 // 4
@@ -214,3 +228,25 @@ def test_removing_from_stripes_is_like_removing_from_a_list():
         assert queue.remove(low, high) == gone
         assert list(queue.ids()) == expected
         assert len(queue) == len(expected)
+
+
+def test_a_stripe_begun_elsewhere_holds_the_same_pages():
+    import random
+
+    chance = random.Random(11)
+    done = 0
+    for _ in range(800):
+        queue = PageQueue()
+        a, b, c = (chance.randint(1, 6) for _ in range(3))
+        queue.put_stripe([Segment(0, a, a), Segment(500, b, b), Segment(900, c, c)][: chance.randint(2, 3)], 9)
+        left = chance.randint(0, a + b + c)
+        while left:
+            n = min(left, queue.peek().count)
+            queue.take(n)
+            left -= n
+        ids, length = list(queue.ids()), len(queue)
+        was_run = isinstance(queue.items[0], Run)
+        queue.rephase()
+        assert (list(queue.ids()), len(queue)) == (ids, length)
+        done += was_run and not isinstance(queue.items[0], Run)
+    assert done > 300

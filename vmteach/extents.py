@@ -188,6 +188,45 @@ class PageQueue:
         else:
             self.items.append(stripe)
 
+    def rephase(self) -> None:
+        """If a stripe is entered in the middle of its pattern, write it as one that begins here.
+
+        >>> queue = PageQueue(); queue.put_stripe([Segment(0, 8, 8), Segment(1000, 32, 32)], 50)
+        >>> queue.take(8); queue.take(15); queue.rephase()
+        >>> queue.items[0].segments
+        (Segment(first=1015, count=17, stride=32), Segment(first=8, count=8, stride=8), \
+Segment(first=1032, count=15, stride=32))
+        """
+        lead: list[Run] = []
+        for item in self.items:
+            if isinstance(item, Stripe):
+                break
+            lead.append(item)
+        else:
+            return
+        stripe = self.items[len(lead)]
+        assert isinstance(stripe, Stripe)
+        if not 0 < len(lead) <= len(stripe.segments):
+            return
+        cut = len(stripe.segments) - len(lead)  # the segment that the first run is the end of
+        before = [s.shifted(-1) for s in stripe.segments[cut:]]
+        missing = before[0].count - lead[0].count
+        whole = [Run(s.first, s.count) for s in before]
+        if missing < 0 or [Run(lead[0].first - missing, before[0].count), *lead[1:]] != whole:
+            return
+        split = stripe.segments[cut]
+        pattern = [Segment(lead[0].first, lead[0].count, split.stride), *before[1:], *stripe.segments[:cut]]
+        if missing:
+            pattern.append(split._replace(count=missing))
+        last = stripe.rest(stripe.times - 1).segments
+        rest = [
+            Run(last[cut].first + missing, last[cut].count - missing),
+            *(Run(s.first, s.count) for s in last[cut + 1 :]),
+        ]
+        for _ in range(len(lead) + 1):
+            self.items.popleft()
+        self.items.extendleft(reversed([Stripe(tuple(pattern), stripe.times), *rest]))
+
     def skip(self, times: int) -> None:
         """Take `times` repetitions of the stripe at the tail."""
         stripe = self.items[0]

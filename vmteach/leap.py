@@ -92,15 +92,13 @@ class Leap:
     def _joined(self, source: str) -> list[tuple[Visit, int]]:
         """The visits to one queue; those with neighbouring ids and the same effect are one."""
         lines: list[tuple[Visit, int]] = []
-        for visit, by in self.visits:
-            if visit.source != source:
-                continue
-            if lines:
-                last, last_by = lines[-1]
-                if last[:5] == visit[:5] and by == last_by and last.first + last.count == visit.first:
-                    lines[-1] = last._replace(count=last.count + visit.count), by
-                    continue
-            lines.append((visit, by))
+        for visit, by in (line for line in self.visits if line[0].source == source):
+            for i, (old, old_by) in enumerate(lines):
+                if old[:5] == visit[:5] and by == old_by and old.first + old.count == visit.first:
+                    lines[i] = old._replace(count=old.count + visit.count), by
+                    break
+            else:
+                lines.append((visit, by))
         return lines
 
     def longest(self) -> int:
@@ -119,10 +117,9 @@ class Leap:
         return k
 
     def _by_clock(self) -> int:
+        """No cycle may reach the next second, nor the horizon: the requests within it must still begin before."""
         model = self.model
-        if not self.time:
-            return FOREVER
-        return min((model.next_second - 1 - model.now) // self.time, -(-(model.horizon - model.now) // self.time))
+        return (min(model.next_second, model.horizon) - 1 - model.now) // self.time if self.time else FOREVER
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]
@@ -164,7 +161,8 @@ class Leap:
     def _by_queue(self, name: str) -> int:
         """What is taken must come from one long run, or from a stripe of the same pattern."""
         taken = self._segments(name, "source")
-        items = self.model.queues[name].items
+        queue = self.model.queues[name]
+        items = queue.items
         if name == ROTATED:  # as many as are sent off, and the same ones left over, so much further on
             was, now = (self.model.history[i].rotated for i in (-1 - self.cycle, -1))
             alike = now == tuple(page + self.submitted for page in was) and all(
@@ -175,6 +173,8 @@ class Leap:
             return FOREVER
         if not items:
             return 0
+        if len(taken) > 1 and isinstance(items[0], Run):
+            queue.rephase()
         item = items[0]
         if isinstance(item, Stripe):
             return item.times if tuple(s.shifted(1) for s in taken) == item.segments else 0

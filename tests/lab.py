@@ -1,0 +1,140 @@
+"""A JupyterLab of our own, and a chapter opened in it."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+READY = """async () => {
+  const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
+  await panel.context.ready; await panel.sessionContext.ready; await panel.sessionContext.session.kernel.info; return true }"""
+CELLS = "const cells = window.jupyterapp.shell.currentWidget.content.model.cells; const code = [];\n" + (
+    "for (let i = 0; i < cells.length; i++) if (cells.get(i).type === 'code') code.push(cells.get(i));\n"
+)
+ERRORS = f"""() => {{ {CELLS} const found = [];
+  for (const cell of code) for (let j = 0; j < cell.outputs.length; j++) {{
+    const output = cell.outputs.get(j);
+    if (output.type === 'error') found.push(output.toJSON().ename + ': ' + output.toJSON().evalue);
+  }}
+  return found }}"""
+DONE = f"""() => {{ {CELLS}
+  return code.every((cell) => cell.executionCount !== null && cell.executionState !== 'running')
+    || ({ERRORS})().length > 0 }}"""
+
+
+class Lab(NamedTuple):
+    """Where it listens, and the folder that it serves."""
+
+    url: str
+    token: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def jupyterlab(scratch: Path) -> Iterator[Lab]:
+    """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id."""
+    folders = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
+    for name in folders:
+        (scratch / name).mkdir(parents=True)
+    notices = scratch / "SETTINGS" / "@jupyterlab" / "apputils-extension"
+    notices.mkdir(parents=True)
+    (notices / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
+    port, token = free_port(), secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--allow-root", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
+    command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with (scratch / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, env={**os.environ, **places}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(f"{url}/api/status?token={token}", server, scratch / "log")
+            yield Lab(url, token)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"JupyterLab did not come up:\n{log.read_text()[-2000:]}")
+
+
+class Visit:
+    """A page of the browser with a chapter open; it notes requests that leave, and errors on the console."""
+
+    def __init__(self, browser: Any, lab: Lab) -> None:
+        self.lab = lab
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1400})
+        self.page = self.context.new_page()
+        self.strangers: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", self._request)
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith((self.lab.url, self.lab.url.replace("http", "ws"), "data:", "blob:")):
+            self.strangers.append(request.url)
+
+    def open(self, notebook: str) -> None:
+        """Open a notebook and wait until its kernel answers."""
+        self.page.goto(f"{self.lab.url}/lab/tree/{notebook}?token={self.lab.token}&reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1", timeout=60_000)
+        self.page.evaluate(READY)
+
+    def run_all(self) -> None:
+        """Run every cell and wait for the last."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+        self.page.wait_for_function(DONE, timeout=180_000)
+
+    def errors(self) -> list[str]:
+        """The errors that cells gave."""
+        return list(self.page.evaluate(ERRORS))
+
+    def explorer(self) -> Any:
+        """The first explorer of the chapter, scrolled to, with its first picture."""
+        self.page.evaluate(
+            """() => { const panel = window.jupyterapp.shell.currentWidget; const cells = panel.content.model.cells;
+            for (let i = 0; i < cells.length; i++) if (cells.get(i).sharedModel.getSource().includes('explore(')) {
+              panel.content.activeCellIndex = i; panel.content.scrollToItem(i, 'start'); return; } }"""
+        )
+        face = self.page.locator(".vmt").first
+        face.wait_for(timeout=60_000)
+        face.scroll_into_view_if_needed()
+        self.page.wait_for_function("() => document.querySelector('.vmt img')?.src.startsWith('blob:')", timeout=60_000)
+        return face
+
+    def close(self) -> None:
+        self.context.close()

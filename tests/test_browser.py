@@ -1,0 +1,119 @@
+"""The chapters in a real browser: run, and every control moved."""
+
+import time
+from pathlib import Path
+
+import pytest
+from lab import Visit, jupyterlab
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+SHOTS = Path(__file__).parent.parent / "build" / "screenshots"
+CHAPTERS = [path.name for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+EXPLORED = [name for name in CHAPTERS if "explore(" in (NOTEBOOKS / name).read_text()]
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser, lab):
+    visit = Visit(browser, lab)
+    yield visit
+    visit.close()
+
+
+def picture(face) -> str:
+    return face.evaluate(
+        """async (face) => { const b = await (await fetch(face.querySelector('img').src)).arrayBuffer();
+        const d = new Uint8Array(await crypto.subtle.digest('SHA-256', b)); return Array.from(d.slice(0, 8)).join('.') }"""
+    )
+
+
+def press(face, control, key: str) -> None:
+    """Press a key on a control and wait for the answer to it."""
+    answers = int(face.get_attribute("data-answers") or 0)
+    control.press(key)
+    for _ in range(400):
+        if int(face.get_attribute("data-answers") or 0) > answers:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no answer to a key in 8 s")
+
+
+def move(face, control) -> bool:
+    """Go to the other end and back by keyboard; whether the picture or the numbers changed on the way."""
+    before = picture(face), face.locator(".vmt-numbers").inner_text()
+    changed = False
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
+        at = control.input_value()
+        control.press(key)
+        if control.input_value() == at:
+            continue
+        _settle(face)
+        changed = changed or (picture(face), face.locator(".vmt-numbers").inner_text()) != before
+    return changed
+
+
+def _settle(face) -> None:
+    """Wait until nothing is being asked any more."""
+    for _ in range(400):
+        if "vmt-busy" not in (face.get_attribute("class") or ""):
+            return
+        time.sleep(0.02)
+    raise AssertionError("the explorer was busy for 8 s")
+
+
+@pytest.mark.parametrize("notebook", EXPLORED)
+def test_chapter_runs_and_its_controls_are_alive(visit, notebook):
+    visit.open(notebook)
+    visit.run_all()
+    assert visit.errors() == []
+    face = visit.explorer()
+    _settle(face)
+    for control in face.locator('input[type="range"]').all():
+        declared_dead = control.get_attribute("aria-describedby") is not None
+        assert move(face, control) or declared_dead, control.get_attribute("data-field")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    face.screenshot(path=SHOTS / f"{notebook[:-6]}.png")
+    first = face.locator('input[type="range"]').first
+    box = first.bounding_box()
+    visit.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    _settle(face)
+    assert first.input_value() == "0"
+    face.locator("button", has_text="Reset").click()
+    _settle(face)
+    assert visit.strangers == []
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("notebook", [name for name in CHAPTERS if name not in EXPLORED])
+def test_page_runs(visit, notebook):
+    visit.open(notebook)
+    visit.run_all()
+    assert (visit.errors(), visit.strangers, visit.complaints) == ([], [], [])
+
+
+def test_letters_do_not_reach_the_notebook(visit):
+    """On a focused control `b` would insert a cell, and `dd` delete one."""
+    visit.open("08_shm_big_iron.ipynb")
+    visit.run_all()
+    face = visit.explorer()
+    count = "() => window.jupyterapp.shell.currentWidget.content.model.cells.length"
+    cells = visit.page.evaluate(count)
+    face.locator('input[type="range"]').first.focus()
+    visit.page.keyboard.type("bddrm")
+    assert visit.page.evaluate(count) == cells
+
+
+def test_outputs_are_accessible(visit):
+    """axe-core over the outputs: nothing serious or critical in the explorer and the pictures."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    visit.open("08_shm_big_iron.ipynb")
+    visit.run_all()
+    visit.explorer()
+    found = axe.run(visit.page, context=".jp-Notebook .vmt").response["violations"]
+    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []

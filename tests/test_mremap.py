@@ -1,0 +1,619 @@
+"""mremap: the facts table by row, the invariants by random search, a dictionary of pages as second way."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+
+from vmteach.machine import PRESETS
+from vmteach.patches import mremap
+from vmteach.patches.mremap import (
+    AFTER,
+    BEFORE,
+    CASES,
+    EFAULT,
+    EINVAL,
+    ENOMEM,
+    FIXED,
+    INVARIANTS,
+    MAYMOVE,
+    PLENTY,
+    POLICIES,
+    TODAY,
+    AddressSpace,
+    Asserted,
+    Broke,
+    Call,
+    Ignored,
+    Left,
+    Returned,
+    Scenario,
+    Unmapped,
+    Vma,
+    do_mmap,
+    do_munmap,
+    run_call,
+    search,
+    simulate,
+)
+from vmteach.run import changed
+
+P = 4096
+A, B, FREE, TASK_SIZE = 0x10000, 0x40000, 0x80000, 0xC000_0000
+S, D = Vma(A, A + 4 * P, "rw-"), Vma(B, B + 8 * P, "r--")
+FAR = 1000  # mappings below the limit: no limit is in sight
+EMPTY = Vma(B, B, "rw-")
+MOVED = Vma(B, B + 4 * P, "rw-")
+UNMAP, ZERO = "fix of the unmap result", "fix of the zero length"
+
+
+def asked(call: str, below_limit: int = 0, **more: Any) -> Scenario:
+    return Scenario(call=call, below_limit=below_limit, **more)
+
+
+def outcome(call: str, below_limit: int, policy: str) -> tuple[int, tuple[Vma, ...], str]:
+    """What the call returned, the mappings it left, and the invariants it broke."""
+    events = simulate(asked(call, below_limit), POLICIES[policy]).events
+    result = next(e.result for e in events if isinstance(e, Returned))
+    left = next(e.vmas for e in events if isinstance(e, Left))
+    return result, left, ", ".join(e.invariant for e in events if isinstance(e, Broke))
+
+
+def vma(start: int, pages: int, prot: str) -> Vma:
+    return Vma(start, start + pages * P, prot)
+
+
+# (row, call, mappings below the limit, before, after): M less the mappings that stand
+ROWS = [
+    (1, "move nothing", FAR, (B, (S, EMPTY), "I1"), (EINVAL, (S,), "")),
+    (
+        2,
+        "move nothing to the border",
+        FAR,
+        (TASK_SIZE, (S, Vma(TASK_SIZE, TASK_SIZE, "rw-")), "I1"),
+        (EINVAL, (S,), ""),
+    ),
+    (3, "move 4 pages as none", FAR, (EFAULT, (), "I3"), (EINVAL, (S,), "")),
+    (4, "empty onto itself", FAR, (EINVAL, (S,), ""), (EINVAL, (S,), "")),
+    (5, "nothing onto itself", FAR, (A, (S,), ""), (A, (S,), "")),
+    (6, "empty in place", FAR, (A, (), ""), (A, (), "")),
+    (7, "shrink", FAR, (A, (vma(A, 1, "rw-"),), ""), (A, (vma(A, 1, "rw-"),), "")),
+    (8, "move", FAR, (B, (MOVED,), ""), (B, (MOVED,), "")),
+    (
+        9,
+        "duplicate",
+        FAR,
+        (TASK_SIZE // 3, (S, vma(TASK_SIZE // 3, 4, "rw-")), ""),
+        (TASK_SIZE // 3, (S, vma(TASK_SIZE // 3, 4, "rw-")), ""),
+    ),
+    (
+        10,
+        "move into a mapping",
+        0,
+        (B + 4 * P, (vma(A + P, 3, "rw-"), D, vma(B + 4 * P, 1, "rw-")), "I2, I5"),
+        (ENOMEM, (S, D), ""),
+    ),
+    (
+        11,
+        "move into a mapping",
+        1,
+        (
+            B + 4 * P,
+            (vma(A + P, 3, "rw-"), vma(B, 4, "r--"), vma(B + 4 * P, 1, "rw-"), vma(B + 5 * P, 3, "r--")),
+            "",
+        ),
+        (
+            B + 4 * P,
+            (vma(A + P, 3, "rw-"), vma(B, 4, "r--"), vma(B + 4 * P, 1, "rw-"), vma(B + 5 * P, 3, "r--")),
+            "",
+        ),
+    ),
+    (13, "shrink in the middle", 0, (B, (D,), "I4"), (ENOMEM, (D,), "")),
+    (
+        15,
+        "cut and move",
+        0,
+        (FREE, (vma(B + 4 * P, 4, "r--"), vma(FREE, 2, "r--")), "I5"),
+        (ENOMEM, (D,), ""),
+    ),
+    (
+        16,
+        "move out of the middle",
+        0,
+        (FREE, (D, vma(FREE, 1, "r--")), "I4"),
+        (FREE, (D, vma(FREE, 1, "r--")), "I4"),
+    ),
+    (
+        18,
+        "shrink and move",
+        15,
+        (EFAULT, (vma(A, 2, "rw-"),), "I3"),
+        (EFAULT, (vma(A, 2, "rw-"),), "I3"),
+    ),
+]
+IDS = [f"row{row[0]}" for row in ROWS]
+
+
+@pytest.mark.parametrize(("row", "call", "below_limit", "before", "after"), ROWS, ids=IDS)
+def test_facts_table(row, call, below_limit, before, after):
+    assert outcome(call, below_limit, BEFORE) == before
+    assert outcome(call, below_limit, AFTER) == after
+    assert CASES[call].row in (row, 10)  # row 11 is row 10 with room for one mapping
+
+
+def test_row3_loses_all_four_pages_of_s_although_it_fails():
+    events = simulate(asked("move 4 pages as none", FAR), POLICIES[BEFORE]).events
+    assert next(e.what for e in events if isinstance(e, Broke)) == "EFAULT, and yet 4 pages are gone"
+
+
+def test_row10_trips_the_assertion_of_2_4_22_and_loses_the_page_it_falls_on():
+    run = simulate(asked("move into a mapping", 0), POLICIES[BEFORE])
+    assert Asserted("insert_vm_struct: the place is taken") in run.events
+    assert run.numbers["bytes in two mappings (B)"] == P
+    assert [e.what for e in run.events if isinstance(e, Broke)] == [
+        "[0x40000, 0x48000) and [0x44000, 0x45000) overlap",
+        "1 page is overwritten and never freed",
+    ]
+
+
+def test_an_extended_neighbour_overlaps_without_any_assertion():
+    space = AddressSpace(descriptors=2)
+    do_mmap(space, B, 2 * P, "rw-", fill="n")
+    do_mmap(space, B + 2 * P, 2 * P, "r--", fill="d")
+    space.vmas.append(vma(FREE, 2, "rw-"))
+    space.map_count += 1
+    events = run_call(space, Call(FREE, P, P, MAYMOVE | FIXED, B + 2 * P), POLICIES[BEFORE])
+    assert not any(isinstance(e, Asserted) for e in events)
+    assert [e.invariant for e in events if isinstance(e, Broke)] == ["I2", "I4"]
+    assert space.vmas[:2] == [vma(B, 3, "rw-"), vma(B + 2 * P, 2, "r--")]
+
+
+def test_row15_leaves_two_orphan_pages_behind_a_mapping_of_two():
+    run = simulate(asked("cut and move", 0), POLICIES[BEFORE])
+    left = next(e for e in run.events if isinstance(e, Left))
+    assert [content for addr, content in left.pages if addr >= FREE] == ["d0", "d1", "d2", "d3"]
+    assert run.numbers["orphan pages"] == 2
+
+
+def test_the_zero_length_mapping_trips_the_tear_down():
+    space = asked("move nothing", FAR).space
+    run_call(space, asked("move nothing", FAR).arguments, POLICIES[BEFORE])
+    space.log = []
+    do_munmap(space, 0, TASK_SIZE)
+    assert Asserted("zap_page_range: an empty range") in space.log
+
+
+# Row 19 is our own reading of the same source: the target is cleared before anyone looks for the source.
+
+
+def test_row19_a_move_from_nowhere_destroys_its_target_until_long_after():
+    assert outcome("move from nowhere", FAR, BEFORE) == (EFAULT, (vma(B + P, 7, "r--"),), "I3")
+    assert outcome("move from nowhere", FAR, AFTER) == outcome("move from nowhere", FAR, BEFORE)
+    assert outcome("move from nowhere", FAR, TODAY) == (EFAULT, (D,), "")
+
+
+@pytest.mark.parametrize(("old", "new", "target"), [(0, 4, A), (4, 4, A - P), (4, 4, A + P), (4, 4, A + 3 * P)])
+def test_a_target_that_overlaps_the_source_is_refused(old, new, target):
+    for policy in POLICIES.values():
+        space = asked("move", FAR).space
+        assert policy.procedure(space, Call(A, old * P, new * P, MAYMOVE | FIXED, target), policy) == EINVAL
+        assert space.vmas == [S]
+
+
+def test_today_what_is_moved_after_shrinking_is_the_shorter_length():
+    events = simulate(asked("shrink and move", FAR), POLICIES[TODAY]).events
+    unmapped = [(e.start, e.end) for e in events if isinstance(e, Unmapped)]
+    assert unmapped == [(B, B + 2 * P), (A + 2 * P, A + 4 * P), (A, A + 2 * P)]
+
+
+# The two CVEs, the two fixes
+
+CALLS_A = ("move nothing", "move nothing to the border", "move 4 pages as none")
+CALLS_B = ("move into a mapping", "shrink in the middle", "cut and move")
+
+
+def test_the_patch_is_two_fields():
+    assert [change.field for change in changed(POLICIES[BEFORE], POLICIES[AFTER])] == [
+        "zero_length",
+        "unmap_result",
+    ]
+    assert list(POLICIES) == [BEFORE, UNMAP, ZERO, AFTER, TODAY]
+
+
+@pytest.mark.parametrize("call", CALLS_A)
+def test_claim_cve_2003_0985_is_cured_by_the_zero_length_fix_alone(call):
+    assert outcome(call, FAR, BEFORE)[2] and outcome(call, FAR, UNMAP)[2]
+    assert outcome(call, FAR, ZERO) == outcome(call, FAR, AFTER)
+    assert outcome(call, FAR, AFTER)[2] == ""
+
+
+@pytest.mark.parametrize("call", CALLS_B)
+def test_claim_cve_2004_0077_is_cured_by_the_unmap_result_alone(call):
+    assert outcome(call, 0, BEFORE)[2] and outcome(call, 0, ZERO)[2]
+    assert outcome(call, 0, UNMAP) == outcome(call, 0, AFTER) == (ENOMEM, *outcome(call, 0, AFTER)[1:])
+    assert outcome(call, 0, AFTER)[2] == ""
+
+
+@pytest.mark.parametrize("call", CALLS_B)
+def test_a_missing_descriptor_is_as_good_as_a_full_list(call):
+    before, after = (simulate(asked(call, FAR, descriptors=0), POLICIES[p]) for p in (BEFORE, AFTER))
+    assert before.numbers["ignored errors"] >= 1
+    assert (after.numbers["returned"], after.numbers["broken"]) == ("ENOMEM", "none")
+
+
+def test_residuals_rows_16_and_18_stay_after_and_are_gone_today():
+    assert outcome("move out of the middle", 0, AFTER)[2] == "I4"
+    assert outcome("shrink and move", 15, AFTER)[2] == "I3"
+    assert outcome("move out of the middle", 0, TODAY) == (ENOMEM, (D,), "")
+    assert outcome("shrink and move", 15, TODAY) == (B, (vma(B, 2, "rw-"),), "")
+
+
+def test_today_nothing_is_emptied_and_nothing_is_duplicated():
+    calls = ("empty in place", "empty onto itself", "nothing onto itself", "move nothing", "duplicate")
+    assert [outcome(call, FAR, TODAY) for call in calls] == [(EINVAL, (S,), "")] * 5
+
+
+@pytest.mark.parametrize("call", ["move", "move into a mapping"])
+def test_today_a_move_needs_six_mappings_below_the_limit(call):
+    assert [outcome(call, n, TODAY)[0] == ENOMEM for n in (0, 4, 5, 6, 7)] == [True, True, True, False, False]
+
+
+# Random address spaces and calls
+
+
+@st.composite
+def situations(draw, descriptors: Iterable[int] = (0, 1, 2, PLENTY, PLENTY)):
+    """An address space of up to four mappings, perhaps short of room, and a call that may not fit it."""
+    space = AddressSpace()
+    for number in range(draw(st.integers(1, 4))):
+        place, pages = draw(st.integers(0, 20)), draw(st.integers(1, 8))
+        do_mmap(space, place * P, pages * P, draw(st.sampled_from(("rw-", "r--"))), fill=f"{number}.")
+    space.limit = space.map_count + draw(st.sampled_from((0, 0, 1, 2, 5, 6, 9)))
+    space.descriptors = draw(st.sampled_from(tuple(descriptors)))
+    addr, target = draw(st.integers(0, 28)) * P, draw(st.integers(0, 36)) * P
+    old, new = draw(st.integers(0, 9 * P)), draw(st.one_of(st.integers(0, 9 * P), st.just(0)))
+    flags = draw(st.sampled_from((0, MAYMOVE, FIXED, MAYMOVE | FIXED, MAYMOVE | FIXED, MAYMOVE | FIXED)))
+    return space, Call(addr + draw(st.sampled_from((0,) * 9 + (12,))), old, new, flags, target)
+
+
+ENOUGH = settings(max_examples=300, deadline=None, print_blob=True)
+BUDGET = settings(
+    max_examples=3000,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def events_of(situation, policy: str):
+    space, call = situation
+    return run_call(space.copy(), call, POLICIES[policy])
+
+
+def breaks(situation, policy: str, *invariants: str) -> bool:
+    return any(isinstance(e, Broke) and e.invariant in invariants for e in events_of(situation, policy))
+
+
+def test_random_search_finds_cve_2003_0985_before_the_patch():
+    _, call = find(situations(), lambda s: breaks(s, BEFORE, "I1"), settings=BUDGET)
+    assert call.new_len == 0 and call.flags == MAYMOVE | FIXED and call.new_addr != call.addr
+
+
+@pytest.mark.parametrize("invariant", ["I2", "I5"])
+def test_random_search_finds_cve_2004_0077_before_the_patch(invariant):
+    lengthy = situations().filter(lambda s: s[1].new_len > 0)  # an empty mapping inside another breaks I2 too
+    found = find(lengthy, lambda s: breaks(s, BEFORE, invariant), settings=BUDGET)
+    ignored = {e.result for e in events_of(found, BEFORE) if isinstance(e, Ignored)}
+    assert ENOMEM in ignored
+
+
+@pytest.mark.parametrize("policy", [AFTER, TODAY])
+def test_random_search_finds_neither_after(policy):
+    with pytest.raises(NoSuchExample):
+        find(situations(), lambda s: breaks(s, policy, "I1", "I2", "I5"), settings=BUDGET)
+
+
+@given(situation=situations())
+@ENOUGH
+def test_i1_every_mapping_is_proper_after_the_patch(situation):
+    assert not breaks(situation, AFTER, "I1") and not breaks(situation, TODAY, "I1")
+
+
+@given(situation=situations())
+@ENOUGH
+def test_i2_mappings_never_overlap_after_the_patch(situation):
+    assert not breaks(situation, AFTER, "I2") and not breaks(situation, TODAY, "I2")
+
+
+@given(situation=situations())
+@ENOUGH
+def test_i5_every_page_has_its_mapping_after_the_patch(situation):
+    assert not breaks(situation, AFTER, "I5") and not breaks(situation, TODAY, "I5")
+
+
+@given(situation=situations())
+@ENOUGH
+def test_i3_after_the_patch_an_error_has_an_effect_only_after_an_unmapping_that_worked(situation):
+    """Rows 18 and 19: something was unmapped, and a later step refused. Nothing else is left of I3."""
+    events = events_of(situation, AFTER)
+    if breaks(situation, AFTER, "I3"):
+        assert any(isinstance(e, Unmapped) and e.result == 0 and e.start < e.end for e in events)
+        assert not any(isinstance(e, Ignored) for e in events)
+
+
+@given(situation=situations())
+@ENOUGH
+def test_i4_after_the_patch_success_lacks_its_effect_only_where_the_last_unmapping_failed(situation):
+    """Row 16. Nothing else is left of I4."""
+    events = events_of(situation, AFTER)
+    masked = Ignored("unmapping the old place", ENOMEM) in events
+    assert breaks(situation, AFTER, "I4") <= masked
+
+
+@given(situation=situations(descriptors=[PLENTY]))
+@ENOUGH
+def test_i3_and_i4_hold_today_while_there_is_memory_for_descriptors(situation):
+    assert not breaks(situation, TODAY, "I3", "I4")
+
+
+@pytest.mark.parametrize("policy", [BEFORE, AFTER, TODAY])
+@given(situation=situations())
+@ENOUGH
+def test_descriptors_are_conserved(policy, situation):
+    space, call = situation
+    total = space.descriptors + space.map_count
+    run_call(space, call, POLICIES[policy])
+    assert space.descriptors + space.map_count == total and space.descriptors >= 0
+
+
+def test_today_growing_up_to_a_neighbour_of_equal_rights_joins_it_and_frees_its_descriptor():
+    space = AddressSpace(descriptors=10)
+    for start, pages in ((A, 2), (A + 3 * P, 2)):
+        do_mmap(space, start, pages * P, "rw-")
+    assert POLICIES[TODAY].procedure(space, Call(A, 2 * P, 3 * P), POLICIES[TODAY]) == A
+    assert (space.vmas, space.map_count, space.descriptors) == ([vma(A, 5, "rw-")], 1, 9)
+
+
+def test_an_invariant_that_is_never_broken_is_not_tested_by_the_above():
+    assert sorted(search(POLICIES[BEFORE])) == sorted(INVARIANTS)
+    assert sorted(search(POLICIES[AFTER])) == ["I3", "I4"]
+    assert sorted(search(POLICIES[UNMAP])) == ["I1", "I2", "I3", "I4"]  # an empty mapping inside another
+    assert sorted(search(POLICIES[ZERO])) == ["I2", "I3", "I4", "I5"]
+
+
+# The second way: a dictionary of pages, and what the call promises
+
+World = dict[int, tuple[str, str]]
+
+
+def world(space: AddressSpace) -> World:
+    """Each mapped page with its content and its mapping's rights: they name it, as equal neighbours join."""
+    return {addr: (v.prot, space.pages.get(addr, "")) for v in space.vmas for addr in range(v.start, v.end, P)}
+
+
+def promised(pages: World, call: Call, result: int) -> World:
+    """What success owes: the target replaced, the tail cut off, the rest carried, the new pages empty."""
+    old, new = -(-call.old_len // P) * P, -(-call.new_len // P) * P
+    rights = pages.get(call.addr, ("", ""))[0]
+    kept = {offset: pages[call.addr + offset] for offset in range(0, min(old, new), P) if call.addr + offset in pages}
+    added = dict.fromkeys(range(old, new, P), (rights, ""))
+    target = range(result, result + new, P) if call.elsewhere else ()
+    gone = {*target, *range(call.addr, call.addr + old, P)}
+    there = {result + offset: page for offset, page in (kept | added).items()}
+    return {addr: page for addr, page in pages.items() if addr not in gone} | there
+
+
+@pytest.mark.parametrize("policy", [BEFORE, AFTER, TODAY])
+@given(situation=situations())
+@settings(ENOUGH, max_examples=600)
+def test_a_dictionary_of_pages_agrees_wherever_a_call_succeeds_and_no_error_was_ignored(policy, situation):
+    space, call = situation
+    start = world(space)
+    events = run_call(space, call, POLICIES[policy])
+    result = next(e.result for e in events if isinstance(e, Returned))
+    if result >= 0 and not any(isinstance(e, Ignored) for e in events):
+        expected = promised(start, call, result)
+        if policy == TODAY and call.fixed and -(-call.old_len // P) == -(-call.new_len // P):
+            # several mappings move with the gaps between them: what stood in the target's gaps stays
+            holes = {a for a in range(call.addr, call.addr + call.old_len, P) if a not in start}
+            shift = call.new_addr - call.addr
+            expected |= {a + shift: start[a + shift] for a in holes if a + shift in start}
+        assert world(space) == expected
+
+
+@given(situation=situations(), more=st.lists(st.tuples(st.integers(0, 28), st.integers(1, 8)), max_size=4))
+@settings(ENOUGH, max_examples=100)
+def test_mmap_and_munmap_agree_with_the_dictionary_too(situation, more):
+    space, _ = situation
+    space.limit, space.descriptors = FAR, PLENTY
+    pages = world(space)
+    for number, (place, length) in enumerate(more):
+        covered = range(place * P, (place + length) * P, P)
+        if number % 2:
+            assert do_munmap(space, place * P, length * P) == 0
+            pages = {addr: page for addr, page in pages.items() if addr not in covered}
+        else:
+            assert do_mmap(space, place * P, length * P, "rw-", fill="n") == place * P
+            pages |= {addr: ("rw-", f"n{i}") for i, addr in enumerate(covered)}
+        assert world(space) == pages
+        assert not INVARIANTS["I2"](space, Call(0, 0, 0), 0, space)
+
+
+# do_munmap and mmap by themselves
+
+
+@pytest.mark.parametrize(
+    ("addr", "length", "below_limit", "result"),
+    [
+        (B, 0, FAR, EINVAL),
+        (B + 1, P, FAR, EINVAL),
+        (TASK_SIZE, P, FAR, EINVAL),
+        (TASK_SIZE + P, P, FAR, EINVAL),
+        (FREE, P, 0, 0),  # nothing is there
+        (B + P, P, 0, ENOMEM),  # a hole strictly inside
+        (B + P, P, 1, 0),
+        (B, P, 0, 0),
+        (B + 7 * P, P, 0, 0),
+        (B, 8 * P, 0, 0),
+        (0, FREE, 0, 0),
+    ],
+)
+def test_do_munmap_results(addr, length, below_limit, result):
+    space = asked("cut and move", below_limit).space
+    assert do_munmap(space, addr, length) == result
+    assert (space.vmas == [D]) == (result != 0 or addr == FREE)
+
+
+def test_do_munmap_wants_a_descriptor_even_where_it_will_not_use_it():
+    assert do_munmap(asked("cut and move", FAR, descriptors=0).space, B, 8 * P) == ENOMEM
+
+
+def test_the_limit_is_soft_for_mmap_and_for_mremap():
+    space = AddressSpace(limit=1)
+    assert [do_mmap(space, n * 4 * P, P, "rw-") for n in range(3)] == [0, 4 * P, ENOMEM]
+    result = POLICIES[AFTER].procedure(space, Call(0, P, 2 * P, MAYMOVE | FIXED, FREE), POLICIES[AFTER])
+    assert (result, space.map_count) == (FREE, 2)
+    assert POLICIES[AFTER].procedure(space, Call(FREE, 0, P, MAYMOVE), POLICIES[AFTER]) == TASK_SIZE // 3
+    assert space.map_count == 3  # nobody asked the limit
+
+
+def test_growing_prefers_the_place_and_moves_only_if_it_may():
+    def grow(flags: int, way: str) -> tuple[int, list[Vma]]:
+        space = AddressSpace()
+        do_mmap(space, A, 2 * P, "rw-", fill="s")
+        if way == "blocked":
+            do_mmap(space, A + 2 * P, P, "r--")
+        return POLICIES[AFTER].procedure(space, Call(A, 2 * P, 3 * P, flags), POLICIES[AFTER]), space.vmas
+
+    assert grow(0, "free") == (A, [vma(A, 3, "rw-")])
+    assert grow(MAYMOVE, "free") == (A, [vma(A, 3, "rw-")])
+    assert grow(0, "blocked")[0] == ENOMEM
+    place = TASK_SIZE // 3
+    assert grow(MAYMOVE, "blocked") == (place, [vma(A + 2 * P, 1, "r--"), vma(place, 3, "rw-")])
+
+
+# The scenario and its controls
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"call": "hop"}, "call must be one of move nothing, .*, got hop"),
+        ({"below_limit": -1}, "below_limit must be between 0 and 65536 mappings, got -1"),
+        ({"descriptors": -1}, "descriptors must be between 0 and 1048576, got -1"),
+        ({"vm_cache_scan_ratio": 0}, "vm_cache_scan_ratio must be a whole number from 1 up"),
+    ],
+)
+def test_a_wrong_scenario_names_the_value(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Scenario(**wrong)
+
+
+@pytest.mark.parametrize("control", mremap.CONTROLS, ids=lambda control: control.field)
+def test_a_control_changes_a_number_exactly_if_it_says_so(control):
+    def numbers(stop):
+        value = PRESETS[stop] if control.field == "machine" else stop
+        scenario = replace(Scenario(), **{control.field: value})
+        return [dict(simulate(scenario, policy).numbers) for policy in POLICIES.values()]
+
+    seen = [numbers(stop) for stop in control.stops]
+    assert any(other != seen[0] for other in seen[1:]) == control.matters
+    assert control.matters or len(control.why_not) > 40
+
+
+def test_machine_size_decides_lengths_and_the_border_but_not_what_breaks():
+    broken = {
+        (call, policy): {
+            simulate(asked(call, 0, machine=machine), POLICIES[policy]).numbers["broken"]
+            for machine in PRESETS.values()
+        }
+        for call in CASES
+        for policy in POLICIES
+    }
+    assert all(len(answers) == 1 for answers in broken.values())
+    border = [
+        simulate(asked("move nothing to the border", machine=PRESETS[name]), POLICIES[BEFORE]).numbers["returned"]
+        for name in ("1 GB", "64-bit 64 GB")
+    ]
+    assert border == ["0xc0000000", "0x80000000000"]
+    big = simulate(Scenario(machine=PRESETS["64-bit 64 GB"]), POLICIES[BEFORE])
+    assert big.numbers["bytes in two mappings (B)"] == 16384
+
+
+def test_no_preset_runs_out_of_memory_for_descriptors_before_the_limit():
+    name = "descriptors of 65536 mappings (% of lowmem)"
+    shares = {key: simulate(Scenario(machine=m)).numbers[name] for key, m in PRESETS.items()}
+    assert shares["32 MB"] == 13.28 and shares["16 GB"] == 0.47
+    assert max(shares.values()) == shares["32 MB"]
+
+
+def test_the_story_of_row_10_names_every_step():
+    assert mremap.story(simulate(asked("move into a mapping"), POLICIES[BEFORE])) == (
+        "do_munmap [0x44000, 0x45000): ENOMEM",
+        "ENOMEM ignored: clearing the target",
+        "do_munmap [0x11000, 0x11000): EINVAL",
+        "page-table entries carried from 0x10000 to 0x44000: 1, onto present ones: 1",
+        "assertion in insert_vm_struct: the place is taken",
+        "[0x44000, 0x45000) entered into the list",
+        "do_munmap [0x10000, 0x11000): done",
+        "returned 0x44000",
+        "I2 broken: [0x40000, 0x48000) and [0x44000, 0x45000) overlap",
+        "I5 broken: 1 page is overwritten and never freed",
+    )
+
+
+# What the chapter says in prose
+
+
+def damage(policy: str, room: int) -> set[str]:
+    return {call for call in CASES if outcome(call, room, policy)[2]}
+
+
+def test_the_map_has_six_calls_for_any_room_and_three_more_for_little_room():
+    always = {*CALLS_A, "shrink and move", "cut and move", "move from nowhere"}
+    little = {"move into a mapping", "shrink in the middle", "move out of the middle"}
+    assert [damage(BEFORE, room) for room in (2, 6, FAR)] == [always] * 3
+    assert damage(BEFORE, 0) == always | little
+    left = {"shrink and move", "cut and move", "move from nowhere", "move out of the middle"}
+    assert damage(AFTER, 0) | damage(AFTER, FAR) == left
+    assert [damage(TODAY, room) for room in (0, 1, 6, FAR)] == [set()] * 4
+
+
+@pytest.mark.parametrize(("needed", "closed"), [(0, False), (1, False), (2, True), (3, True)])
+def test_exercise_2_two_free_places_close_row_16(needed, closed):
+    def careful(space: AddressSpace, call: Call, policy: mremap.Policy) -> int:
+        if space.limit - space.map_count < needed:
+            return ENOMEM
+        return mremap.do_mremap(space, call, policy)
+
+    policy = replace(POLICIES[AFTER], procedure=careful)
+    broken = {simulate(asked("move out of the middle", room), policy).numbers["broken"] for room in range(8)}
+    assert (broken == {"none"}) == closed
+
+
+def test_exercise_3_an_error_can_take_all_twelve_pages():
+    space = asked("move into a mapping", 8).space
+    call = Call(0x8000, 56 * P, 8 * P, MAYMOVE | FIXED, B)
+    events = run_call(space, call, POLICIES[AFTER])
+    assert Returned(EFAULT) in events and space.pages == {} and space.vmas == []
+
+
+def test_a_starved_machine_breaks_i4_although_the_list_has_room():
+    run = simulate(asked("shrink in the middle", 8, descriptors=0), POLICIES[BEFORE])
+    assert run.numbers["broken"] == "I4"
+
+
+def test_random_calls_find_every_invariant_broken_within_a_few_hundred():
+    assert max(hit.tries for hit in search(POLICIES[BEFORE]).values()) < 500
+
+
+def test_simulate_is_pure_and_defaults_to_after():
+    assert simulate().events == simulate(Scenario(), POLICIES[AFTER]).events
+    assert inspect.signature(simulate).parameters["policy"].default == POLICIES[AFTER]

@@ -1,0 +1,366 @@
+"""The SCSI deadlock: error recovery takes the host's lock and a queue's lock in the wrong order.
+
+changelog   9999900_scsi-deadlock-fix-1 Avoid locking inversion
+source      drivers/scsi: scsi_restart_operations() in scsi_error.c, scsi_request_fn() in scsi_lib.c, read in
+            a sibling tree with the same two kinds of lock; the text of the -aa patch itself was not found
+before      the restart holds the host's lock H while it takes a queue's lock Q; dispatch takes Q, then H
+after       the restart lets go of H before it takes a Q (inferred: form 1; form 2, without H, came later)
+left out    completions, plugged queues, the host's blocked flag, other lock takers, time
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
+from typing import NamedTuple, TypeVar
+
+from vmteach.interleave import (
+    END,
+    Explored,
+    Order,
+    Program,
+    Schedule,
+    Step,
+    Stepped,
+    Thread,
+    cycle,
+    explore,
+    interruptible,
+    lock_order,
+    replay,
+)
+from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.run import Control, Run, between, one_of
+
+T = TypeVar("T")
+
+HOST = "H"  # the lock of the host adapter: its counters and flags
+ONE_LOCK = "io_request_lock"  # what mainline 2.4 has instead of H and all the queues' locks
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One host adapter whose error recovery ends while dispatchers come to its disks.
+
+    >>> Scenario(disks=2, blocked=frozenset({2}))
+    Traceback (most recent call last):
+        ...
+    ValueError: blocked disk must be between 0 and 1, got 2
+    """
+
+    machine: Machine = PRESETS["8 GB"]
+    vm_cache_scan_ratio: int = 6
+    dispatchers: int = 1  # threads that dispatch; number i works on disk i modulo disks
+    disks: int = 1  # disks on the host, each with a queue of its own
+    commands: int = 1  # waiting in each queue when the recovery ends
+    can_queue: int = 8  # commands that the host takes at once
+    blocked: frozenset[int] = frozenset()  # disks that take no command for now
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        between("dispatchers", self.dispatchers, 0, 4)
+        between("disks", self.disks, 1, 4)
+        between("commands", self.commands, 0, 4, "a disk")
+        between("can_queue", self.can_queue, 1, 256, "commands")
+        for disk in self.blocked:
+            between("blocked disk", disk, 0, self.disks - 1)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How error recovery restarts the queues: a script of locks and steps.
+
+    `+H -H +Q -Q` take and give the host's lock and the disk's; `clear` ends the recovery; the part in
+    brackets is done once for each disk; `check` leaves the brackets if the host is full or the disk blocked;
+    `run` dispatches the disk's queue, with Q held. Without `split` there is one lock for everything.
+    """
+
+    restart: str
+    split: bool = True
+
+
+BEFORE, AFTER = "before", "after (form 1)"
+POLICIES: dict[str, Policy] = {
+    BEFORE: Policy("clear +H [check +Q -H run +H -Q] -H"),
+    AFTER: Policy("clear +H [check -H +Q run -Q +H] -H"),
+    "later (form 2)": Policy("clear [+Q run -Q]"),
+    "mainline (one lock)": Policy("clear +H [check run] -H", split=False),
+}
+
+_RATIO_WHY_NOT = (
+    "No step of these threads reclaims memory: whatever share of the inactive list a pass looks at, "
+    "the locks are taken in the same order."
+)
+CONTROLS: tuple[Control, ...] = (
+    Control("machine", "machine size", tuple(PRESETS)),
+    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
+    Control("dispatchers", "dispatchers", (0, 1, 2, 3)),
+    Control("disks", "disks on the host", (1, 2, 3)),
+)
+
+
+class Host(NamedTuple):
+    """What the threads share: the host's flag and counter, and each disk's queue."""
+
+    in_recovery: bool
+    busy: int  # commands sent and not completed
+    queued: tuple[int, ...]  # commands waiting, by disk
+    starved: tuple[bool, ...]  # dispatch found the host full: a completion will come back to this disk
+
+
+def _set(row: tuple[T, ...], disk: int, value: T) -> tuple[T, ...]:
+    """The row with a new value for one disk."""
+    return (*row[:disk], value, *row[disk + 1 :])
+
+
+# ---- the threads ----
+
+
+def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, prefix: str = "") -> Iterator[Step]:
+    """Dispatch of one disk's queue, from R2 on: the rows, entered and left with Q held."""
+    q, h = _locks(policy, disk)
+    own = h if policy.split else ""  # with one lock for everything it is already held
+
+    def in_recovery(host: Host) -> bool:
+        return host.in_recovery
+
+    def nothing_to_do(host: Host) -> bool:
+        return disk in scenario.blocked or not host.queued[disk]
+
+    def full(host: Host) -> bool:
+        return host.busy >= scenario.can_queue
+
+    def count_it(host: Host) -> Host:
+        return host._replace(busy=host.busy + 1)
+
+    def starve(host: Host) -> Host:
+        return host._replace(starved=_set(host.starved, disk, True))
+
+    def dequeue(host: Host) -> Host:
+        return host._replace(queued=_set(host.queued, disk, host.queued[disk] - 1))
+
+    yield Step(prefix + "R2", "host in recovery?", when=in_recovery, goto=leave)
+    yield Step(prefix + "R3", f"disk {disk} blocked, or nothing queued?", when=nothing_to_do, goto=leave)
+    if own:
+        yield Step(prefix + "R4", take=own)
+    yield Step(
+        prefix + "R5",
+        "host full? if not, count the command",
+        do=count_it,
+        when=full,
+        goto=prefix + "R5b",
+    )
+    if own:
+        yield Step(prefix + "R6", give=own)
+    yield Step(prefix + "R7", "dequeue a command", do=dequeue)
+    yield Step(prefix + "R8", f"unlock {q}, send", give=q)
+    yield Step(prefix + "R8b", f"lock {q} again", take=q, goto=prefix + "R2")
+    yield Step(prefix + "R5b", "mark starved", give=own, do=starve, goto=leave)
+
+
+def dispatcher(scenario: Scenario, policy: Policy, number: int) -> Thread:
+    """A thread that dispatches one disk: R1 to R9.
+
+    >>> [step.at for step in dispatcher(Scenario(), POLICIES[BEFORE], 0).steps]
+    ['R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'R7', 'R8', 'R8b', 'R5b', 'R9']
+    """
+    disk = number % scenario.disks
+    q, _ = _locks(policy, disk)
+    inner = scsi_request_fn(scenario, policy, disk, leave="R9")
+    return interruptible(Thread(f"R{number}", (Step("R1", take=q), *inner, Step("R9", give=q))))
+
+
+class Word(NamedTuple):
+    """One word of a restart script, and the disk that it is about."""
+
+    at: str
+    word: str
+    disk: int
+
+    @property
+    def first_row(self) -> str:
+        """The row that it begins with: dispatch is entered at its R2."""
+        return f"{self.at} R2" if self.word == "run" else self.at
+
+
+def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
+    """The recovery thread E: the policy's script written out, once for each disk.
+
+    >>> [step.at for step in scsi_restart_operations(Scenario(), POLICIES["later (form 2)"]).steps][:4]
+    ['E1', 'E2.0', 'E3.0 R2', 'E3.0 R3']
+    """
+    ahead, body, behind = _parsed(policy.restart)
+    loop = [Word(f"{at}.{disk}", word, disk) for disk in range(scenario.disks) for at, word in body]
+    words = [*(Word(at, word, 0) for at, word in ahead), *loop, *(Word(at, word, 0) for at, word in behind)]
+    below = [word.first_row for word in words[1:]] + [END]
+    after_loop = behind[0][0] if behind else END
+    rows = [row for word, leave in zip(words, below) for row in _rows(scenario, policy, word, leave, after_loop)]
+    return interruptible(Thread("E", tuple(rows)))
+
+
+def _rows(scenario: Scenario, policy: Policy, word: Word, leave: str, after_loop: str) -> Iterator[Step]:
+    """The rows of one word of the script."""
+
+    def clear(host: Host) -> Host:
+        return host._replace(in_recovery=False)
+
+    def full_or_blocked(host: Host) -> bool:
+        return host.busy >= scenario.can_queue or word.disk in scenario.blocked
+
+    q, h = _locks(policy, word.disk)
+    match word.word:
+        case "clear":
+            yield Step(word.at, "end the recovery", do=clear)
+        case "check":
+            yield Step(word.at, "host full or disk blocked?", when=full_or_blocked, goto=after_loop)
+        case "run":
+            yield from scsi_request_fn(scenario, policy, word.disk, leave, f"{word.at} ")
+        case "+H" | "+Q":
+            yield Step(word.at, take=h if "H" in word.word else q)
+        case "-H" | "-Q":
+            yield Step(word.at, give=h if "H" in word.word else q)
+
+
+ANYWHERE, PER_DISK = ("clear", "+H", "-H"), ("check", "+Q", "-Q", "run")  # the words of a script
+
+
+def _parsed(script: str) -> tuple[list[tuple[str, str]], ...]:
+    """The words ahead of the brackets, in them and behind them, each with its name E1, E2, ...
+
+    >>> _parsed("clear [+Q run -Q]")
+    ([('E1', 'clear')], [('E2', '+Q'), ('E3', 'run'), ('E4', '-Q')], [])
+    """
+    parts = re.fullmatch(r"([^][]*)\[([^][]+)\]([^][]*)", script)
+    if not parts:
+        raise ValueError(f"restart must have one pair of brackets with words in it, got {script!r}")
+    for part, allowed in zip(parts.groups(), (ANYWHERE, ANYWHERE + PER_DISK, ANYWHERE)):
+        for word in part.split():
+            one_of("word", word, allowed)
+    number = count(1)
+    return tuple([(f"E{next(number)}", word) for word in part.split()] for part in parts.groups())
+
+
+def _locks(policy: Policy, disk: int) -> tuple[str, str]:
+    """The names of the disk's lock and the host's."""
+    return (f"Q{disk}", HOST) if policy.split else (ONE_LOCK, ONE_LOCK)
+
+
+def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Program:
+    """The threads of the scenario, the dispatchers first, with the host as recovery left it.
+
+    >>> [each.name for each in program(Scenario(dispatchers=2)).threads]
+    ['R0', 'R1', 'E']
+    """
+    dispatchers = (dispatcher(scenario, policy, number) for number in range(scenario.dispatchers))
+    host = Host(True, 0, (scenario.commands,) * scenario.disks, (False,) * scenario.disks)
+    threads = (*dispatchers, scsi_restart_operations(scenario, policy))
+    return Program(threads, host, min(scenario.machine.cpus, len(threads)))
+
+
+# ---- what comes of it ----
+
+
+def left_waiting(host: Host, blocked: frozenset[int] = frozenset()) -> tuple[int, ...]:
+    """The disks that could work, have a command, and that nobody will come back to.
+
+    >>> left_waiting(Host(False, 1, (0, 1), (False, False)))
+    (1,)
+    """
+    waiting = (disk for disk, queued in enumerate(host.queued) if queued and not host.starved[disk])
+    return tuple(disk for disk in waiting if disk not in blocked)
+
+
+class Found(NamedTuple):
+    """What exploring one scenario under one policy found."""
+
+    states: int
+    steps: int
+    deadlocked: int  # states that nobody can leave
+    lost: int  # states from which there is no way to a good end
+    waiting: int  # disks left waiting, at the worst end
+    shortest: Schedule  # to the deadlock; empty if there is none
+    too_late: int  # steps of it after which no order of steps helps
+    order: tuple[Order, ...]
+
+
+def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Explored:
+    """Every interleaving of the scenario's threads."""
+    return explore(program(scenario, policy))
+
+
+@lru_cache(maxsize=512)
+def _found(scenario: Scenario, policy: Policy) -> Found:
+    seen = explored(scenario, policy)
+    waiting = [len(left_waiting(end.data, scenario.blocked)) for end in seen.ends]
+    return Found(
+        seen.states,
+        seen.steps,
+        len(seen.deadlocked),
+        len(seen.lost),
+        max(waiting, default=scenario.disks),
+        seen.first.get("deadlock", ()),
+        seen.too_late("deadlock") if seen.deadlocked else 0,
+        tuple(sorted(lock_order(seen.program.threads))),
+    )
+
+
+def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Found:
+    """What exploring found; kept, because only the CPUs that the threads can use make a difference.
+
+    >>> found(policy=POLICIES[BEFORE]).deadlocked, found(policy=POLICIES[AFTER]).deadlocked
+    (1, 0)
+    """
+    machine = replace(PRESETS["1 GB"], cpus=min(scenario.machine.cpus, scenario.dispatchers + 1))
+    return _found(replace(scenario, machine=machine, vm_cache_scan_ratio=6), policy)
+
+
+def _turns(schedule: Schedule) -> list[str]:
+    """Whose turn it was at each step."""
+    return [event.thread for event in schedule]
+
+
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+    """The shortest schedule into the deadlock, or else one run to the end.
+
+    That run starts with the turns that kill the kernel before (if any do), so that the two can be laid side by
+    side; then the threads take turns. The numbers are those of all interleavings.
+
+    >>> simulate(policy=POLICIES[BEFORE]).events[-1]
+    Waited(thread='E', at='E4.0', wants='Q0', owner='R0')
+    >>> simulate(policy=POLICIES[AFTER]).numbers["deadlock"]
+    'impossible'
+    """
+    here = found(scenario, policy)
+    turns = _turns(found(scenario, POLICIES[BEFORE]).shortest) or ["E"]  # E first: then there is work
+    events = here.shortest or replay(program(scenario, policy), turns, onward=True)
+    way = sum(isinstance(event, Stepped) for event in here.shortest)
+    ring = cycle(here.order)
+    numbers = {
+        "deadlock": "reachable" if here.deadlocked else "impossible",
+        "way to the deadlock (steps)": way or "none",
+        "no way back after (steps)": here.too_late or "none",
+        "states explored": here.states,
+        "deadlocked states": here.deadlocked,
+        "states with no way out": here.lost,
+        "disks left waiting (worst end)": here.waiting,
+        "lock-order cycle": " > ".join(ring) if ring else "none",
+    }
+    return Run(scenario, policy, events, numbers)
+
+
+def over_cpus(
+    policy: Policy, scenario: Scenario = Scenario(disks=2), dispatchers: tuple[int, ...] = (0, 1, 2, 3)
+) -> dict[tuple[int, int], Run]:
+    """One run for each number of CPUs that the machines have, and each number of dispatchers.
+
+    >>> runs = over_cpus(POLICIES[BEFORE], Scenario(), dispatchers=(1,))
+    >>> [(cpus, run.numbers["deadlock"]) for (cpus, _), run in runs.items()][:2]
+    [(1, 'impossible'), (2, 'reachable')]
+    """
+    machines = {machine.cpus: machine for machine in PRESETS.values()}
+    return {
+        (cpus, number): simulate(replace(scenario, machine=machines[cpus], dispatchers=number), policy)
+        for cpus in sorted(machines)
+        for number in dispatchers
+    }
