@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 READY = """async () => {
   const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
-  await panel.context.ready; await panel.sessionContext.ready; await panel.sessionContext.session.kernel.info; return true }"""
+  await panel.context.ready; await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info; return true }"""
 CELLS = "const cells = window.jupyterapp.shell.currentWidget.content.model.cells; const code = [];\n" + (
     "for (let i = 0; i < cells.length; i++) if (cells.get(i).type === 'code') code.push(cells.get(i));\n"
 )

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from naive import Endless, Naive
 
-from vmteach.pages import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
+from vmteach.pages import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 
 COSTS = Costs(visit=1, pte=10, convert=100, submit=1_000, read=10_000)
 WHOLE_LIST = Sysctls(vm_cache_scan_ratio=1, vm_passes=1)  # one pass looks at as many pages as there are
@@ -299,9 +299,7 @@ def test_clean_pass_keeps_what_cannot_be_freed_at_once(kept):
     assert some(model, "clean_visits", "visits", "now") == (2, 0, 2)
 
 
-@pytest.mark.parametrize(
-    "freed", [FILE, SHM, SWAPCACHE, FILE._replace(**DROPPABLE), ANON._replace(**DROPPABLE)]
-)
+@pytest.mark.parametrize("freed", [FILE, SHM, SWAPCACHE, FILE._replace(**DROPPABLE), ANON._replace(**DROPPABLE)])
 def test_clean_pass_frees(freed):
     model = machine([freed], Rules(clean_pass=True))
     assert model.clean_pass(1) == 0

@@ -316,7 +316,8 @@ CHECKS: dict[str, Callable[[], Measured]] = {
 
 
 def table(found: Sequence[Verdict]) -> Any:
-    """The verdicts as a table for a page."""
+    """The verdicts as a table for a page, with nothing cut off."""
     import pandas as pd
 
-    return pd.DataFrame(found).set_index("id")
+    left = {"text-align": "left", "white-space": "normal"}
+    return pd.DataFrame(found).set_index("id").style.format(precision=2).set_properties(**left)

@@ -58,7 +58,7 @@ class Explorer(anywidget.AnyWidget):
         self._labels = list(patch.POLICIES)
         for label in policies or ():
             one_of("policies", label, tuple(self._labels))
-        self._first = {c.field: self._default(c) for c in self._controls}
+        self._first: dict[str, Any] = {c.field: self._default(c) for c in self._controls}
         self._first["policies"] = list(policies or (patch.BEFORE, patch.AFTER))
         self._kept: OrderedDict[Hashable, Run] = OrderedDict()
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
@@ -198,7 +198,7 @@ class Explorer(anywidget.AnyWidget):
         alt = self._figure.fill(picture, runs)
         self._shown = {"alt": alt, "finding": picture.finding, "png": picture.png(title=False)}
         names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
-        rows = [[name, *(number(run.numbers[name]) if name in run.numbers else "" for run in runs.values())] for name in names]
+        rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
         return {"alt": alt, "finding": picture.finding, "labels": list(runs), "rows": rows, "code": self.code}
 
     def _on_question(self, _: Any, question: Any, buffers: Any = None) -> None:

@@ -119,7 +119,10 @@ class Leap:
     def _by_clock(self) -> int:
         """No cycle may reach the next second, nor the horizon: the requests within it must still begin before."""
         model = self.model
-        return (min(model.next_second, model.horizon) - 1 - model.now) // self.time if self.time else FOREVER
+        if not self.time:
+            return FOREVER
+        end: int = min(model.next_second, model.horizon)
+        return (end - 1 - model.now) // self.time
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]

@@ -1,0 +1,126 @@
+"""The explorer without a browser: its state, its answers, and the code that it shows."""
+
+import pytest
+
+from vmteach.explore import explore
+from vmteach.figures import scsi_deadlock as lanes
+from vmteach.figures import shm_big_iron as figure
+from vmteach.patches import scsi_deadlock
+from vmteach.patches import shm_big_iron as patch
+
+
+@pytest.fixture
+def explorer():
+    small = explore(patch, figure)
+    small.set(machine="256 MB")
+    return small
+
+
+def ask(explorer, at, seq=1):
+    """What the page would get back for a position."""
+    sent = []
+    explorer.send = lambda message, buffers=None: sent.append((message, buffers))
+    explorer._on_question(explorer, {"kind": "ask", "seq": seq, "at": at}, [])
+    (answer,) = sent
+    return answer
+
+
+def test_it_begins_at_the_scenario_s_defaults():
+    state = explore(patch, figure).state
+    assert state == {
+        "machine": "32 GB",
+        "vm_cache_scan_ratio": 6,
+        "shm_percent": 75,
+        "processes": 100,
+        "policies": ["before", "after"],
+    }
+
+
+def test_the_panel_comes_first_and_names_its_stops(explorer):
+    panel, own = explorer.spec["panel"], explorer.spec["own"]
+    assert [control["field"] for control in panel] == ["machine", "vm_cache_scan_ratio"]
+    assert "75 % of RAM" in own[0]["stops"]
+
+
+def test_a_control_that_cannot_matter_says_why():
+    (ratio,) = [c for c in explore(scsi_deadlock, lanes).spec["panel"] if c["field"] == "vm_cache_scan_ratio"]
+    assert ratio["why"]
+
+
+def test_setting_moves_the_numbers_and_the_picture(explorer):
+    numbers, picture, alt = explorer.numbers, explorer.png(), explorer.alt
+    explorer.set(shm_percent=10)
+    assert explorer.numbers != numbers
+    assert explorer.png() != picture
+    assert explorer.alt != alt
+    explorer.reset()
+    assert explorer.state["shm_percent"] == 75
+
+
+def test_the_code_it_shows_gives_the_numbers_it_shows(explorer):
+    explorer.set(shm_percent=25, policies=["fix 1", "after"])
+    names = {}
+    exec(explorer.code, names)  # the promise of "as code"
+    assert {label: dict(run.numbers) for label, run in names["runs"].items()} == explorer.numbers
+
+
+def test_code_spells_enums_and_machines():
+    explorer = explore(patch, figure, machine=patch.PRESETS["32 MB"], start=patch.Start.RUN)
+    names = {}
+    exec(explorer.code, names)
+    assert names["scenario"] == explorer.scenario
+
+
+def test_an_answer_carries_its_question_s_number_and_a_picture(explorer):
+    at = {**explorer.at, "processes": 0}
+    answer, buffers = ask(explorer, at, seq=7)
+    assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["before", "after"])
+    assert buffers[0][1:4] == b"PNG"
+    assert explorer.state["processes"] == 1
+    assert len(answer["rows"][0]) == 3
+
+
+def test_positions_from_outside_are_held_within_their_ranges(explorer):
+    ask(explorer, {"machine": 0, "vm_cache_scan_ratio": 99, "shm_percent": -4, "processes": 0, "policies": ["nobody"]})
+    assert explorer.state["vm_cache_scan_ratio"] == 60
+    assert explorer.state["shm_percent"] == 10
+    assert explorer.state["policies"] == ["before"]
+
+
+def test_other_messages_are_not_answered(explorer):
+    explorer.send = pytest.fail
+    explorer._on_question(explorer, {"kind": "greeting"}, [])
+
+
+def test_an_impossible_scenario_is_told_in_its_own_words_and_keeps_the_picture(explorer, monkeypatch):
+    picture = explorer.png()
+
+    def refuse(**_):
+        raise ValueError("shm_percent must be at most 50 here, got 75")
+
+    monkeypatch.setattr(patch, "Scenario", refuse)
+    answer, buffers = ask(explorer, dict(explorer.at))
+    assert answer["error"] == "shm_percent must be at most 50 here, got 75"
+    assert buffers == []
+    assert explorer.png() == picture
+
+
+def test_what_was_seen_is_not_simulated_again(explorer, monkeypatch):
+    explorer.set(processes=1)
+    explorer.set(processes=100)
+    monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
+    explorer.set(processes=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"machine": "48 GB"}, "machine must be one of 32 MB"),
+        ({"ram": 3}, "control must be one of machine"),
+        ({"policies": ["later"]}, "policies must be one of before"),
+        ({"policies": []}, "policies must name at least one"),
+    ],
+)
+def test_wrong_settings_name_what_there_is(explorer, change, message):
+    with pytest.raises(ValueError, match=message):
+        explorer.set(**change)
