@@ -40,9 +40,7 @@ class Page:
     @property
     def state(self) -> PageState:
         """What the rules call the page's state."""
-        return PageState(
-            self.kind, self.dirty, self.referenced, self.pinned, self.locked, self.buffers, self.outside
-        )
+        return PageState(self.kind, self.dirty, self.referenced, self.pinned, self.locked, self.buffers, self.outside)
 
 
 class Naive:
@@ -214,9 +212,7 @@ class Naive:
     def spend(self, cost: int) -> None:
         """End a step: its cost passes, then writes complete, then the whole seconds are sampled."""
         self.steps += 1
-        if (
-            self.steps > self.fuel
-        ):  # touches can undo what reclaim does, so the rules really can go on for ever
+        if self.steps > self.fuel:  # touches can undo what reclaim does, so the rules really can go on for ever
             raise Endless(f"more than {self.fuel} steps")
         self.now += cost
         self.settle()

@@ -83,7 +83,7 @@ class Leap:
         self.visits = [(line, by[0]) for line, by in lines if isinstance(line, Visit)]
         self.changes = [line for name in ("", *model.queues) for line in self._joined(name)]
         self.decisions = [(line, *by) for line, by in lines if isinstance(line, Decision)]
-        delta = [sum(changes) for changes in zip(*(request.delta for request in requests))]
+        delta: list[int] = [sum(changes) for changes in zip(*(request.delta for request in requests))]
         *counters, self.active, self.inactive, self.ids, self.time, queue, due = delta
         self.counters = dict(zip(COUNTERS, counters))
         self.steady = not (queue or due or self.counters["free"])
