@@ -29,7 +29,8 @@ MODULES = sorted(
 
 def part(module: str) -> str:
     """The top-level part that a module belongs to: `patches` for vmteach.patches.mremap."""
-    return module.split(".")[1]
+    name = module.split(".")[1]
+    return "live" if name.startswith("live_") else name
 
 
 def layer(module: str) -> int:

@@ -1,0 +1,118 @@
+"""A direct read into a buffer whose tail is not mapped, on the Linux that the reader is running.
+
+The child process writes a small file of its own, maps a few pages, unmaps the last of them, and reads the file
+into what is left: past the page cache (O_DIRECT) and through it. It touches nothing else, and is stopped after
+a time limit. Where the experiment cannot run, the answer says so in words.
+
+This file is also the child: started as a script it prints one answer as JSON.
+"""
+
+import ctypes
+import errno
+import json
+import mmap
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from typing import Any, NamedTuple
+
+from vmteach.live import Answer
+
+SECONDS = 10.0  # what the child may take
+PAGES = 8  # pages wanted
+MAPPED = (8, 3, 1, 0)  # pages that are there
+
+
+class Read(NamedTuple):
+    """One read: how, pages wanted and mapped, bytes read or -1, the error's name, bytes that are right."""
+
+    how: str
+    wanted: int
+    mapped: int
+    result: int
+    errno: str
+    right: int
+
+
+def read_into_a_hole(seconds: float = SECONDS) -> Answer:
+    """Direct and cached reads into buffers of which 8, 3, 1 or no pages are mapped: one `Read` each."""
+
+    def no(why: str) -> Answer:
+        return Answer(False, why, platform.release())
+
+    if not sys.platform.startswith("linux"):
+        return no(f"this needs Linux, and here is {sys.platform}")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", __file__], capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return no(f"the experiment was stopped after {seconds:g} seconds")
+    except OSError as error:
+        return no(f"no child process could be started: {error.strerror}")
+    if done.returncode:
+        return no(f"the child process ended with {done.returncode}: {done.stderr.strip()[-200:]}")
+    given = json.loads(done.stdout)
+    if "why" in given:
+        return no(given["why"])
+    rows = tuple(Read(*row) for row in given["rows"])
+    return Answer(True, f"{len(rows)} reads made on this kernel", platform.release(), rows)
+
+
+# The child's side
+
+
+def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
+    """A read of the whole file for each number of mapped pages."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    libc.pread.restype = ctypes.c_ssize_t
+    libc.pread.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long]
+    rows = []
+    for mapped in MAPPED:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        start = libc.mmap(None, PAGES * page, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        if mapped < PAGES:
+            libc.munmap(start + mapped * page, (PAGES - mapped) * page)
+        ctypes.set_errno(0)
+        result = libc.pread(fd, start, PAGES * page, 0)
+        name = errno.errorcode.get(ctypes.get_errno(), "") if result < 0 else ""
+        seen = ctypes.string_at(start, mapped * page) if mapped else b""
+        right = next((i for i, (a, b) in enumerate(zip(seen, content)) if a != b), len(seen))
+        rows.append(Read(how, PAGES, mapped, result, name, right))
+        if mapped:
+            libc.munmap(start, mapped * page)
+    return rows
+
+
+def _child() -> dict[str, Any]:
+    """All reads, in a folder that is removed again; the direct ones where a file system allows them."""
+    page = mmap.PAGESIZE
+    content = bytes(1 + i * 7 % 251 for i in range(PAGES * page))
+    refused = ""
+    for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                direct = os.open(file.name, os.O_RDONLY | os.O_DIRECT)
+                try:
+                    rows = _reads(direct, "direct", page, content)
+                finally:
+                    os.close(direct)
+                if rows[0].result != PAGES * page:
+                    refused = f"a direct read in {folder} gave {rows[0].result} {rows[0].errno}"
+                    continue
+                return {"rows": rows + _reads(file.fileno(), "cached", page, content)}
+        except OSError as error:
+            refused = f"no file can be read directly here: {error.strerror}"
+    return {"why": refused}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_child()))

@@ -1,0 +1,415 @@
+"""The mremap race: a look-up is repeated after a lock was dropped, and nobody asked whether it found anything.
+
+changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition from 2.6, from Andrew."
+source      2.6.3 and 2.4.27 mm/mremap.c, move_one_page() (read); the text of the -aa patch was not found, so that
+            the steps of version 1 are inferred from 2.6.3, where the same fix was made
+before      the source entry is looked up again after the page table of the target was allocated; if the look-up
+            finds nothing, its null pointer is read through
+after       if the second look-up finds nothing, the page is skipped: there is nothing left to move
+left out    TLB flushes, several pages of one move, time, a clearer that sleeps, who else waits for mmap_sem
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from vmteach.interleave import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
+from vmteach.lru import Reclaim
+from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
+from vmteach.pages import Kind, PageRun, PageState, Pte, PteRun, Setup
+from vmteach.run import Control, Run, between, one_of
+
+NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
+POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
+PTL, MMAP_SEM = "PTL", "mmap_sem"
+OOPS = "oops"  # where M stands when it has read through a null pointer
+
+
+class Clearer(Enum):
+    """Who clears the entry of the page with the page-table lock alone, and what stays behind."""
+
+    TRUNCATE = "truncate"
+    FILE = "swap_out of a file page"
+    ANON = "swap_out of dirty anonymous memory"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One page is moved from an old to a new address while others may clear its entry.
+
+    >>> Scenario(clearers=3)
+    Traceback (most recent call last):
+        ...
+    ValueError: clearers must be between 0 and 2, got 3
+    """
+
+    machine: Machine = PRESETS["2 GB"]
+    vm_cache_scan_ratio: int = 6
+    clearers: int = 1  # threads that clear the entry of this page, once each
+    mapped_mib: int = 12  # MiB of mapped pages at the inactive tail, in front of clean ones
+    clearer: Clearer = Clearer.TRUNCATE
+    table_present: bool = False  # the target's page table exists, or a free one is in the CPU's stock
+    entry: str = PRESENT  # of the source, at the beginning
+    addr: int = 0x4000_0000  # target of the whole move
+    length: int = GIB  # bytes of the whole move
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        between("clearers", self.clearers, 0, 2)
+        between("mapped_mib", self.mapped_mib, 0, 1024, "MiB")
+        one_of("entry", self.entry, (NONE, PRESENT))
+        between("length", self.length, 1, 1 << 46, "bytes")
+        between("addr", self.addr, 0, 1 << 46)
+
+    @property
+    def own_reclaim(self) -> bool:
+        """Whether M's own allocation gets as far as swap_out, which may meet the page that is being moved."""
+        return not self.table_present and request(self.machine, self.vm_cache_scan_ratio, self.mapped_mib).swap_outs > 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How one page is moved when the lock was dropped in between."""
+
+    skips_if_gone: bool = False  # the second look-up is asked whether it found anything
+    nothing: tuple[str, ...] = (NONE,)  # what the second look-up takes for nothing
+    atomic: bool = True  # the source entry is seen through an atomic map
+    drops_map: bool = True  # ... which is given up before the allocation
+    rereads: bool = True  # the entry is read again after the allocation
+    clears_old: bool = True  # the source entry is cleared when the target is written
+    table_first: bool = False  # the target's table is allocated before anything is looked up
+
+
+BEFORE, AFTER, TODAY = "before (version 1)", "after (version 2)", "today (tables first)"
+MAINLINE = "mainline 2.4.22 (no atomic maps)"
+CACHED, KEPT, SKIPS, LEAVES = (
+    f"what if: {name}" for name in ("cached value", "keep mapped", "skip always", "leave the old entry")
+)
+POLICIES: dict[str, Policy] = {
+    BEFORE: Policy(),
+    AFTER: Policy(skips_if_gone=True),
+    MAINLINE: Policy(atomic=False),
+    TODAY: Policy(skips_if_gone=True, table_first=True),
+    CACHED: Policy(skips_if_gone=True, rereads=False),
+    KEPT: Policy(skips_if_gone=True, drops_map=False),
+    SKIPS: Policy(skips_if_gone=True, nothing=(NONE, SWAP)),
+    LEAVES: Policy(skips_if_gone=True, clears_old=False),
+}
+
+CONTROLS: tuple[Control, ...] = (
+    Control("machine", "machine size", tuple(PRESETS)),
+    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+    Control("clearers", "other threads that clear the entry", (0, 1, 2)),
+    Control("mapped_mib", "mapped pages in front of clean ones", (0, 4, 8, 12, 16), "MiB"),
+)
+
+
+LISTS_SHARE = 4  # 1/4 of RAM is page cache and on the lists: a machine full of programs
+
+
+# ---- does M's own request for a page get to swap_out? ----
+
+
+class Request(NamedTuple):
+    """What one request for 32 pages did: calls of swap_out, pages visited, passes, pages freed."""
+
+    swap_outs: int
+    visits: int
+    passes: int
+    freed: int
+
+
+def setup(machine: Machine, ratio: int, mapped_mib: int) -> Setup:
+    """The machine's lists: from the inactive tail mapped pages, then clean ones; two thirds are active, and clean.
+
+    Anonymous memory, the rest of RAM, is on neither list: vm_anon_lru is 0.
+
+    >>> [run.count for run in setup(PRESETS["1 GB"], 6, 12).inactive]
+    [3072, 18773]
+    """
+    lists = machine.pages // LISTS_SHARE
+    mapped = min(mapped_mib * MIB // machine.page, lists // 2)
+    inactive = max(lists // 3, mapped + 64)
+    file = PageState(Kind.FILE)
+    runs = (PageRun(0, mapped, PageState(Kind.SHM, dirty=True)), PageRun(mapped, inactive - mapped, file))
+    return Setup(
+        shm=mapped,
+        inactive=tuple(run for run in runs if run.count),
+        active=(PageRun(inactive, lists - inactive, file),),
+        ptes=(PteRun(0, mapped, Pte.OLD),) if mapped else (),
+        slots=machine.swap // machine.page,
+        sysctls=Sysctls(vm_cache_scan_ratio=ratio),
+    )
+
+
+@lru_cache(maxsize=1024)
+def request(machine: Machine, ratio: int, mapped_mib: int) -> Request:
+    """One request for memory on these lists, by the reclaim engine of shm_big_iron with its stock rules.
+
+    >>> request(PRESETS["32 MB"], 6, 12).swap_outs > 0, request(PRESETS["1 GB"], 6, 12).swap_outs
+    (True, 0)
+    """
+    engine = Reclaim(setup(machine, ratio, mapped_mib))
+    freed = engine.reclaim()
+    return Request(engine.count["swap_outs"], engine.count["visits"], engine.count["passes"], freed)
+
+
+# ---- the threads ----
+
+
+class Tables(NamedTuple):
+    """The data that the threads share, and what M has in its hands."""
+
+    old: str
+    new: str
+    table: bool  # the target's page table is there
+    freed: bool  # the page went back to the free list
+    src: str = NO_POINTER
+    kept: str = NONE  # what M read at M3
+    src_map: bool = False  # atomic maps that M holds
+    dst_map: bool = False
+    returned: bool = False  # mremap said 0
+
+
+Change = Callable[[Tables], Tables]
+
+
+def clearing(clearer: Clearer) -> Change:
+    """What the clearer does to the entry, wherever the page is mapped now.
+
+    >>> clearing(Clearer.ANON)(Tables(PRESENT, NONE, True, False)).old
+    'swap entry'
+    """
+    left = SWAP if clearer is Clearer.ANON else NONE
+
+    def clear(tables: Tables) -> Tables:
+        old, new = (left if entry == PRESENT else entry for entry in tables[:2])
+        return tables._replace(old=old, new=new, freed=tables.freed or clearer is Clearer.TRUNCATE)
+
+    return clear
+
+
+def clearer_thread(name: str, clearer: Clearer) -> Thread:
+    """The other thread: it needs the page-table lock alone.
+
+    >>> [step.says for step in clearer_thread("C", Clearer.FILE).steps]
+    ['lock PTL', 'clear the entry', 'unlock PTL']
+    """
+    rows = (
+        Step(f"{name}1", take=PTL),
+        Step(f"{name}2", "clear the entry", do=clearing(clearer)),
+        Step(f"{name}3", give=PTL),
+    )
+    return Thread(name, rows)
+
+
+def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
+    """Thread M: the rows of the move, in the policy's order.
+
+    >>> [step.at for step in move_one_page(Scenario(), POLICIES[BEFORE]).steps][:7]
+    ['M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M7']
+    """
+    rows = {step.at: step for step in _rows(scenario, policy)}
+    own = [at for at in rows if at.startswith("M6")]
+    ahead = ["M1", *own, "M7", "M3"] if policy.table_first else ["M1", "M2", "M3", "M4", "M5", *own, "M7"]
+    behind = ["M8", "M10", "M11"] if policy.table_first else ["M8", "M9", "M10", "M11"]
+    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", "M13", OOPS]))
+
+
+def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
+    """Every row that a policy may use."""
+
+    def look(tables: Tables) -> Tables:
+        return tables._replace(src=POINTER, kept=tables.old, src_map=policy.atomic)
+
+    def drop(tables: Tables) -> Tables:
+        gives_up = policy.atomic and policy.drops_map
+        return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
+
+    def install(tables: Tables) -> Tables:
+        return tables._replace(table=True)
+
+    def map_target(tables: Tables) -> Tables:
+        return tables._replace(dst_map=policy.atomic)
+
+    def dropped(tables: Tables) -> bool:
+        return policy.rereads and tables.src == NO_POINTER
+
+    def gone(tables: Tables) -> bool:
+        return dropped(tables) and tables.old in policy.nothing
+
+    def look_again(tables: Tables) -> Tables:
+        if not dropped(tables):
+            return tables
+        found = tables.old not in policy.nothing
+        return tables._replace(src=POINTER if found else NULL, src_map=found)
+
+    def move(tables: Tables) -> Tables:
+        value = tables.old if policy.rereads else tables.kept
+        return tables._replace(new=value, old=NONE if policy.clears_old else tables.old)
+
+    def unmap(tables: Tables) -> Tables:
+        return tables._replace(src=NO_POINTER, src_map=False, dst_map=False)
+
+    yield Step("M1", take=MMAP_SEM)
+    yield Step("M2", take=PTL)
+    yield Step("M3", "look the source up (none: leave)", do=look, when=lambda t: t.old == NONE, goto="M12")
+    yield Step("M4", "target's table there? (if not: drop the map)", do=drop, when=lambda t: t.table, goto="M8")
+    yield Step("M5", give=PTL)
+    yield Step("M6", "allocate a table page (may sleep)")
+    if scenario.own_reclaim:
+        own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
+        yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
+        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
+        yield Step("M6c", give=PTL)
+    yield Step("M7", "lock PTL, install the table", take=PTL, do=install, rests=True)
+    yield Step("M8", "map the target slot", do=map_target)
+    again = Step("M9", "look the source up again", do=look_again)
+    leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
+    yield leaves if policy.skips_if_gone else again
+    yield Step("M10", "read through the pointer", when=lambda t: t.src == NULL, goto=OOPS)
+    yield Step("M11", "clear the source, write the target", do=move)
+    yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
+    yield Step("M13", "unlock mmap_sem, return 0", give=MMAP_SEM, do=lambda t: t._replace(returned=True), goto=END)
+    yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
+
+
+def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Program:
+    """M and the clearers on the machine's CPUs.
+
+    >>> [each.name for each in program(Scenario(clearers=2)).threads]
+    ['M', 'C', 'D']
+    """
+    others = (clearer_thread(name, scenario.clearer) for name in "CD"[: scenario.clearers])
+    threads = (move_one_page(scenario, policy), *others)
+    tables = Tables(scenario.entry, NONE, scenario.table_present, freed=False)
+    return Program(threads, tables, min(scenario.machine.cpus, len(threads)))
+
+
+# ---- what must hold ----
+
+INVARIANTS = MappingProxyType(
+    {
+        "I1": "null dereference",
+        "I2": "two entries for one page",
+        "I3": "freed page still mapped",
+        "I4": "sleeps with a map or PTL",
+        "I5": "lock kept",
+        "I6": "entry left behind",
+        "I7": "swapped page lost or doubled",
+        "I8": "not moved",
+    }
+)
+
+
+def broken(scenario: Scenario, state: State) -> str:
+    """The first invariant that does not hold in this state; empty if all do."""
+    tables, held = state.data, {lock for locks in state.held for lock in locks}
+    asleep = state.at[0] == "M6"
+    ended = all(at == END for at in state.at)
+    entries = [entry for entry in tables[:2] if entry != NONE]
+    quiet = not scenario.clearers and not scenario.own_reclaim
+    anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
+    breaks = {
+        "I1": state.at[0] == OOPS,
+        "I2": len(entries) > 1,
+        "I3": tables.freed and PRESENT in entries and PTL not in held,
+        "I4": asleep and (PTL in state.held[0] or tables.src_map or tables.dst_map),
+        "I5": ended and bool(held),
+        "I6": tables.returned and tables.old != NONE,
+        "I7": ended and anonymous and len(entries) != 1,
+        "I8": ended and quiet and tables.new != scenario.entry,
+    }
+    return next((name for name, so in breaks.items() if so), "")
+
+
+def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Explored:
+    """Every interleaving; a state that breaks an invariant is not left any more."""
+    return explore(program(scenario, policy), lambda state: broken(scenario, state))
+
+
+class Found(NamedTuple):
+    """What exploring found: the broken invariant that is nearest, and a shortest way to it."""
+
+    states: int
+    breaks: str
+    shortest: Schedule
+
+
+@lru_cache(maxsize=2048)
+def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Found:
+    """What exploring found; kept.
+
+    >>> found(policy=POLICIES[BEFORE]).breaks, len(found(policy=POLICIES[BEFORE]).shortest)
+    ('I1', 13)
+    """
+    seen = explored(scenario, policy)
+    kind = min(seen.first, key=lambda name: (len(seen.first[name]), name), default="")
+    return Found(seen.states, kind, seen.first.get(kind, ()))
+
+
+def span(machine: Machine) -> int:
+    """Bytes that one page table covers: 4 MiB, with PAE (32 bits, above 4 GB) 2 MiB, with 64 bits page x page / 8.
+
+    >>> [span(PRESETS[name]) >> 20 for name in ("4 GB", "8 GB", "64-bit 64 GB")]
+    [4, 2, 32]
+    """
+    long_entries = machine.word == 64 or machine.ram > 4 * GIB
+    return machine.page * (machine.page // (8 if long_entries else 4))
+
+
+def windows(addr: int, length: int, covers: int) -> int:
+    """Page tables that the target of a move needs: as often the lock may be dropped.
+
+    >>> windows(0x4000_1000, 4 << 20, 4 << 20)
+    2
+    """
+    return (addr + length - 1) // covers - addr // covers + 1
+
+
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+    """The shortest schedule to a broken invariant, or else one run to the end.
+
+    That run starts with the turns that crash the kernel before. The numbers are those of all interleavings.
+
+    >>> simulate(policy=POLICIES[BEFORE]).numbers["what can happen"]
+    'I1 null dereference'
+    >>> simulate().numbers["what can happen"]
+    'nothing bad'
+    """
+    here = found(scenario, policy)
+    turns = [event.thread for event in found(scenario, POLICIES[BEFORE]).shortest]
+    events = here.shortest or replay(program(scenario, policy), turns, onward=True)
+    asked = request(scenario.machine, scenario.vm_cache_scan_ratio, scenario.mapped_mib)
+    numbers = {
+        "what can happen": f"{here.breaks} {INVARIANTS[here.breaks]}" if here.breaks else "nothing bad",
+        "shortest way there (steps)": len(here.shortest) or "none",
+        "states explored": here.states,
+        "own reclaim reaches swap_out": "yes" if scenario.own_reclaim else "no",
+        "pages visited by the request": asked.visits,
+        "windows in the whole move": windows(scenario.addr, scenario.length, span(scenario.machine)),
+    }
+    return Run(scenario, policy, events, numbers)
+
+
+def states_of(run: Run) -> list[State]:
+    """The states along the run's schedule, the first one before any step."""
+    walked = program(run.scenario, run.policy)
+    numbers = {each.name: i for i, each in enumerate(walked.threads)}
+    states = [walked.start]
+    for event in run.events:
+        if isinstance(event, Stepped):
+            states.append(dict(walked.moves(states[-1]))[numbers[event.thread]])
+    return states
+
+
+def over_machines(policy: Policy, scenario: Scenario = Scenario(clearers=0)) -> dict[tuple[str, int], Run]:
+    """One run for each machine and each vm_cache_scan_ratio of the controls; without other threads by default."""
+    return {
+        (name, ratio): simulate(replace(scenario, machine=machine, vm_cache_scan_ratio=ratio), policy)
+        for name, machine in PRESETS.items()
+        for ratio in CONTROLS[1].stops
+    }

@@ -1,0 +1,249 @@
+"""Half of the pages: a list of pinned pages came back short, and its reader walked it to the end.
+
+changelog   00_rawio-crash-1: "Handle partial get_user_pages correctly"
+source      2.4.22 mm/memory.c get_user_pages() and map_user_kiobuf(), fs/iobuf.c (read); the patch was not
+            found, so that how it handles a short list is inferred
+before      only a negative result is an error; a short list is used as if it were full
+after       strict: the pages are released and the call fails; or short: the length is cut (both inferred)
+left out    the disk, sector alignment, vectors of several kiobufs, pages of finished chunks that go to swap
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vmteach.lru import Reclaim
+from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
+from vmteach.pages import Kind, PageRun, PageState, Setup
+from vmteach.run import Control, Run, between
+
+CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
+LISTS_SHARE = 4  # 1/4 of RAM is on the lists: half of it pinned, at the tail, and half clean
+FREE_SHARE = 1024  # 1/1024 of RAM is free when the call begins
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A raw read into a buffer whose pages are not in memory yet: each one must be got first.
+
+    >>> Scenario(length_kib=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: length_kib must be between 1 and 1048576 KiB, got 0
+    """
+
+    machine: Machine = PRESETS["256 MB"]
+    vm_cache_scan_ratio: int = 6
+    length_kib: int = 1024  # of the buffer and of the read
+    limit_kib: int = 768  # what the tmpfs that holds the buffer may still grow by
+    va: int = 0x4000_0000  # where the buffer begins
+    vm_passes: int = 6  # the kernel's default is 60: a caller that gives up sooner
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        check_sysctl("vm_passes", self.vm_passes)
+        between("length_kib", self.length_kib, 1, 1 << 20, "KiB")
+        between("limit_kib", self.limit_kib, 0, 1 << 30, "KiB")
+        between("va", self.va, 0, self.machine.task_size)
+        if self.va % self.machine.page:
+            raise ValueError(f"va must be a multiple of the page ({self.machine.page}), got {self.va:#x}")
+
+    @property
+    def flush_real(self) -> bool:
+        """Whether flushing touches the page's descriptor: on i386 it is empty, on the 64-bit machine (ia64) not."""
+        return self.machine.word == 64
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is done with a list of pinned pages that is shorter than wanted."""
+
+    refuses: bool = False  # release the pages, fail
+    error: str = "ENOMEM"  # ... with this
+    walks_all: bool = True  # flush as many pointers as were wanted, not as were got
+    cuts_length: bool = False  # the length becomes what the pages cover
+
+
+BEFORE, AFTER, SHORT = "before", "after (strict)", "after (short)"
+POLICIES: dict[str, Policy] = {
+    BEFORE: Policy(),
+    AFTER: Policy(refuses=True),
+    SHORT: Policy(walks_all=False, cuts_length=True),
+    "what if: strict, EFAULT": Policy(refuses=True, error="EFAULT"),
+    "what if: walk less, keep the length": Policy(walks_all=False),
+}
+
+CONTROLS: tuple[Control, ...] = (
+    Control("machine", "machine size", tuple(PRESETS)),
+    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+    Control("limit_kib", "room in the tmpfs", (0, 256, 512, 640, 768, 1024, 65536), "KiB"),
+    Control("length_kib", "length of the read", (64, 512, 1024, 4096, 16384), "KiB"),
+)
+
+
+# ---- where pages come from ----
+
+
+class Supply:
+    """Pages for the buffer: room in the tmpfs, free memory, and what reclaim frees.
+
+    >>> Supply(Scenario(limit_kib=4)).get(), Supply(Scenario(limit_kib=0)).get()
+    ('', 'EFAULT')
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        machine = scenario.machine
+        lists = machine.pages // LISTS_SHARE
+        pinned = PageRun(0, lists // 2, PageState(Kind.FILE, pinned=True))
+        clean = PageRun(lists // 2, lists - lists // 2, PageState(Kind.FILE))
+        sysctls = Sysctls(vm_cache_scan_ratio=scenario.vm_cache_scan_ratio, vm_passes=scenario.vm_passes)
+        self.engine = Reclaim(Setup(shm=0, inactive=(pinned, clean), sysctls=sysctls))
+        self.room = scenario.limit_kib * KIB // machine.page
+        self.free = machine.pages // FREE_SHARE
+
+    def get(self) -> str:
+        """One page: empty if it was got, else the error. (handle_mm_fault)"""
+        if not self.room:
+            return "EFAULT"
+        if not self.free:
+            self.free = self.engine.reclaim()
+        if not self.free:
+            return "ENOMEM"
+        self.room -= 1
+        self.free -= 1
+        return ""
+
+
+# ---- the call ----
+
+
+class Pinned(NamedTuple):
+    """Pages were pinned for one chunk: how many were wanted and got, and why it stopped."""
+
+    chunk: int
+    wanted: int
+    got: int
+    error: str
+
+
+class Flushed(NamedTuple):
+    """Pointers were walked: how many, and how many of them were never set for this chunk."""
+
+    chunk: int
+    walked: int
+    stale: int
+
+
+class Released(NamedTuple):
+    """Pages were let go."""
+
+    chunk: int
+    pages: int
+
+
+class Mapped(NamedTuple):
+    """The chunk's buffer was handed on: its length as recorded, and the bytes that its pages cover."""
+
+    chunk: int
+    length: int
+    covered: int
+
+
+class Failed(NamedTuple):
+    """The chunk ended with an error, or with a wild access of the kernel."""
+
+    chunk: int
+    error: str
+
+
+WILD = "wild access"
+Event = Pinned | Flushed | Released | Mapped | Failed
+
+
+def pages_wanted(va: int, length: int, page: int) -> int:
+    """Pages that the buffer touches.
+
+    >>> pages_wanted(0x1200, 0x2000, 4096), pages_wanted(0x1FFF, 1, 4096)
+    (3, 1)
+    """
+    return -(-(va + length) // page) - va // page
+
+
+def get_user_pages(wanted: int, get: Callable[[], str]) -> tuple[int, str]:
+    """Pages got, and the error that stopped it; the caller hears of the error only where no page was got.
+
+    >>> get_user_pages(4, iter(["", "", "ENOMEM"]).__next__)
+    (2, 'ENOMEM')
+    """
+    for got in range(wanted):
+        error = get()
+        if error:
+            return got, error
+    return wanted, ""
+
+
+def map_user_kiobuf(
+    va: int, length: int, page: int, get: Callable[[], str], policy: Policy, flush_real: bool = False, chunk: int = 1
+) -> tuple[Event, ...]:
+    """What happens to one chunk, from the pinning to the hand-over or the failure.
+
+    >>> got = iter(["", "", "", "ENOMEM"])
+    >>> map_user_kiobuf(0x1000, 0x4000, 4096, got.__next__, POLICIES[AFTER])[-1]
+    Failed(chunk=1, error='ENOMEM')
+    """
+    wanted = pages_wanted(va, length, page)
+    got, error = get_user_pages(wanted, get)
+    pinned = Pinned(chunk, wanted, got, error)
+    if not got:
+        return pinned, Failed(chunk, error)
+    if got < wanted and policy.refuses:
+        return pinned, Released(chunk, got), Failed(chunk, policy.error)
+    walked = wanted if policy.walks_all else got
+    flushed = Flushed(chunk, walked, walked - got)
+    if flush_real and flushed.stale:
+        return pinned, flushed, Failed(chunk, WILD)
+    covered = min(length, got * page - va % page)
+    return pinned, flushed, Mapped(chunk, covered if policy.cuts_length else length, covered), Released(chunk, got)
+
+
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+    """The whole read, chunk by chunk, up to the first that is not covered in full.
+
+    >>> [simulate(policy=POLICIES[label]).numbers["bytes recorded (B)"] for label in (BEFORE, AFTER, SHORT)]
+    [1048576, 524288, 786432]
+    >>> simulate().numbers["ends with"]
+    'ENOMEM'
+    """
+    machine, supply = scenario.machine, Supply(scenario)
+    events: list[Event] = []
+    done, total = 0, scenario.length_kib * KIB
+    while done < total:
+        length = min(CHUNK, total - done)
+        events += map_user_kiobuf(
+            scenario.va + done, length, machine.page, supply.get, policy, scenario.flush_real, done // CHUNK + 1
+        )
+        covered = sum(event.covered for event in events if isinstance(event, Mapped))
+        if covered < done + length:
+            break
+        done = covered
+    return Run(scenario, policy, tuple(events), _numbers(scenario, tuple(events), supply))
+
+
+def _numbers(scenario: Scenario, events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
+    pinned = [event for event in events if isinstance(event, Pinned)]
+    mapped = [event for event in events if isinstance(event, Mapped)]
+    flushed = [event for event in events if isinstance(event, Flushed)]
+    released = sum(event.pages for event in events if isinstance(event, Released))
+    errors = [event.error for event in events if isinstance(event, Failed)]
+    claimed, covered = sum(event.length for event in mapped), sum(event.covered for event in mapped)
+    return {
+        "pages wanted": sum(event.wanted for event in pinned),
+        "pages got": sum(event.got for event in pinned),
+        "pointers walked": sum(event.walked for event in flushed),
+        "stale pointers walked": sum(event.stale for event in flushed),
+        "bytes recorded (B)": claimed,
+        "bytes covered (B)": covered,
+        "ends with": errors[0] if errors else "success",
+        "pages never released": sum(event.got for event in pinned) - released,
+        "pages visited by reclaim": supply.engine.count["visits"],
+    }
