@@ -36,17 +36,16 @@ def picture(face) -> str:
 
 
 def move(face, control) -> bool:
-    """Go to the other end and back by keyboard; whether the picture or the numbers changed on the way."""
-    before = picture(face), face.locator(".vmt-numbers").inner_text()
-    changed = False
-    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight"):
-        at = control.input_value()
+    """Go through all stops by keyboard and back; whether the picture or the numbers changed on the way."""
+    began, seen = control.input_value(), set()
+    for key in ("Home", *["ArrowRight"] * int(control.get_attribute("max"))):
         control.press(key)
-        if control.input_value() == at:
-            continue
         _settle(face)
-        changed = changed or (picture(face), face.locator(".vmt-numbers").inner_text()) != before
-    return changed
+        seen.add((picture(face), face.locator(".vmt-numbers").inner_text()))
+    while control.input_value() != began:
+        control.press("ArrowLeft")
+    _settle(face)
+    return len(seen) > 1
 
 
 def _settle(face) -> None:
