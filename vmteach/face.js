@@ -140,10 +140,12 @@ export default {
   render({ model, el }) {
     const open = new Map();
     let seq = 0;
+    let asked = ""; // the position on its way: the kernel's echo of it is no news, and the reader may have moved on
     const heard = (answer, buffers) => {
       const take = open.get(answer.seq);
       if (!take) return;
       open.delete(answer.seq);
+      asked = "";
       if (buffers && buffers.length) {
         answer.picture = URL.createObjectURL(new Blob([buffers[0]], { type: "image/png" }));
       }
@@ -152,6 +154,7 @@ export default {
     model.on("msg:custom", heard);
     const request = (at) => new Promise((take, refuse) => {
       const mine = ++seq;
+      asked = JSON.stringify(at);
       const patience = setTimeout(() => {
         open.delete(mine);
         refuse(new Error("The kernel does not answer. Run the cell again."));
@@ -161,8 +164,8 @@ export default {
     });
     const face = mount(el, model.get("spec"), { at: () => model.get("at"), request });
     const moved = () => {
-      const next = model.get("at");
-      if (JSON.stringify(next) !== JSON.stringify(face.at())) face.show(next);
+      const next = JSON.stringify(model.get("at"));
+      if (next !== asked && next !== JSON.stringify(face.at())) face.show(model.get("at"));
     };
     model.on("change:at", moved);
     return () => { model.off("msg:custom", heard); model.off("change:at", moved); };
