@@ -1,0 +1,303 @@
+"""blkdev_eof: the table of cases, the invariants, and every small device by brute force."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmteach import live
+from vmteach.figures import blkdev_eof as figure
+from vmteach.machine import PRESETS
+from vmteach.patches.blkdev_eof import (
+    AFTER,
+    BEFORE,
+    BLOCKS,
+    POLICIES,
+    SECTOR,
+    TAIL,
+    TODAY,
+    Device,
+    Lookup,
+    PageLost,
+    PageRead,
+    Policy,
+    Rounding,
+    Scenario,
+    contents,
+    lost,
+    simulate,
+    told,
+)
+
+PAGES = (4096, 8192, 16384, 65536)
+FIXES = (AFTER, TAIL)
+
+
+def scenario(sectors: int, block: int = 4096, page: int = 4096) -> Scenario:
+    return Scenario(replace(PRESETS["256 MB"], page=page), sectors=sectors, block=block)
+
+
+def device(label: str, sectors: int = 2002, block: int = 4096, page: int = 4096) -> Device:
+    return Device(scenario(sectors, block, page), POLICIES[label])
+
+
+def numbers(label: str, *size: int) -> dict:
+    return simulate(scenario(*size), POLICIES[label]).numbers
+
+
+sizes = st.tuples(st.integers(2, 300), st.sampled_from(BLOCKS), st.sampled_from(PAGES))
+
+
+# ---- the claim ----
+
+
+def test_before_the_last_block_cannot_be_read_after_it_can_but_not_written():
+    before, after, tail = (simulate(policy=POLICIES[label]).numbers for label in (BEFORE, AFTER, TAIL))
+    assert [n["bytes lost (B)"] for n in (before, after, tail)] == [1024, 0, 0]
+    assert [n["bytes read as zeros (B)"] for n in (before, after, tail)] == [0, 1024, 0]
+    assert [n["write of the last block"] for n in (before, after, tail)] == ["EIO"] * 3
+
+
+def test_before_one_tail_has_three_answers():
+    """The size says it exists, a buffered read says EIO, and a direct read says end of file."""
+    before = device(BEFORE)
+    assert before.size - 1024000 == 1024
+    assert before.read(1024000, 4096) is None
+    assert before.direct_read(1024000, 4096) == 0
+
+
+# ---- the table of cases ----
+
+ROWS = [
+    # id, (sectors, block, page), units of 1 KiB, blocks, last block ends at / limit, lost before, of them good
+    ("row1", (2000, 4096, 4096), 1000, 250, (2000, 2001), 0, 0),
+    ("row2", (2001, 4096, 4096), 1000, 250, (2000, 2001), 0, 0),
+    ("row3", (2002, 4096, 4096), 1001, 251, (2008, 2003), 1024, 0),
+    ("row4", (2004, 4096, 4096), 1002, 251, (2008, 2005), 2048, 0),
+    ("row6", (2008, 4096, 4096), 1004, 251, (2008, 2009), 0, 0),
+    ("row7", (2002, 2048, 4096), 1001, 501, (2004, 2003), 1024, 0),
+    ("row8a", (2002, 1024, 4096), 1001, 1001, (2002, 2003), 0, 0),
+    ("row8b", (2003, 1024, 4096), 1001, 1001, (2002, 2003), 0, 0),
+    ("row9", (2003, 512, 4096), 1001, 2002, (2002, 2003), 0, 0),
+    ("row10", (2004, 4096, 16384), 1002, 251, (2008, 2005), 10240, 8192),
+    ("row12", (2, 4096, 4096), 1, 1, (8, 3), 1024, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("size", "units", "blocks", "last", "gone", "good"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS]
+)
+def test_row(size, units, blocks, last, gone, good):
+    before = numbers(BEFORE, *size)
+    assert before["size (B)"] == units * 1024
+    assert before["blocks that the look-up counts"] == blocks
+    assert (before["last block ends at sector"], before["limit of the last check (sector)"]) == last
+    assert (before["bytes lost (B)"], before["of them in good blocks (B)"]) == (gone, good)
+    straddling = units * 1024 % size[1]
+    for label, zeros in ((AFTER, straddling), (TAIL, 0)):
+        after = numbers(label, *size)
+        assert (after["bytes lost (B)"], after["bytes read as zeros (B)"]) == (0, zeros)
+        assert after["write of the last block"] == ("EIO" if straddling else f"{size[1]} B")
+
+
+def test_row10_good_blocks_are_true_data_again():
+    for label in FIXES:
+        page = device(label, 2004, 4096, 16384).block_read_full_page(62)
+        assert page[:8192] == contents(2004)[62 * 16384 : 62 * 16384 + 8192]
+
+
+@pytest.mark.parametrize(
+    ("label", "block", "read", "write"),
+    [
+        (BEFORE, 251, Lookup.EIO, Lookup.EIO),
+        (AFTER, 251, Lookup.HOLE, Lookup.EIO),
+        (AFTER, 250, Lookup.HOLE, Lookup.EIO),
+        (TAIL, 250, Lookup.MAPPED, Lookup.EIO),
+        (BEFORE, 250, Lookup.MAPPED, Lookup.MAPPED),
+    ],
+    ids=["row13-before", "row13-after", "row13-hole", "row13-tail", "row13-straddling"],
+)
+def test_row13_the_look_up(label, block, read, write):
+    there = device(label)
+    assert (there.blkdev_get_block(block, "read"), there.blkdev_get_block(block, "write")) == (read, write)
+
+
+@pytest.mark.parametrize("label", [BEFORE, *FIXES])
+@pytest.mark.parametrize(
+    ("offset", "asked", "got"), [(1024000, 4096, 0), (1019904, 8192, 4096)], ids=["row14", "row15"]
+)
+def test_direct_read_is_unchanged(label, offset, asked, got):
+    assert device(label).direct_read(offset, asked) == got
+
+
+# ---- the invariants ----
+
+
+@given(sizes)
+def test_i1_no_good_block_is_spoiled_by_a_neighbour(size):
+    for label in FIXES:
+        there = device(label, *size)
+        for block in range(there.size // there.block):
+            start = block * there.block
+            assert there.read(start, there.block) == there.disk[start : start + there.block]
+
+
+@given(sizes)
+def test_i2_the_last_page_can_be_read(size):
+    for label in (*FIXES, TODAY):
+        there = device(label, *size)
+        assert there.block_read_full_page((there.size - 1) // there.page) is not None
+
+
+@given(sizes, st.integers(0, 700))
+def test_i3_only_a_block_that_is_all_inside_can_be_written(size, block):
+    for label in (BEFORE, *FIXES):
+        there = device(label, *size)
+        if block * there.block < there.size:
+            assert (there.write(block).taken > 0) == ((block + 1) * there.block <= there.size)
+
+
+@given(sizes)
+def test_i4_nothing_behind_the_end_reaches_the_driver(size):
+    for label in POLICIES:
+        there = device(label, *size)
+        for block, operation in product(range(there.sectors * SECTOR // there.block + 3), ("read", "write")):
+            if there.blkdev_get_block(block, operation) is Lookup.MAPPED:
+                first = block * there.block // SECTOR
+                assert first + there.generic_make_request(block, operation) <= there.sectors
+
+
+def disagreements(there: Device) -> list[int]:
+    """The blocks that exist for the look-up, and not for the last check."""
+    blocks = range(there.max_block("read") + 2)
+    mapped = [block for block in blocks if there.blkdev_get_block(block, "read") is Lookup.MAPPED]
+    return [block for block in mapped if not there.generic_make_request(block, "read")]
+
+
+@given(sizes)
+def test_i5_after_look_up_and_last_check_agree(size):
+    for label in (*FIXES, TODAY):
+        assert disagreements(device(label, *size)) == []
+
+
+def test_i5_before_they_do_not():
+    assert disagreements(device(BEFORE)) == [250]
+
+
+# ---- every small device ----
+
+
+def byte_by_byte(sectors: int, block: int, page: int) -> int:
+    """Lost bytes before, counted one by one: a byte is lost if any block of its page ends behind the limit."""
+    size, limit = sectors // 2 * 1024, (sectors // 2 * 2 + 1) * SECTOR
+    bad = {at // page for at in range(0, size, block) if at + block > limit}
+    return sum(at // page in bad for at in range(size))
+
+
+def test_every_small_device_three_ways():
+    """The model, the formula of the chapter, and each byte of each device by itself."""
+    some = 0
+    for size in product(range(2, 70), BLOCKS, (4096, 16384)):
+        expected = byte_by_byte(*size)
+        assert numbers(BEFORE, *size)["bytes lost (B)"] == lost(*size) == expected, size
+        some += expected > 0
+    assert some == 2 * 2 * (
+        17 + 26
+    )  # page sizes, an odd sector or not, sizes of 1 to 34 KiB that 2 and that 4 do not divide
+
+
+def test_machine_size_matters_through_the_page():
+    gone = {page: numbers(BEFORE, 2004, 4096, page)["bytes lost (B)"] for page in PAGES}
+    assert gone == {4096: 2048, 8192: 2048, 16384: 10240, 65536: 42 * 1024}
+
+
+# ---- edges ----
+
+
+def test_every_page_is_told_once_and_their_bytes_are_the_size():
+    for label in POLICIES:
+        run = simulate(scenario(2004, 2048, 8192), POLICIES[label])
+        pages = [event for event in run.events if isinstance(event, PageRead | PageLost)]
+        assert [event.page for event in pages] == list(range(len(pages)))
+        told_of = sum(e.lost if isinstance(e, PageLost) else e.data + e.zeros for e in pages)
+        assert told_of == run.numbers["size (B)"]
+
+
+def test_told_says_what_is_not_a_plain_transfer():
+    assert list(told(simulate(scenario(2000), POLICIES[AFTER]))) == [
+        "write of block 249: 4096 bytes",
+        "O_DIRECT at 1019904: 4096 of 4096 bytes",
+    ]
+
+
+def test_a_request_that_ends_at_the_limit_is_not_met_by_the_check():
+    device_of_today = device(TODAY, 2000, 512)
+    assert device_of_today.limit == 2000
+    assert device_of_today.generic_make_request(1999, "read") == 1
+    assert device_of_today.events == []
+
+
+def test_a_read_stops_at_the_first_bad_page():
+    assert device(BEFORE).read(1019904, 8192) == contents(2002)[1019904:1024000]
+    assert device(AFTER).read(1025024, 512) == b""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sectors": 1}, "sectors must be between 2 and 1048576, got 1"),
+        ({"block": 3000}, "block must be one of 512, 1024, 2048, 4096, got 3000"),
+    ],
+)
+def test_a_device_that_cannot_be_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Scenario(**wrong)
+
+
+def test_rounding_down_alone_is_not_the_fix():
+    """Half of the patch: the block no longer counts, but a read of it is still EIO."""
+    half = Policy(read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
+    assert simulate(Scenario(), half).numbers["bytes lost (B)"] == 1024
+
+
+# ---- the reader's own kernel ----
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("sectors", "block"), [(2002, 4096), (2003, 4096), (2004, 2048), (2001, 1024)])
+def test_today_is_what_this_kernel_does(sectors, block):
+    answer = live.odd_tail(sectors, block, seconds=60)
+    if not answer.ran:
+        pytest.skip(answer.why)
+    there = Device(Scenario(sectors=sectors, block=block), POLICIES[TODAY])
+    tail = (there.size - 1) // block * block
+    seen = {row.operation: row.result for row in answer.rows if (row.offset, row.length) == (tail, block)}
+    assert seen["read"] == len(there.read(tail, block))
+    assert seen["direct read"] == there.direct_read(tail, block)
+    assert seen["write"] == there.write(tail // block).taken
+
+
+# ---- the picture ----
+
+
+def test_the_picture_says_the_bytes_that_are_lost():
+    runs = {label: simulate(scenario(2004, 4096, 16384), POLICIES[label]) for label in (BEFORE, AFTER)}
+    picture = figure.layout(runs[BEFORE])
+    alt = figure.fill(picture, runs)
+    assert "10 KiB" in picture.finding
+    assert "10,240 B lost, 8,192 B of them in good blocks" in alt
+
+
+def test_the_map_is_the_formula():
+    drawn = figure.map_of()
+    assert drawn.numbers["4 KiB pages"]["2 sectors over, 4 KiB blocks (B)"] == lost(2002, 4096, 4096)
+
+
+def test_the_hole_is_silent_where_the_error_was_loud():
+    """The chapter's third exercise: no device of up to 600 sectors has more than 3072 silent bytes."""
+    silent = {s: numbers(AFTER, s, 4096, 4096)["bytes read as zeros (B)"] for s in range(2, 600)}
+    assert max(silent.values()) == silent[14] == silent[15] == 3072
+    assert all((gone > 0) == (sectors % 8 > 1) for sectors, gone in silent.items())
+    assert numbers(TAIL, 14, 4096, 4096)["bytes read as zeros (B)"] == 0
