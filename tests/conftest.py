@@ -24,11 +24,16 @@ CHROMIUM_OPTIONS = (
 )
 
 
+def chromium_program() -> str | None:
+    """The system's Chromium: what CHROMIUM says, or the first that is found."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The system's Chromium, headless, driven by playwright; a test without one is skipped."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    program = chromium_program()
     if not program:
         pytest.skip("this test needs Chromium: install the package chromium, or set CHROMIUM to its path")
     from playwright.sync_api import sync_playwright

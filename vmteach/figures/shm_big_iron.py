@@ -22,6 +22,7 @@ from vmteach.figures.style import (
     QUIET,
     RULE,
     SMALL,
+    Cells,
     EndLabels,
     Picture,
     number,
@@ -34,6 +35,7 @@ WINDOWS = (30, 120, 300, 600, 1800)  # s that a picture may span
 COLUMNS, ROWS = 300, 160  # of a ribbon
 MOST_SWAP = 4  # files: the top of the scale of what was written to swap
 STATES = ("free", *(state for state in PAGE_LOOKS if state != "free"))
+_INDEX = {state: index for index, state in enumerate(STATES)}
 WORDS = {
     "clean": "clean file pages",
     "mapped": "mapped shm",
@@ -65,13 +67,7 @@ def layout(run: StormRun) -> Picture:
             xticks=ticks,
             ylabel="inactive list, % of both lists" if not i else "",
         )
-        image = axes.imshow(
-            np.zeros((ROWS, COLUMNS, 3), np.uint8),
-            extent=(0, span, 0, 100),
-            aspect="auto",
-            origin="lower",
-            interpolation="nearest",
-        )
+        image = Cells(axes)
         words = {
             state: picture.words(axes, 0, 0, text, ha="center", va="center", size=SMALL, zorder=4)
             for state, text in WORDS.items()
@@ -123,16 +119,18 @@ def codes(run: StormRun, span: float) -> "np.ndarray[Any, Any]":
     """The ribbon as rows (tail first) and columns (time) of indices into STATES."""
     image = np.zeros((ROWS, COLUMNS), np.uint8)
     heights = (np.arange(ROWS) + 0.5) / ROWS * run.scenario.lists
-    last = min(span, len(run.events) + 1)
-    for column in range(int(COLUMNS * last / span)):
-        places = run.lists[min(int(column * span / COLUMNS), len(run.lists) - 1)]
-        if not places:
-            continue
-        edges = np.cumsum([pages for _, pages in places])
-        which = np.searchsorted(edges, heights, side="right")
-        kinds = np.array([STATES.index(state) for state, _ in places] + [0], np.uint8)
-        image[:, column] = kinds[which]
+    ran = int(COLUMNS * min(span, len(run.events) + 1) / span)  # columns
+    seconds_, column = np.unique((np.arange(ran) * span / COLUMNS).astype(int), return_inverse=True)
+    strips = [_strip(run.lists[min(int(second), len(run.lists) - 1)], heights) for second in seconds_]
+    image[:, :ran] = np.array(strips, np.uint8).T[:, column]
     return image
+
+
+def _strip(places: Sequence[tuple[str, int]], heights: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """The indices into STATES at these heights (pages from the tail) of one list; above its head 0, free."""
+    edges = np.cumsum([pages for _, pages in places])
+    kinds = np.array([_INDEX[state] for state, _ in places] + [0], np.uint8)
+    return kinds[np.searchsorted(edges, heights, side="right")]
 
 
 def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, span: float) -> None:
@@ -140,13 +138,12 @@ def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, s
     heading.set_text(shown[0] if shown else "")
     image.set_visible(shown is not None)
     kinds = codes(shown[1], span) if shown else np.zeros((ROWS, COLUMNS), np.uint8)
-    image.set_data(_PALETTE[kinds])
+    image.show(_PALETTE[kinds])
     for state, text in words.items():
-        rows, columns = np.nonzero(kinds == STATES.index(state))
-        text.set_visible(bool(len(rows) > 0.02 * kinds.size))
+        thickness = (kinds == _INDEX[state]).sum(axis=0)
+        text.set_visible(bool(thickness.sum() > 0.02 * kinds.size))
         if not text.get_visible():
             continue
-        thickness = np.bincount(columns, minlength=COLUMNS)
         wide = np.convolve(thickness, np.ones(61) / 61, "same")
         wide[:40] = wide[-40:] = -1
         best = int(np.argmax(wide))
