@@ -52,7 +52,6 @@ def layout(run: Run) -> Picture:
         yticks={rows[name]: name for name in RULER},
         spines="",
     )
-    axes.tick_params(axis="y", length=0)
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.78, edge=PAPER, edge_width=0.6)
     picture.parts["words"] = [
         picture.words(axes, 0, rows[f"{kernel}:read"] - 0.78, size=SMALL + 1, va="center") for kernel in range(KERNELS)

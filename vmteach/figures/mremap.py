@@ -57,7 +57,6 @@ def layout(run: Run) -> Picture:
     picture = Picture(8.4, 3.4)
     ticks = {_column(page * number, page, 0): hex(page * number) for number in (SOURCE, DEST, FREE)}
     axes = picture.panel("strip", (0.16, 0.06, 0.62, 0.94), xlim=(0, _width()), ylim=(0, 1), xticks=ticks, spines="")
-    axes.tick_params(length=0)
     picture.parts["pages"] = Strips(picture, axes, LOOKS, thickness=0.072, edge=QUIET, edge_width=0.6)
     for name, colour, width in (
         ("ground", RULE, 1.0),
