@@ -22,9 +22,7 @@ class Drawing:
     `alt`, `finding` and `numbers` (label -> name -> value) are there to be read by programs.
     """
 
-    def __init__(
-        self, picture: Picture, alt: str, numbers: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, picture: Picture, alt: str, numbers: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.alt, self.finding = alt, picture.finding
         self.numbers = {label: dict(values) for label, values in (numbers or {}).items()}
         self.width = round(picture.width * CSS_DPI)
@@ -59,9 +57,7 @@ class Drawing:
     def _table(self) -> str:
         if not self.numbers:
             return ""
-        head = "".join(
-            f'<th scope="col" style="{_CELL}text-align:right">{html.escape(x)}</th>' for x in self.numbers
-        )
+        head = "".join(f'<th scope="col" style="{_CELL}text-align:right">{html.escape(x)}</th>' for x in self.numbers)
         names = list(dict.fromkeys(name for values in self.numbers.values() for name in values))
         rows = "".join(self._row(name) for name in names)
         return (
