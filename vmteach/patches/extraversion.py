@@ -1,0 +1,432 @@
+"""The craft of a patch set: a release is an ordered set of diffs, and a diff of two sets says what changed.
+
+changelog   00_extraversion-33 -> 00_extraversion-34: "Rediff."
+source      the announcement of 2.4.23aa2 and its fourteen names (read); the patch files were not found, so that
+            every file in the model's tree, but for the names in the Makefile, is a stand-in (inferred)
+before      the -33 patch: it makes the version string end in aa1
+after       the -34 patch: the same change made again, ending in aa2
+left out    the other 280 or so patches, fuzz and offsets of the patch program, hunks in more than one file
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.run import Control, Run, one_of
+
+Lines = tuple[str, ...]
+
+# ---- a unified diff ----
+
+
+class Conflict(ValueError):
+    """A diff does not fit the text that it is applied to."""
+
+
+def make_diff(name: str, old: Lines, new: Lines) -> str:
+    """The unified diff from old to new.
+
+    >>> print(make_diff("f", ("a",), ("b",)).replace("\\n", " | "))
+    --- a/f | +++ b/f | @@ -1 +1 @@ | -a | +b
+    """
+    return "\n".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
+
+
+def apply_diff(text: Lines, diff: str) -> Lines:
+    """The text with the diff applied, exactly: no fuzz, no offset. (patch -F0)
+
+    >>> apply_diff(("a", "b"), make_diff("f", ("a", "b"), ("a", "c")))
+    ('a', 'c')
+    >>> apply_diff(("a", "x"), make_diff("f", ("a", "b"), ("a", "c")))
+    Traceback (most recent call last):
+        ...
+    vmteach.patches.extraversion.Conflict: line 2 must be 'b', got 'x'
+    """
+    out: list[str] = []
+    at = 0  # lines of the text that are used up
+    for line in diff.split("\n")[2:]:
+        if head := re.fullmatch(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@", line):
+            start = int(head[1]) - (head[2] != "0")
+            out += text[at:start]
+            at = start
+        elif line[:1] == "+":
+            out.append(line[1:])
+        else:
+            found = text[at] if at < len(text) else "the end"
+            if at >= len(text) or found != line[1:]:
+                raise Conflict(f"line {at + 1} must be {line[1:]!r}, got {found!r}")
+            out += [found] if line[0] == " " else []
+            at += 1
+    return (*out, *text[at:])
+
+
+# ---- a patch, a base, a release ----
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One file of a release: its name in three parts, what it touches, and what it needs and gives.
+
+    >>> Patch("00", "extraversion", 34).name
+    '00_extraversion-34'
+    """
+
+    prefix: str
+    topic: str
+    serial: int = 1
+    file: str = ""
+    diff: str = ""
+    needs: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}_{self.topic}-{self.serial}"
+
+
+Release = tuple[Patch, ...]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A kernel tree: its files, and the symbols that patches may need."""
+
+    files: Mapping[str, Lines]
+    symbols: frozenset[str] = frozenset()
+
+
+def byte_order(names: Iterable[str]) -> list[str]:
+    """Names as the loop over the directory sees them.
+
+    >>> byte_order(["99_x", "9900_x", "00_e-9", "00_e-10"])
+    ['00_e-10', '00_e-9', '9900_x', '99_x']
+    """
+    return sorted(names, key=str.encode)
+
+
+def ordered(release: Iterable[Patch]) -> Release:
+    """The release in byte order of its names."""
+    return tuple(sorted(release, key=lambda patch: patch.name.encode()))
+
+
+def split_name(name: str) -> tuple[str, int]:
+    """Everything before the serial, and the serial.
+
+    >>> split_name("21_pte-highmem-mremap-smp-scale-2")
+    ('21_pte-highmem-mremap-smp-scale', 2)
+    """
+    stem, _, serial = name.rpartition("-")
+    if not stem or not serial.isdigit():
+        raise ValueError(f"a name must end in - and a serial, got {name!r}")
+    return stem, int(serial)
+
+
+def serials(names: Iterable[str]) -> dict[str, int]:
+    """The serial of each topic; a topic may have one only.
+
+    >>> serials(["00_mremap-1", "00_extraversion-34"])
+    {'00_mremap': 1, '00_extraversion': 34}
+    """
+    found: dict[str, int] = {}
+    for stem, serial in map(split_name, names):
+        if stem in found:
+            raise ValueError(f"a topic must have one serial, got {stem}-{found[stem]} and {stem}-{serial}")
+        found[stem] = serial
+    return found
+
+
+class Only(NamedTuple):
+    """A name stands in one directory only."""
+
+    side: str
+    name: str
+
+
+def dir_diff(a: Iterable[str], b: Iterable[str]) -> list[Only]:
+    """The lines of the announcement: names in one of two directories, merged in byte order.
+
+    >>> dir_diff(["00_e-33", "x-1"], ["00_e-34", "x-1"])
+    [Only(side='A', name='00_e-33'), Only(side='B', name='00_e-34')]
+    """
+    in_a, in_b = set(a), set(b)
+    return [Only("A" if name in in_a else "B", name) for name in byte_order(in_a ^ in_b)]
+
+
+def classify(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
+    """The fate of each topic, by names alone.
+
+    >>> classify(["00_csum-1", "00_e-33"], ["00_e-34", "00_ncpfs-1"])
+    {'00_csum': 'dropped', '00_e': 'superseded', '00_ncpfs': 'new'}
+    """
+    was, now = serials(old), serials(new)
+    fates = {}
+    for stem in byte_order({*was, *now}):
+        if stem not in now:
+            fates[stem] = "dropped"
+        elif stem not in was:
+            fates[stem] = "new"
+        else:
+            fates[stem] = "unchanged" if was[stem] == now[stem] else "superseded"
+    return fates
+
+
+# ---- applying ----
+
+
+class Applied(NamedTuple):
+    """The patch fitted, and the tree was changed."""
+
+    patch: str
+
+
+class AlreadyIn(NamedTuple):
+    """The tree already had this change."""
+
+    patch: str
+
+
+class Rejected(NamedTuple):
+    """The patch was left out: something that it needs is missing, or a line is not as it expects."""
+
+    patch: str
+    why: str
+
+
+Event = Applied | AlreadyIn | Rejected
+
+
+def reverse(diff: str) -> str:
+    """The diff that takes the change back.
+
+    >>> apply_diff(("b",), reverse(make_diff("f", ("a",), ("b",))))
+    ('a',)
+    """
+    lines = diff.split("\n")
+    swap = {"+": "-", "-": "+", " ": " "}
+    body = [
+        re.sub(r"-(\S+) \+(\S+)", r"-\2 +\1", line) if line[0] == "@" else swap[line[0]] + line[1:]
+        for line in lines[2:]
+    ]
+    return "\n".join([*lines[:2], *body])
+
+
+def apply_one(base: Base, patch: Patch) -> tuple[Base, Event]:
+    """The tree after one patch, and what became of the patch."""
+    text = base.files.get(patch.file, ())
+    try:
+        apply_diff(text, reverse(patch.diff))
+        return replace(base, symbols=base.symbols | patch.gives), AlreadyIn(patch.name)
+    except Conflict:
+        pass
+    if missing := patch.needs - base.symbols:
+        return base, Rejected(patch.name, f"needs {', '.join(sorted(missing))}")
+    try:
+        files = {**base.files, patch.file: apply_diff(text, patch.diff)}
+    except Conflict as conflict:
+        return base, Rejected(patch.name, f"{patch.file}: {conflict}")
+    return Base(files, base.symbols | patch.gives), Applied(patch.name)
+
+
+def apply(base: Base, release: Iterable[Patch]) -> tuple[Base, tuple[Event, ...]]:
+    """The whole release in byte order; a rejected patch is left out and the rest goes on."""
+    events: list[Event] = []
+    for patch in ordered(release):
+        base, event = apply_one(base, patch)
+        events.append(event)
+    return base, tuple(events)
+
+
+def rebase(base: Base, release: Iterable[Patch]) -> dict[str, str]:
+    """For each patch of a set that moves to this base: clean, already in, or conflict."""
+    says = {Applied: "clean", AlreadyIn: "already in", Rejected: "conflict"}
+    return {event.patch: says[type(event)] for event in apply(base, release)[1]}
+
+
+def missing_needs(base: Base, release: Iterable[Patch]) -> dict[str, frozenset[str]]:
+    """J5: what each patch needs that neither the base nor an earlier patch gives; empty if all is well."""
+    have, missing = base.symbols, {}
+    for patch in ordered(release):
+        if patch.needs - have:
+            missing[patch.name] = patch.needs - have
+        have |= patch.gives
+    return missing
+
+
+# ---- the model's trees and its set ----
+
+
+def makefile(sublevel: int, local: str = "") -> Lines:
+    """The first lines of a kernel's Makefile.
+
+    >>> makefile(23)[-1]
+    'EXTRAVERSION ='
+    """
+    return "VERSION = 2", "PATCHLEVEL = 4", f"SUBLEVEL = {sublevel}", f"EXTRAVERSION = {local}".rstrip()
+
+
+def version_string(text: Lines) -> str:
+    """What the four lines of the Makefile make together.
+
+    >>> version_string(makefile(23, "aa2"))
+    '2.4.23aa2'
+    """
+    version, patchlevel, sublevel, local = (line.partition("=")[2].strip() for line in text[:4])
+    return f"{version}.{patchlevel}.{sublevel}{local}"
+
+
+# topic -> prefix, old line, new line, needs, gives. Each edits a file of its own, but for two that build on another.
+# The three carriers' names and all lines are stand-ins.
+_SET: dict[str, tuple[str, str, str, str, str]] = {
+    "blkdev-eof": ("00", "last block refused", "last block read", "", ""),
+    "elf-interp-check-arch": ("00", "any interpreter", "interpreter of this machine", "", ""),
+    "mremap": ("00", "length 0 taken", "length 0 refused", "", ""),
+    "ncpfs": ("00", "any name", "name limited", "", ""),
+    "rawio-crash": ("00", "short list used", "short list handled", "", ""),
+    "vm_28-shmem-big-iron": ("05", "one way to scan", "clean cache first", "", "vm_cache_scan_ratio"),
+    "pte-highmem": ("20", "page tables low", "page tables high", "", "pte-highmem"),
+    "pte-highmem-mremap-smp-scale": ("21", "page tables high", "looked up again", "pte-highmem", ""),
+    "19-nfs-directio": ("30", "no direct I/O", "direct I/O", "", "NFS direct I/O"),
+    "20-nfs-directio-lfs": ("30", "direct I/O", "direct I/O, wide", "NFS direct I/O", ""),
+    "lock-split": ("9930", "one lock", "split locks", "", "split locks"),
+    "overflow-buffers": ("9999900", "sums may wrap", "sums checked", "", ""),
+    "scsi-deadlock-fix": ("9999900", "split locks", "split locks, in order", "split locks", ""),
+}
+_FILE_OF = {
+    "pte-highmem-mremap-smp-scale": "pte-highmem",
+    "20-nfs-directio-lfs": "19-nfs-directio",
+    "scsi-deadlock-fix": "lock-split",
+}
+_SERIALS = {"pte-highmem-mremap-smp-scale": 2}
+
+
+def _file(topic: str) -> str:
+    return f"{_FILE_OF.get(topic, topic)}.c"
+
+
+def _around(line: str) -> Lines:
+    return "first", line, "last"
+
+
+def _stock(sublevel: int, local: str = "", **instead: str) -> Base:
+    """A base: the stand-in files as the set expects them, but for the topics (with _ for -) named in `instead`."""
+    files = {_file(t): _around(old) for t, (_, old, *_rest) in _SET.items() if t not in _FILE_OF}
+    files |= {_file(topic.replace("_", "-")): _around(line) for topic, line in instead.items()}
+    return Base({"Makefile": makefile(sublevel, local), **files})
+
+
+BASES: dict[str, Base] = {
+    "2.4.23": _stock(23),
+    "2.4.23aa1": _stock(23, "aa1"),
+    "2.4.25": _stock(
+        25,
+        elf_interp_check_arch="interpreter of this machine",
+        mremap="length 0 refused",
+        ncpfs="name in a fixed array",
+    ),
+}
+
+
+def topics(scsi_prefix: str = "9999900") -> Release:
+    """The set without its extraversion patch: ten of the eleven names of aa2, and three that carry them."""
+    patches = []
+    for topic, (prefix, old, new, needs, gives) in _SET.items():
+        where = scsi_prefix if topic == "scsi-deadlock-fix" else prefix
+        diff = make_diff(_file(topic), _around(old), _around(new))
+        need, give = (frozenset(filter(None, [symbol])) for symbol in (needs, gives))
+        patches.append(Patch(where, topic, _SERIALS.get(topic, 1), _file(topic), diff, need, give))
+    return ordered(patches)
+
+
+# ---- the scenario and what is changed ----
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A base that the set is applied to, and the prefix of one patch of it.
+
+    >>> Scenario(base="2.6.0")
+    Traceback (most recent call last):
+        ...
+    ValueError: base must be one of 2.4.23, 2.4.23aa1, 2.4.25, got 2.6.0
+    """
+
+    machine: Machine = PRESETS["256 MB"]
+    vm_cache_scan_ratio: int = 6
+    base: str = "2.4.23"
+    scsi_prefix: str = "9999900"
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        one_of("base", self.base, tuple(BASES))
+        if not re.fullmatch(r"\d+", self.scsi_prefix):
+            raise ValueError(f"scsi_prefix must be digits, got {self.scsi_prefix!r}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The extraversion patch: its serial, the name that it gives, and the Makefile that it was made against."""
+
+    serial: int = 33
+    local: str = "aa1"
+    made_for: str = "2.4.23"  # empty: made again for whatever base there is
+    edits: bool = True  # the Makefile; if not, the suffix is a setting of the build
+
+
+BEFORE, AFTER = "before: -33", "after: -34"
+POLICIES: dict[str, Policy] = {
+    BEFORE: Policy(),
+    AFTER: Policy(34, "aa2"),
+    "what if: rediffed": Policy(35, "aa2", ""),
+    "today: a setting": Policy(0, "aa2", "", False),
+}
+
+_WHY_NOT = "Which patches fit a tree is a matter of text, settled before a kernel is built"
+CONTROLS: tuple[Control, ...] = (
+    Control("machine", "machine size", tuple(PRESETS), why_not=f"{_WHY_NOT} or a machine started."),
+    Control(
+        "vm_cache_scan_ratio",
+        "vm_cache_scan_ratio",
+        (1, 2, 3, 6, 10, 20, 60),
+        why_not=f"{_WHY_NOT}; a patch of the set brings this setting, and its value is chosen later.",
+    ),
+    Control("base", "base", tuple(BASES)),
+    Control("scsi_prefix", "prefix of the scsi fix", ("00", "9930", "9999900")),
+)
+
+
+def extraversion(base: str, policy: Policy) -> Release:
+    """The patch of the version line; no patch where the suffix is a setting."""
+    old = BASES[policy.made_for or base].files["Makefile"]
+    new = (*old[:3], f"EXTRAVERSION = {policy.local}")
+    if not policy.edits or old == new:
+        return ()
+    return (Patch("00", "extraversion", policy.serial, "Makefile", make_diff("Makefile", old, new)),)
+
+
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+    """The set, with this extraversion patch, applied to the base in byte order.
+
+    >>> [simulate(policy=POLICIES[label]).numbers["version string"] for label in (BEFORE, AFTER)]
+    ['2.4.23aa1', '2.4.23aa2']
+    >>> simulate(Scenario(scsi_prefix="00")).numbers["first rejected"]
+    '00_scsi-deadlock-fix-1'
+    """
+    release = extraversion(scenario.base, policy) + topics(scenario.scsi_prefix)
+    tree, events = apply(BASES[scenario.base], release)
+    rejected = [event.patch for event in events if isinstance(event, Rejected)]
+    return Run(
+        scenario,
+        policy,
+        events,
+        {
+            "patches": len(events),
+            "applied": sum(isinstance(event, Applied) for event in events),
+            "already in": sum(isinstance(event, AlreadyIn) for event in events),
+            "rejected": len(rejected),
+            "first rejected": rejected[0] if rejected else "none",
+            "version string": version_string(tree.files["Makefile"]) + ("" if policy.edits else policy.local),
+        },
+    )
