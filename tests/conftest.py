@@ -24,6 +24,18 @@ CHROMIUM_OPTIONS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def progress_file(tmp_path_factory: Any) -> Iterator[None]:
+    """What the tests "learn" goes to a file of their own, in this process and in the kernels that it starts."""
+    kept = os.environ.get("VMTEACH_PROGRESS")
+    os.environ["VMTEACH_PROGRESS"] = str(tmp_path_factory.mktemp("progress") / "progress.json")
+    yield
+    if kept is None:
+        del os.environ["VMTEACH_PROGRESS"]
+    else:
+        os.environ["VMTEACH_PROGRESS"] = kept
+
+
 def chromium_program() -> str | None:
     """The system's Chromium: what CHROMIUM says, or the first that is found."""
     names = ("chromium", "chromium-browser", "google-chrome")

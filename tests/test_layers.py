@@ -30,7 +30,7 @@ MODULES = sorted(
 def part(module: str) -> str:
     """The top-level part that a module belongs to: `patches` for vmteach.patches.mremap."""
     name = module.split(".")[1]
-    return "live" if name.startswith("live_") else name
+    return name.split("_")[0] if name.startswith(("live_", "learn_")) else name
 
 
 def layer(module: str) -> int:

@@ -1,0 +1,327 @@
+"""A load of four bytes may touch a byte that nobody asked for, and the page behind may not be there.
+
+changelog   00_csum-trail-1 dropped: "Obsoleted (can't trigger anymore)"
+source      arch/i386/lib/checksum.S, the P6 routine, in Red Hat's 2.4.18-14 and in 2.4.22 (read); the patch is inferred
+before      the prologue looks at bit 1 of the address only: after an odd start every load of four bytes is misaligned
+after       it looks at bits 0 and 1: loads of four bytes are aligned, none crosses a page, the patch has nothing to do
+left out    the unrolling of the loop, copying while summing, buffers of several pages, other tenants of the slots
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.run import Control, Run, between, one_of
+
+DWORD = 4  # bytes of the widest load
+MSS = 1460  # bytes of data in one TCP segment on Ethernet
+EMPTY, IN_USE = "empty", "in use"
+FILL = 0xEE  # what every byte that is not of the buffer holds, so that a forgotten mask shows in the sum
+
+
+class Tail(Enum):
+    """How the last one to three bytes are loaded."""
+
+    DWORD = "four bytes, masked"
+    CHECKED = "four bytes, masked; byte by byte where four would leave the page"
+    BYTES = "byte by byte"
+    CAUGHT = "four bytes, masked; a fault is caught, and what is not there reads as zero"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A buffer within one page of the file cache, `behind` bytes before the page's end.
+
+    `neighbour` says whether the mapping slot behind the page's own is empty or in use.
+
+    >>> Scenario(length=1459, behind=0).offset
+    2637
+    >>> Scenario(length=5000)
+    Traceback (most recent call last):
+        ...
+    ValueError: length must be between 1 and 4096 bytes, got 5000
+    """
+
+    machine: Machine = PRESETS["4 GB"]
+    vm_cache_scan_ratio: int = 6
+    length: int = 7  # bytes
+    behind: int = 0  # bytes of the page behind the buffer
+    neighbour: str = EMPTY
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        between("behind", self.behind, 0, self.machine.page - 1, "bytes")
+        between("length", self.length, 1, self.machine.page - self.behind, "bytes")
+        one_of("neighbour", self.neighbour, (EMPTY, IN_USE))
+
+    @property
+    def offset(self) -> int:
+        """Where in its page the buffer begins."""
+        return self.machine.page - self.behind - self.length
+
+    @property
+    def highmem(self) -> bool:
+        """Whether the page lies in high memory, which the kernel sees through a mapping slot only.
+
+        >>> Scenario(PRESETS["256 MB"]).highmem, Scenario(PRESETS["1 GB"]).highmem
+        (False, True)
+        """
+        return any(zone.name == "HIGHMEM" for zone in self.machine.zones)
+
+    @property
+    def next_is_there(self) -> bool:
+        """Whether a load from the next virtual page finds memory. In low memory it does: all of it is mapped."""
+        return not self.highmem or self.neighbour == IN_USE
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The bits of the address that the prologue looks at, and how the tail is loaded."""
+
+    bits: int
+    tail: Tail = Tail.DWORD
+
+
+BEFORE, PATCHED, KEPT, AFTER = "before (bit 1)", "before + patch", "after + patch", "after (bits 0 and 1)"
+TODAY = "today: page-safe load"
+POLICIES: dict[str, Policy] = {
+    BEFORE: Policy(0b10),
+    PATCHED: Policy(0b10, Tail.CHECKED),
+    KEPT: Policy(0b11, Tail.CHECKED),
+    AFTER: Policy(0b11),
+    "what if: no bit": Policy(0b00),
+    "what if: bit 0": Policy(0b01),
+    "what if: tail in bytes": Policy(0b10, Tail.BYTES),
+    TODAY: Policy(0b00, Tail.CAUGHT),
+}
+
+_RATIO_WHY_NOT = (
+    "It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by its user, "
+    "and which bytes a load touches follows from its address alone."
+)
+CONTROLS: tuple[Control, ...] = (
+    Control("machine", "machine size", tuple(PRESETS)),
+    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
+    Control("length", "length of the buffer", (1, 2, 3, 4, 5, 6, 7, 61, 1459, MSS), "B"),
+    Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
+)
+
+
+class Loaded(NamedTuple):
+    """`width` bytes from `address` (in the page of the buffer) were loaded, and the first `kept` of them were added."""
+
+    address: int
+    width: int
+    kept: int
+
+
+class Faulted(NamedTuple):
+    """A load found no page at `address`: the kernel stopped here, with an oops."""
+
+    address: int
+
+
+class Caught(NamedTuple):
+    """A load found no page at `address`: the fault was handled, and the bytes from there on read as zero."""
+
+    address: int
+
+
+class Summed(NamedTuple):
+    """The sum, folded to 16 bits."""
+
+    sum: int
+
+
+# ---- the load schedule ----
+
+
+def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
+    """The loads that bring the address to where the loop may begin.
+
+    >>> list(prologue(4091, 5, POLICIES[BEFORE])), list(prologue(4091, 5, POLICIES[AFTER]))
+    ([Loaded(address=4091, width=2, kept=2)], [Loaded(address=4091, width=1, kept=1)])
+    """
+    if length and address & policy.bits & 1:
+        yield Loaded(address, 1, 1)
+        address, length = address + 1, length - 1
+    if length and address & policy.bits & 2:
+        width = min(length, 2)  # a single byte is loaded as one
+        yield Loaded(address, width, width)
+
+
+def tail(address: int, length: int, policy: Policy, page: int = 4096) -> Iterator[Loaded]:
+    """The loads of the last `length` bytes, one to three (none, if there are none).
+
+    >>> list(tail(4093, 3, POLICIES[BEFORE]))
+    [Loaded(address=4093, width=4, kept=3)]
+    """
+    crosses = address % page + DWORD > page
+    if length and (policy.tail is Tail.BYTES or (policy.tail is Tail.CHECKED and crosses)):
+        yield from (Loaded(address + i, 1, 1) for i in range(length))
+    elif length:
+        yield Loaded(address, DWORD, length)
+
+
+def schedule(address: int, length: int, policy: Policy, page: int = 4096) -> Iterator[Loaded]:
+    """All loads of a buffer, in order: the prologue, four bytes at a time, the tail.
+
+    >>> [tuple(load) for load in schedule(4091, 5, POLICIES[AFTER])]
+    [(4091, 1, 1), (4092, 4, 4)]
+    """
+    end = address + length
+    for load in prologue(address, length, policy):
+        yield load
+        address += load.width
+    for at in range(address, end - DWORD + 1, DWORD):
+        yield Loaded(at, DWORD, DWORD)
+    rest = (end - address) % DWORD
+    yield from tail(end - rest, rest, policy, page)
+
+
+def overrun(address: int, length: int, policy: Policy, page: int = 4096) -> int:
+    """How many bytes of the next page the loads of a buffer within one page touch.
+
+    Only the last load can leave the buffer, so only the prologue and the tail are looked at: the cost
+    does not grow with the length.
+
+    >>> overrun(4093, 3, POLICIES[BEFORE]), overrun(4093, 3, POLICIES[AFTER])
+    (1, 0)
+    """
+    at = address + sum(load.width for load in prologue(address, length, policy))
+    rest = (address + length - at) % DWORD
+    touched = [load.address + load.width for load in tail(address + length - rest, rest, policy, page)]
+    return max([end - page for end in touched if end > page], default=0)
+
+
+def overruns(policy: Policy, page: int = 4096) -> list[tuple[int, int]]:
+    """All buffers (offset, length) of one page whose loads touch the next page.
+
+    A load reaches three bytes at most behind the buffer, so a buffer that ends earlier cannot be one.
+
+    >>> len(overruns(POLICIES[BEFORE])), len(overruns(POLICIES[AFTER]))
+    (6141, 0)
+    """
+    near = ((start, end - start) for end in range(page - 2, page + 1) for start in range(end))
+    return [(start, length) for start, length in near if overrun(start, length, policy, page)]
+
+
+def differing(one: Policy, other: Policy, page: int = 64) -> list[tuple[int, int]]:
+    """All buffers (offset, length) of one page for which two policies do not make the same loads.
+
+    Every buffer is tried, load by load. The page is a small one, since the work grows with its cube;
+    what matters is that four divides it.
+
+    >>> len(differing(POLICIES[AFTER], POLICIES[KEPT])), len(differing(POLICIES[BEFORE], POLICIES[PATCHED]))
+    (0, 93)
+    """
+    buffers = [(start, end - start) for end in range(1, page + 1) for start in range(end)]
+    return [buffer for buffer in buffers if _loads(buffer, one, page) != _loads(buffer, other, page)]
+
+
+def _loads(buffer: tuple[int, int], policy: Policy, page: int) -> list[Loaded]:
+    return list(schedule(*buffer, policy, page))
+
+
+# ---- the sum ----
+
+
+def _add(one: int, other: int) -> int:
+    """The sum of two words of 32 bits with the carry added at the low end (adcl)."""
+    total = one + other
+    return (total & 0xFFFF_FFFF) + (total >> 32)
+
+
+def _roll(value: int) -> int:
+    """A word of 32 bits, turned left by one byte (roll $8): the two lanes change places."""
+    return ((value << 8) | (value >> 24)) & 0xFFFF_FFFF
+
+
+def fold(value: int) -> int:
+    """A word of 32 bits as one of 16: both halves added, and the carry once more.
+
+    >>> hex(fold(0xFFFF_0002))
+    '0x2'
+    """
+    value = (value & 0xFFFF) + (value >> 16)
+    return (value & 0xFFFF) + (value >> 16)
+
+
+def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page: int = 4096) -> int:
+    """The 16-bit ones'-complement sum of the bytes, as the loads of this policy make it.
+
+    Where one byte is consumed first, all others lie in the wrong lane: the first is put into the wrong one
+    too, and the sum is turned by a byte at the end. `memory` begins where a page does and holds all that is kept.
+
+    >>> memory = bytes(4093) + b"abc" + b"?"
+    >>> hex(csum_partial(memory, 4093, 3, POLICIES[BEFORE])), hex(csum_partial(memory, 4093, 3, POLICIES[AFTER]))
+    ('0x62c4', '0x62c4')
+    """
+    swapped = address & policy.bits & 1
+    total = 0
+    for load in schedule(address, length, policy, page):
+        word = int.from_bytes(memory[load.address : load.address + load.width], "little")
+        word &= (1 << 8 * load.kept) - 1  # the mask of the tail
+        lane = (load.address - address + swapped) % 2
+        total = _add(total, word << 8 * lane)
+    return fold(_roll(total) if swapped else total)
+
+
+# ---- a buffer is summed ----
+
+
+def contents(length: int) -> bytes:
+    """The bytes of the buffer (invented, always the same).
+
+    >>> contents(3).hex()
+    '0b3055'
+    """
+    return bytes((37 * i + 11) % 256 for i in range(length))
+
+
+def memory_of(scenario: Scenario) -> bytes:
+    """The page with the buffer in it, and the first bytes of the next one.
+
+    >>> memory_of(Scenario(length=3, behind=1))[4091:].hex()
+    'ee0b3055eeeeeeee'
+    """
+    fill = bytes([FILL])
+    return fill * scenario.offset + contents(scenario.length) + fill * (scenario.behind + DWORD - 1)
+
+
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+    """The buffer is summed load by load, to its end or to the load that finds no page.
+
+    >>> simulate(Scenario(length=3), POLICIES[BEFORE]).events
+    (Faulted(address=4096),)
+    """
+    events = tuple(_sum(scenario, policy))
+    return Run(scenario, policy, events, _numbers(scenario, policy, events))
+
+
+def _sum(scenario: Scenario, policy: Policy) -> Iterator[Loaded | Faulted | Caught | Summed]:
+    page = scenario.machine.page
+    for load in schedule(scenario.offset, scenario.length, policy, page):
+        if load.address + load.width > page and not scenario.next_is_there:
+            if policy.tail is not Tail.CAUGHT:
+                yield Faulted(page)
+                return
+            yield Caught(page)
+        yield load
+    yield Summed(csum_partial(memory_of(scenario), scenario.offset, scenario.length, policy, page))
+
+
+def _numbers(scenario: Scenario, policy: Policy, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
+    page, end = scenario.machine.page, scenario.offset + scenario.length
+    loads = list(schedule(scenario.offset, scenario.length, policy, page))
+    touched = max(load.address + load.width for load in loads)
+    last = events[-1]
+    return {
+        "loads": len(loads),
+        "bytes touched behind the buffer (B)": max(0, touched - end),
+        "bytes touched in the next page (B)": max(0, touched - page),
+        "oops": "yes" if isinstance(last, Faulted) else "no",
+        "sum": f"{last.sum:#06x}" if isinstance(last, Summed) else "none",
+    }
