@@ -1,0 +1,207 @@
+"""The exercises of a chapter as data: one module a chapter, with the chapter's name.
+
+A module vmteach/exercises/STEM.py has four names:
+
+NEEDS       the import lines that its stubs need; they are among the imports of the chapter's first code cell
+EXERCISES   a tuple of Tasks in the order of the chapter, at least one on each of the three RUNGS
+GOALS       a tuple of two Goals on the explorer
+RECALL      a tuple of three Questions
+
+A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
+a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", so a check need
+not ask. `check(answer, given)` looks at the kind of mistake, the most telling kind first, and returns `right(...)` or
+`not_yet(...)`: a message says what the answer would mean, or where it fails, and never what is right. Functions in an
+answer are called within bounds; if one raises or never ends the check is left by itself, with the learner's own line.
+Where numbers vary, `$name` in any text (and in stub and solution) stands for `given["name"]`, one mapping of `variants`
+at a time; the first is the chapter's. Hints are three: a nudge, where to look, a worked sub-step. The bank
+tests/bank/STEM.py holds right and wrong answers with the verdict that each must get.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from html import escape
+from importlib import import_module
+from math import isfinite
+from re import sub
+from string import Template
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from vmteach.patches import STEMS
+from vmteach.run import one_of
+
+RUNGS = ("fill one line", "change one rule", "break it")
+Check = Callable[[Any, Mapping[str, Any]], "Verdict"]
+
+
+class Outcome(StrEnum):
+    """What a check can say."""
+
+    NOT_ATTEMPTED = "not attempted"
+    RIGHT = "right"
+    NOT_YET = "not yet"
+    RAISED = "your code raised"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and what there is to say about it; true if the answer is right.
+
+    >>> not_yet("That is a lap too few.")
+    Not yet. That is a lap too few.
+    """
+
+    outcome: Outcome
+    message: str
+    score: float | None = None
+    printed: str = ""  # what the learner's code printed while it was checked
+    _COLOURS = {Outcome.RIGHT: "#00664B", Outcome.NOT_YET: "#8C4B00", Outcome.RAISED: "#B3261E"}
+
+    def __bool__(self) -> bool:
+        return self.outcome is Outcome.RIGHT
+
+    @property
+    def word(self) -> str:
+        return f"{self.outcome.capitalize()}."
+
+    @property
+    def text(self) -> str:
+        """The message, with the score if there is one."""
+        return self.message + (f" Score: {self.score:g}." if self.score is not None else "")
+
+    def __repr__(self) -> str:
+        printed = f"\nYour code printed:\n{self.printed}" if self.printed else ""
+        return f"{self.word} {self.text}{printed}"
+
+    def _repr_html_(self) -> str:
+        colour = self._COLOURS.get(self.outcome, "#595959")
+        printed = f"<p>Your code printed:</p><pre>{escape(self.printed)}</pre>" if self.printed else ""
+        return card(f"<p><strong>{self.word}</strong> {marked(self.text)}</p>{printed}", colour, 'role="status"')
+
+
+def right(message: str, score: float | None = None) -> Verdict:
+    return Verdict(Outcome.RIGHT, message, score)
+
+
+def not_yet(message: str, score: float | None = None) -> Verdict:
+    return Verdict(Outcome.NOT_YET, message, score)
+
+
+def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
+    """Why a value is of the wrong kind, in words; empty if it is of one of these kinds.
+
+    >>> misfit(None, int), misfit("3", int), misfit(3, int)
+    ('Your function gives nothing (None): is there a `return`?', 'Your function gives a str, not an int.', '')
+    """
+    if value is None:
+        return f"{what} nothing (None): is there a `return`?"
+    if isinstance(value, float) and not isfinite(value):
+        return f"{what} {value}, which is no number to reckon with."
+    if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
+        return ""
+    names = " or ".join(kind.__name__ for kind in kinds)
+    return f"{what} a {type(value).__name__}, not {'an' if names[0] in 'aeio' else 'a'} {names}."
+
+
+@dataclass(frozen=True)
+class Task:
+    """One exercise."""
+
+    name: str
+    rung: str
+    minutes: int
+    asks: str
+    stub: str
+    answer: str  # the name that stub and solution define
+    solution: str
+    hints: tuple[str, str, str]
+    reason: str  # why this is the answer
+    wrong_turn: str  # what is often answered instead, and what it overlooks
+    kernel: str  # what the kernel does
+    check: Check
+    variants: tuple[Mapping[str, Any], ...] = field(default=({},))
+
+    def __post_init__(self) -> None:
+        one_of("rung", self.rung, RUNGS)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A state of the explorer to be reached.
+
+    `check(state, numbers)` gets what the explorer has under those names, and nothing else, so that the verdict
+    of every state can be written into a page without a kernel. `needs` are the kernels that must be shown.
+    """
+
+    name: str
+    asks: str
+    check: Callable[[Mapping[str, Any], Mapping[str, Mapping[str, Any]]], Verdict]
+    hints: tuple[str, ...]
+    reason: str
+    needs: tuple[str, ...] = ()
+
+    def verdict(self, state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+        """What the goal says about a state."""
+        hidden = [label for label in self.needs if label not in numbers]
+        if hidden:
+            return not_yet(f"Show the kernel {' and the kernel '.join(map(repr, hidden))} too.")
+        return self.check(state, numbers)
+
+
+class Option(NamedTuple):
+    """An answer that can be chosen, and what is said to whoever chooses it."""
+
+    text: str
+    feedback: str
+    right: bool = False
+
+
+class Question(NamedTuple):
+    """A question to answer without looking back; one option is right."""
+
+    asks: str
+    options: tuple[Option, ...]
+
+
+def moved(state: Mapping[str, Any], scenario: Any, but: tuple[str, ...] = ()) -> list[str]:
+    """The controls that do not stand where the scenario has them, those in `but` left out."""
+    here = {field: getattr(scenario, field) for field in state if field not in ("policies", *but)}
+    return [field for field, value in here.items() if state[field] != getattr(value, "name", value)]
+
+
+def chapter(stem: str) -> ModuleType:
+    """The exercises of a chapter."""
+    one_of("chapter", stem, STEMS)
+    try:
+        return import_module(f"vmteach.exercises.{stem}")
+    except ModuleNotFoundError as error:
+        if error.name != f"vmteach.exercises.{stem}":
+            raise
+        raise ValueError(f"chapter must be one that has exercises, got {stem}") from None
+
+
+def fill(text: str, given: Mapping[str, Any]) -> str:
+    """The text with the values of a variant in it.
+
+    >>> fill("of all $pages pages", {"pages": 64})
+    'of all 64 pages'
+    """
+    return Template(text).substitute(given)
+
+
+def marked(text: str) -> str:
+    """Plain text with `code` and **words that matter** as HTML; everything else is escaped.
+
+    >>> marked("`a < b`, **always**")
+    '<code>a &lt; b</code>, <strong>always</strong>'
+    """
+    text = sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text).replace("\n\n", "</p><p>")
+
+
+def card(inside: str, colour: str, attributes: str = "") -> str:
+    """A box with a coloured edge. While something in it has the focus, keys are not the notebook's."""
+    style = f"border-left:4px solid {colour};padding:2px 12px;margin:4px 0;max-width:880px;line-height:1.45"
+    inside = inside.replace("<p>", '<p style="margin:6px 0">')
+    return f'<div class="vmteach-card" data-lm-suppress-shortcuts="true" {attributes} style="{style}">{inside}</div>'

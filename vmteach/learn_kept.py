@@ -1,0 +1,130 @@
+"""What a learner has done so far: one readable JSON file, theirs, outside the repository.
+
+It is read when `predict`, `exercise`, `goal`, `recall` or `progress` is called and when something is kept, and at
+no other time. The variable VMTEACH_PROGRESS names another file. A file that cannot be read or written costs a
+warning; what happens then is remembered until the session ends.
+
+left out    locks: of two sessions that write within the same few milliseconds one may lose its entry; the file
+            itself is always whole, because a new one takes the place of the old one in a single step
+"""
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+KINDS = ("predictions", "exercises", "goals", "recall")
+
+_remembered: dict[str, Any] = {}  # path -> what could not be written
+
+
+def where() -> Path:
+    """The file: VMTEACH_PROGRESS, or progress.json in the platform's folder for a user's data."""
+    if named := os.environ.get("VMTEACH_PROGRESS"):
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without an entry and without HOME
+        home = Path(tempfile.gettempdir())
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Application Support"
+    else:
+        named = os.environ.get("XDG_DATA_HOME", "")
+        folder = Path(named) if os.path.isabs(named) else home / ".local" / "share"
+    return folder / "vmteach" / "progress.json"
+
+
+def read() -> dict[str, Any]:
+    """All that is kept: {"version": 1, "chapters": {stem: {kind: {name: facts}}}}."""
+    return _read()[0]
+
+
+def entry(stem: str, kind: str, name: str) -> dict[str, Any]:
+    """What is kept of one thing; empty if nothing is."""
+    found = read()["chapters"].get(stem, {}).get(kind, {}).get(name, {})
+    return dict(found)
+
+
+def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> None:
+    """Add facts about one thing, with the time; the fact named by `count` goes up by one."""
+    document, sound = _read()
+    entry = document["chapters"].setdefault(stem, {}).setdefault(kind, {}).setdefault(name, {})
+    if count:
+        entry[count] = entry.get(count, 0) + 1
+    entry.update(facts, when=datetime.now().astimezone().isoformat(timespec="seconds"))
+    path = where()
+    if sound:
+        try:
+            _write(path, document)
+            _remembered.pop(str(path), None)
+            return
+        except OSError as error:
+            _warn(f"{path} cannot be written ({error.strerror or error})")
+    _remembered[str(path)] = document
+
+
+def _read() -> tuple[dict[str, Any], bool]:
+    """The document, and whether the file may be written over."""
+    path = where()
+    document, trouble = _load(path)
+    if str(path) in _remembered:
+        return _remembered[str(path)], not trouble
+    if trouble:
+        _warn(f"{path} {trouble}, and is left as it is")
+    return document, not trouble
+
+
+def _load(path: Path) -> tuple[dict[str, Any], str]:
+    """What the file holds, and why it cannot be used; empty where there is no file yet, or no use for it."""
+    empty = {"version": VERSION, "chapters": {}}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return empty, ""
+    except OSError as error:
+        return empty, f"cannot be read ({error.strerror or error})"
+    except (ValueError, RecursionError):  # not UTF-8, not JSON
+        return empty, "is not JSON"
+    version = document.get("version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        return empty, f"is of a newer version ({version}) than this one can read ({VERSION})"
+    if version != VERSION or not _whole(document.get("chapters")):
+        return empty, "is not a progress file"
+    return document, ""
+
+
+def _whole(chapters: Any) -> bool:
+    """Whether it is tables in tables in tables, down to the facts."""
+    level = [chapters]
+    for _ in range(4):
+        if not all(isinstance(each, dict) for each in level):
+            return False
+        level = [value for each in level for value in each.values()]
+    return True
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Write beside the file, then put the new one in its place: nobody ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(13, "it is read-only")
+    handle, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _warn(what: str) -> None:
+    warnings.warn(f"Your progress is not kept on disk: {what}. The chapter works without it.", stacklevel=2)

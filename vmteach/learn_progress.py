@@ -1,0 +1,104 @@
+"""What has been done, over all chapters: a table, and a picture of predictions against what came out."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import isfinite, log10
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmteach import learn_kept as kept
+from vmteach.course import CHAPTERS
+from vmteach.exercises import chapter
+from vmteach.patches import STEMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vmteach.figures import Drawing
+
+HERE = Path(__file__).parent
+FAR = 3  # powers of ten: a prediction that is further off stands at the edge
+
+
+class Progress:
+    """A table (`frame`) and a picture of the predictions against what came out (`picture`, None without any)."""
+
+    def __init__(self, chapters: Mapping[str, Any]) -> None:
+        self._chapters = chapters
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """One row a chapter: what was done, of how much."""
+        import pandas as pd
+
+        rows = {CHAPTERS[stem].title: self._row(stem) for stem in STEMS if self._has(stem)}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["predictions", "exercises", "goals", "recall"])
+
+    @property
+    def predictions(self) -> list[tuple[str, float, float, str]]:
+        """Each prediction of a number whose result is known: chapter/name, said, found, unit."""
+        rows = (
+            (f"{stem}/{name}", facts.get("value"), facts.get("result"), str(facts.get("unit", "")))
+            for stem in STEMS
+            for name, facts in self._chapters.get(stem, {}).get("predictions", {}).items()
+        )
+        return [row for row in rows if all(isinstance(v, int | float) and isfinite(v) and v > 0 for v in row[1:3])]
+
+    @property
+    def picture(self) -> "Drawing | None":
+        """How each prediction stands to its result, on one scale; None if there are none."""
+        return _picture(self.predictions) if self.predictions else None
+
+    def __repr__(self) -> str:
+        lines = [f"{CHAPTERS[stem].title}: {', '.join(self._told(stem))}" for stem in STEMS if self._has(stem)]
+        return "\n".join([*lines, f"Kept in {kept.where()}"])
+
+    def _repr_html_(self) -> str:
+        table = str(self.frame.to_html(border=0))
+        picture = self.picture._repr_html_() if self.picture else ""
+        return f"{table}{picture}<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
+
+    def _has(self, stem: str) -> bool:
+        return stem in self._chapters or (HERE / "exercises" / f"{stem}.py").exists()
+
+    def _row(self, stem: str) -> tuple[str, ...]:
+        done = self._chapters.get(stem, {})
+        made = sum(facts.get("value") is not None for facts in done.get("predictions", {}).values())
+        try:
+            module = chapter(stem)
+        except ValueError:
+            return (str(made), "-", "-", "-")
+        parts = (("exercises", "solved", module.EXERCISES), ("goals", "reached", module.GOALS))
+        counted = [(sum(bool(f.get(key)) for f in done.get(kind, {}).values()), len(a)) for kind, key, a in parts]
+        again = sum(bool(facts.get("solved")) for facts in done.get("recall", {}).values())
+        return (str(made), *(f"{n} of {of}" for n, of in (*counted, (again, len(module.RECALL)))))
+
+    def _told(self, stem: str) -> list[str]:
+        return [f"{what} {n}" for what, n in zip(("predictions", "exercises", "goals", "recall"), self._row(stem))]
+
+
+def _picture(rows: Sequence[tuple[str, float, float, str]]) -> "Drawing":
+    """A line for each prediction: how many times the result it was, on a scale of powers of ten."""
+    from vmteach.figures import Drawing
+    from vmteach.figures.style import INK, PREDICTION_COLOUR, RULE, SMALL, Picture, number
+
+    picture = Picture(8.0, 0.3 * len(rows) + 0.7)
+    box = (0.5, 0.6 / picture.height, 0.44, 1 - 0.6 / picture.height)
+    label = "the prediction, measured by what came out"
+    ticks: dict[float, str] = {-FAR: "1/1000", -1: "a tenth", 0: "as it is", 1: "ten times", FAR: "1000 times"}
+    limits = (-FAR - 0.2, FAR + 0.2)
+    axes = picture.panel(
+        "said", box, xlim=limits, ylim=(len(rows) - 0.4, -0.6), xticks=ticks, xlabel=label, spines="bottom"
+    )
+    axes.axvline(0, color=RULE, zorder=0)
+    told = []
+    for y, (name, said, found, unit) in enumerate(rows):
+        at = min(max(log10(said / found), -FAR), FAR)
+        axes.plot([0, at], [y, y], color=PREDICTION_COLOUR, lw=1.5)
+        axes.plot([at], [y], "o", color=PREDICTION_COLOUR, ms=6)
+        told.append(f"{name}: said {number(said)}, found {number(found)} {unit}".rstrip())
+        place = axes.get_yaxis_transform()
+        axes.text(-0.03, y, told[-1], transform=place, ha="right", va="center", size=SMALL, color=INK)
+    near = sum(0.5 <= said / found <= 2 for _, said, found, _ in rows)
+    picture.finding = f"{near} of {len(rows)} predictions within a factor of two"
+    return Drawing(picture, f"{picture.finding}. {'; '.join(told)}.")
