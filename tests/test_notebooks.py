@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from vmteach.exercises import chapter
+from vmteach.learn import exercise
 from vmteach.patches import STEMS
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -88,6 +90,69 @@ def test_sections_come_in_their_order(path):
     assert title.startswith("# ")
     expected = [f"## {name}" for name in SECTIONS if name != "Map" or "## Map" in sections]
     assert sections == expected
+
+
+LEARNING = [path for path in CHAPTERS if (FOLDER.parent / "vmteach" / "exercises" / f"{path.stem[3:]}.py").exists()]
+every_learning_chapter = pytest.mark.parametrize("path", LEARNING, ids=[path.stem for path in LEARNING])
+
+
+def sections(path: Path) -> dict[str, list[str]]:
+    """The sources of the code cells of each section."""
+    found: dict[str, list[str]] = {"": []}
+    for cell in read(path).cells:
+        if cell.cell_type == "code":
+            found[list(found)[-1]].append(cell.source)
+        else:
+            for heading in re.findall(r"^## (.+)$", cell.source, re.M):
+                found[heading] = []
+    return found
+
+
+@every_learning_chapter
+def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
+    """Question, untouched answer cell and check cell, one after the other, in the module's order."""
+    stem = path.stem[3:]
+    parts = [(f'exercise("{stem}", "{task.name}")', exercise(stem, task.name)) for task in chapter(stem).EXERCISES]
+    expected = [cell for asks, each in parts for cell in (asks, each.stub, each.check_cell)]
+    found = sections(path)["Change it"]
+    assert [cell for cell in found if cell in expected] == expected
+    imports = sections(path)[""][0]
+    names = {alias.asname or alias.name for node in ast.parse(imports).body for alias in node.names}
+    needed = {alias.asname or alias.name for node in ast.parse(chapter(stem).NEEDS).body for alias in node.names}
+    assert needed <= names
+
+
+@every_learning_chapter
+def test_prediction_goals_and_questions_have_their_places(path):
+    stem, found = path.stem[3:], sections(path)
+    assert any(f'predict("{stem}/' in cell or f'predict(\n    "{stem}/' in cell for cell in found["Predict"])
+    assert any("prediction.value" in cell for cell in found["Run"])
+    assert any("prediction.against(" in cell for cell in found["Run"])
+    goals = [f'goal(explorer, "{stem}", "{each.name}")' for each in chapter(stem).GOALS]
+    assert [cell for cell in found["Vary"] if cell in goals] == goals
+    assert f'recall("{stem}")' in found["Key points"]
+
+
+@every_learning_chapter
+def test_each_objective_names_what_checks_it(path):
+    """An exercise of the chapter by its name, or a goal."""
+    stem = path.stem[3:]
+    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    listed = prose.partition("## Objectives")[2].partition("\n## ")[0]
+    objectives = re.findall(r"^\d\. .+$", listed, re.M)
+    names = {f"*{task.name}*" for task in chapter(stem).EXERCISES}
+    assert 1 <= len(objectives) <= 3
+    for objective in objectives:
+        assert "goal" in objective.lower() or any(name in objective for name in names), objective
+
+
+@every_chapter
+def test_the_card_has_its_lines_and_a_plausible_time(path):
+    card = read(path).cells[0].source.lower()
+    for line in ("entry", "kernel", "level", "read before", "you will be able to"):
+        assert f"**{line}" in card, line
+    minutes = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card)
+    assert minutes and 25 <= int(minutes[1]) <= 60
 
 
 @every_notebook

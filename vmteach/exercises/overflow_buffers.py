@@ -9,7 +9,7 @@ from vmteach.patches.overflow_buffers import AFTER, BEFORE, POLICIES, WAITS, Lis
 
 NEEDS = """\
 from vmteach.machine import PRESETS
-from vmteach.patches.overflow_buffers import NEVER_WAITS, WAITS, Policy, Scenario
+from vmteach.patches.overflow_buffers import NEVER_WAITS, Policy, Scenario
 """
 
 WORD = 1 << 32

@@ -46,7 +46,7 @@ def layout(run: Run) -> Picture:
     picture.parts["ends"] = [
         picture.words(axes, page + ON + 0.2, row, va="center", size=SMALL) for row in range(ROWS + 1)
     ]
-    key = "plain box: added to the sum     striped: loaded and masked off     crossed: loaded from the next page"
+    key = "plain box: added to the sum; striped: loaded and masked off; crossed: loaded from the next page"
     picture.figure.text(0.17, 0.02, key, size=SMALL, color=QUIET)
     picture.parts["mark"] = picture.moving(
         axes.axvline(page, color=PREDICTION_COLOUR, ls=(0, (4, 3)), lw=1.6, zorder=5)

@@ -96,7 +96,7 @@ def layout(run: Run) -> Picture:
     picture.parts["strips"] = Strips(picture, below, LOOKS, thickness=0.72, edge=QUIET, edge_width=0.5)
     picture.parts["names"] = [picture.words(None, 0.008, 0, va="center", size=SMALL) for _ in range(ROWS)]
     picture.parts["counters"] = [picture.words(None, 0.727, 0, va="center", size=SMALL) for _ in range(ROWS)]
-    key = "     ".join(("pale: nothing", "striped: write back", "dark: the writer is to wait", "dotted: never reached"))
+    key = "; ".join(("pale: nothing", "striped: write back", "dark: the writer is to wait", "dotted: never reached"))
     picture.figure.text(0.135, 0.03, key, size=SMALL, color=QUIET)
     mark = axes.axvline(0, color=PREDICTION_COLOUR, ls=(0, (4, 3)), lw=1.6)
     word = picture.words(axes, 0, top * 0.96, color=PREDICTION_COLOUR, size=SMALL)
