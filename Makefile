@@ -6,13 +6,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab test test-deep lint lock clean
+.PHONY: help lab handouts test test-deep lint lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
 lab:  ## open JupyterLab on the course (LABFLAGS="--no-browser --port=8899" for options)
 	$(BOOTSTRAP) lab $(LABFLAGS)
+
+handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="08_shm_big_iron" for one)
+	$(BOOTSTRAP) handouts $(HANDOUTFLAGS)
 
 test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
 	$(BOOTSTRAP) test $(TESTFLAGS)

@@ -1,6 +1,7 @@
 """Set up vmteach's own virtual environment in .venv, then run something in it.
 
     python scripts/bootstrap.py lab [JupyterLab options]
+    python scripts/bootstrap.py handouts [names of chapters]
     python scripts/bootstrap.py test [pytest options]
 
 The Makefile calls this file; where there is no make, call it yourself. It needs nothing but Python,
@@ -36,7 +37,7 @@ NO_NEWS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"
 
 def main(command: str = "help", *options: str) -> int:
     """The exit status of a command. The environment need not be there: each command sees to it first."""
-    commands = {"lab": lab, "test": test, "lint": lint, "lock": lock, "setup": setup}
+    commands = {"lab": lab, "handouts": handouts, "test": test, "lint": lint, "lock": lock, "setup": setup}
     if command not in commands:
         print(__doc__)
         print("commands:", ", ".join(commands))
@@ -55,6 +56,12 @@ def lab(*options: str) -> int:
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     first_page = f"--LabApp.default_url=/lab/tree/{START}"
     return in_venv("jupyterlab", "--ServerApp.root_dir=.", first_page, *as_root, *options)
+
+
+def handouts(*options: str) -> int:
+    """Run the chapters and write each as one HTML file; what has not changed is not built again."""
+    setup()
+    return in_venv("vmteach.handout", *options)
 
 
 def test(*options: str) -> int:
