@@ -1,0 +1,274 @@
+"""Handouts in Chromium, opened from disk with the network cut."""
+
+import os
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from test_handout import HOSTILE, lessons  # noqa: F401 (a fixture)
+
+from vmteach import handout
+from vmteach.handout import page as pages
+
+pytestmark = pytest.mark.browser
+FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
+# The handouts to open: those of this folder if it is named and built, else one small chapter made here.
+BUILT = os.environ.get("VMTEACH_HANDOUTS", "")
+CHAPTER = """from vmteach.explore import explore
+from vmteach.figures import mremap as figure
+from vmteach.patches import mremap
+explore(mremap, figure)"""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    if BUILT:
+        return Path(BUILT)
+    here = tmp_path_factory.mktemp("handouts")
+    lists = {"vmteach": {"stops": {"machine": ["32 MB", "32 GB"], "call": ["move", "cut and move", "shrink and move"]}}}
+    cells = [
+        new_markdown_cell("# A chapter\n\n$x^2 \\le 4$\n\n| | |\n|---|---|\n| **entry** | a |"),
+        new_markdown_cell("## Vary\n\n<details><summary>Why `so`?</summary>\n\nBecause.\n</details>"),
+        new_code_cell("import pandas as pd\npd.DataFrame({'a': [1], 'b': ['x']})"),
+        new_code_cell(CHAPTER, metadata=lists),
+        new_markdown_cell("**What the model leaves out**, in which direction it errs"),
+    ]
+    nbformat.write(new_notebook(cells=cells), here / "05_mremap.ipynb")
+    handout.build(source=here, target=here)
+    return here
+
+
+class Opened:
+    """A handout in a context of its own, and what it asked of anybody and complained about."""
+
+    def __init__(self, browser, file: Path, **context) -> None:
+        self.context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900}, **context)
+        self.page = self.context.new_page()
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.goto(file.as_uri())
+        if self.page.locator(".explorer").count() and context.get("java_script_enabled", True):
+            self.page.wait_for_selector(".explorer .vmt[data-answers]")
+
+    def strangers(self, file: Path) -> list[str]:
+        """Requests for anything but the file and what stands in it."""
+        return [url for url in self.asked if url != file.as_uri() and not url.startswith(("data:", "blob:"))]
+
+
+@pytest.fixture
+def visit(browser):
+    opened: list[Opened] = []
+
+    def open_(file: Path, **context) -> Opened:
+        opened.append(Opened(browser, file, **context))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.context.close()
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.html"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_asked_and_axe_finds_nothing(visit, folder, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for file in files(folder):
+        here = visit(file, color_scheme=scheme)
+        assert (here.strangers(file), here.complaints) == ([], []), file.name
+        found = axe.run(here.page).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found] == [], file.name
+        here.context.close()
+
+
+def test_every_control_works_by_keyboard(visit, folder):
+    for file in files(folder):
+        here = visit(file)
+        for place in here.page.locator(".explorer").all():
+            for control in place.locator('input[type="range"]').all():
+                if control.is_disabled():
+                    assert (
+                        "notebook" in here.page.locator(f"#{control.get_attribute('aria-describedby')}").text_content()
+                    )
+                    continue
+                dead = control.get_attribute("aria-describedby") is not None
+                place.locator("button", has_text="Reset").click()
+                moves = sweep(here.page, place, control) or dead
+                if not moves:  # some matter only where another control stands elsewhere
+                    for other in place.locator('input[type="range"]:enabled').all():
+                        other.press("End")
+                    moves = sweep(here.page, place, control)
+                assert moves, (file.name, control.get_attribute("data-field"))
+            radios = place.locator('input[type="radio"]')
+            place.locator("button", has_text="Reset").click()
+            radios.first.focus()
+            for _ in range(radios.count() - 1):
+                here.page.keyboard.press("ArrowRight")
+                here.page.wait_for_timeout(60)
+                assert place.locator(".vmt-error").count() == 0, file.name
+                kernels = place.locator(".vmt-numbers thead th").all_text_contents()
+                assert f"only {kernels[0]}" == place.locator("label:has(input:checked)").text_content()
+        assert here.complaints == [], file.name
+        here.context.close()
+
+
+def sweep(page, place, control) -> bool:
+    """Whether the picture or the read-out changes while the control goes through its range; the code always does."""
+    control.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(60)
+    seen, codes = set(), set()
+    steps = int(control.get_attribute("max"))
+    for step in range(steps + 1):
+        seen.add(place.locator("canvas").get_attribute("aria-label") + place.locator(".vmt-numbers").text_content())
+        codes.add(place.locator("pre code").text_content())
+        if step < steps:
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(60)
+    assert len(codes) == steps + 1
+    return len(seen) > 1
+
+
+SHOWN = """() => { const canvas = document.querySelector('.explorer canvas');
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let sum = 0; for (const value of pixels) sum = (sum * 31 + value) | 0; return sum }"""
+STEPS = """async () => {
+  const root = document.querySelector('.explorer .vmt'); const times = [];
+  for (const range of document.querySelectorAll('.explorer input[type=range]:enabled')) {
+    for (let i = 0; i <= Number(range.max); i++) {
+      if (i === Number(range.value)) continue;
+      await new Promise((go) => requestAnimationFrame(() => setTimeout(go, 0)));
+      const answers = root.dataset.answers;
+      const start = performance.now();
+      range.value = i;
+      range.dispatchEvent(new Event('input', { bubbles: true }));
+      while (root.dataset.answers === answers) await new Promise((go) => setTimeout(go, 0));
+      document.body.getBoundingClientRect();
+      times.push(performance.now() - start);
+    }
+  }
+  return times }"""
+
+
+@pytest.mark.perf
+def test_a_step_fits_into_a_frame(visit, folder):
+    """From the event of a control to picture, numbers, words and layout: the median of all steps."""
+    for file in files(folder):
+        here = visit(file)
+        if here.page.locator(".explorer").count():
+            times = here.page.evaluate(STEPS)
+            print(f"{file.name}: {statistics.median(times):.1f} ms, at most {max(times):.1f} ms, {len(times)} steps")
+            assert statistics.median(times) <= 16
+        here.context.close()
+
+
+def test_the_picture_changes_and_comes_back(visit, folder):
+    here = visit(folder / "05_mremap.html")
+    first = here.page.evaluate(SHOWN)
+    control = here.page.locator('input[data-field="call"]')
+    control.focus()
+    for key in ("End", "Home", "ArrowRight"):
+        here.page.keyboard.press(key)
+        here.page.wait_for_timeout(60)
+    assert here.page.evaluate(SHOWN) != first or control.input_value() == "1"
+    here.page.locator(".vmt button").click()
+    here.page.wait_for_timeout(100)
+    assert here.page.evaluate(SHOWN) == first
+
+
+def test_code_in_the_page_is_that_of_the_explorer(visit, folder):
+    """What "As code" says can be run, and gives the numbers that stand above it."""
+    here = visit(folder / "05_mremap.html")
+    here.page.locator('input[data-field="machine"]').focus()
+    here.page.keyboard.press("Home")
+    here.page.wait_for_timeout(100)
+    names: dict = {}
+    exec(here.page.locator(".vmt pre code").text_content(), names)
+    table = here.page.locator(".vmt-numbers tbody tr").all_text_contents()
+    runs = names["runs"]
+    assert names["scenario"].machine.name == "32 MB"
+    assert len(table) == len(dict.fromkeys(name for run in runs.values() for name in run.numbers))
+    assert table[0].startswith(next(iter(next(iter(runs.values())).numbers)))
+
+
+def test_without_script_the_stored_picture_and_a_strip_are_there(visit, folder):
+    here = visit(folder / "05_mremap.html", java_script_enabled=False)
+    assert here.page.locator(".stored figure.vmteach-drawing").is_visible()
+    assert here.page.locator(".strip img").count() >= 4
+    assert not here.page.locator(".live").is_visible()
+    widths = here.page.locator(".strip img").evaluate_all("all => all.map((one) => one.naturalWidth)")
+    assert min(widths) > 200
+
+
+def test_on_paper_folds_are_open_and_answers_come_last(visit, folder):
+    here = visit(folder / "05_mremap.html")
+    assert not here.page.locator(".stored table").first.is_visible()
+    here.page.emulate_media(media="print")
+    here.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    assert not here.page.locator(".live").is_visible()
+    assert here.page.locator(".stored table").first.is_visible()
+    assert here.page.locator(".answers").is_visible()
+    assert not here.page.locator("details.fold p").first.is_visible()
+    here.page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert here.page.locator("details[open]").count() == 0
+    assert len(here.page.pdf()) > 10_000
+
+
+def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
+    here = visit(lessons[1]).page
+    said = here.locator(".vml-said")
+    here.locator('.vml input[type="number"]').fill("6")
+    here.keyboard.press("Enter")
+    assert said.first.text_content() == "Kept in this page: 6 steps"
+    assert said.nth(1).text_content().startswith("Not reached yet.")
+    for key in ("ArrowRight",) * 3:  # away from a place where the goal is not reached, over every stop of one control
+        here.locator('input[data-field="dispatchers"]').press(key)
+    before = said.nth(1).text_content()
+    here.locator('input[data-field="disks"]').press("End")
+    here.locator('input[data-field="machine"]').press("Home")
+    here.wait_for_timeout(100)
+    assert said.nth(1).text_content() != before
+    assert said.nth(1).get_attribute("data-outcome") == "right"
+    here.locator(".vml fieldset").first.locator("input").first.check()
+    here.locator(".vml form button").nth(1).click()
+    assert said.nth(2).text_content().startswith(("Right.", "Not yet."))
+    here.reload()
+    here.wait_for_selector(".explorer .vmt[data-answers]")
+    assert here.locator('.vml input[type="number"]').input_value() == "6"
+
+
+def test_hostile_text_is_inert(visit, tmp_path):
+    cells = [
+        new_markdown_cell(HOSTILE),
+        new_code_cell("x", outputs=[new_output("display_data", {"text/html": HOSTILE})]),
+    ]
+    file = tmp_path / "hostile.html"
+    file.write_text(pages.handout(new_notebook(cells=cells), FACTS)[1], encoding="utf-8")
+    here = visit(file)
+    here.page.wait_for_timeout(300)
+    assert (here.strangers(file), here.complaints) == ([], [])
+    assert (
+        here.page.evaluate("document.querySelectorAll('main script, main iframe, main form, main style').length") == 0
+    )
+
+
+def test_the_policy_stops_what_cleaning_would_miss(visit, tmp_path):
+    """The same hostile text put into a page uncleaned: nothing runs, nothing is asked; the browser says so."""
+    file = tmp_path / "uncleaned.html"
+    run = "<script>document.title = 'ran'</script><img src=x onerror=\"document.title = 'ran'\">"
+    away = '<img src="https://example.org/a.png"><link rel="stylesheet" href="https://example.org/a.css">'
+    sly = "<style>body { background: url(https://example.org/b.png) }</style>"
+    file.write_text(pages.page("kept", run + away + sly + HOSTILE, FACTS), encoding="utf-8")
+    here = visit(file)
+    here.page.wait_for_timeout(300)
+    assert here.page.title() == "kept"
+    assert any("Content Security Policy" in complaint for complaint in here.complaints)
+    assert not any("ERR_INTERNET_DISCONNECTED" in complaint for complaint in here.complaints)

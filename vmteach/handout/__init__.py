@@ -1,0 +1,278 @@
+"""Handouts: every chapter as one HTML file that works from disk, without a server, a network or a kernel.
+
+    python -m vmteach.handout [--force] [--jobs 2] [NAME ...]
+
+runs the notebooks and writes handouts/NAME.html and handouts/index.html. A chapter whose notebook, library, data
+and versions are those of its handout is not built again. A cell that raises stops the build, and is named.
+
+A chapter's author may list what an explorer stores, in the metadata of its cell:
+`{"vmteach": {"stops": {"shm_percent": [25, 50, 75]}, "kernels": ["what if: fix 2 alone"]}}`.
+"""
+
+import hashlib
+import html
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vmteach import __version__
+from vmteach.course import CHAPTERS
+from vmteach.run import one_of
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+HEAVIEST = 2_000_000  # bytes of a handout
+EDITIONS = ("student",)
+PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
+BEGIN = "import vmteach.handout.states; vmteach.handout.states.begin(); del vmteach"
+LISTS = "__import__('vmteach.handout.states', fromlist=['states']).author_lists(**__import__('json').loads({!r}))"
+
+
+class Built(NamedTuple):
+    """A handout: where it is, its title, its size in bytes, and whether and how long it was built."""
+
+    file: Path
+    title: str
+    size: int
+    anew: bool
+    seconds: float
+
+
+class BuildError(Exception):
+    """A chapter that cannot be built; the message names it, the cell and the error."""
+
+
+def build(
+    names: Iterable[str] = (),
+    source: Path = PROJECT / "notebooks",
+    target: Path = PROJECT / "handouts",
+    *,
+    edition: str = "student",
+    force: bool = False,
+    jobs: int = 1,
+    tell: Callable[[str, int, int], None] = lambda text, done, of: None,
+) -> list[Built]:
+    """The handouts of these notebooks (all, where none is named), and an index of all that there are.
+
+    `tell` hears the chapter under way, how many are done, and of how many.
+    """
+    one_of("edition", edition, EDITIONS)
+    there = {path.stem: path for path in sorted(source.glob("[0-9][0-9]_*.ipynb"))}
+    for name in names:
+        one_of("chapter", name, tuple(there))
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = [there[name] for name in (list(names) or there)]
+    built: list[Built] = []
+    if jobs == 1:
+        for path in wanted:
+            tell(path.stem, len(built), len(wanted))
+            built.append(build_one(path, target, tuple(there), force))
+    else:
+        with ProcessPoolExecutor(jobs) as pool:
+            running: dict[Future[Built], str] = {
+                pool.submit(build_one, path, target, tuple(there), force): path.stem for path in wanted
+            }
+            try:
+                for future in as_completed(running):
+                    built.append(future.result())
+                    tell(running[future], len(built), len(wanted))
+            except BuildError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    tell("", len(wanted), len(wanted))
+    _index(target, tuple(there))
+    return sorted(built)
+
+
+def build_one(notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False) -> Built:
+    """One handout; what is there already stays if nothing that it is made of has changed."""
+    from vmteach.handout.page import handout
+
+    began, file = time.monotonic(), target / f"{notebook.stem}.html"
+    key = key_of(notebook)
+    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in _head(file):
+        return Built(file, _title(file), file.stat().st_size, False, time.monotonic() - began)
+    ran = execute(notebook)
+    facts = {"version": __version__, "date": _today(), "key": key, **_place(notebook.stem, names)}
+    try:
+        title, text = handout(ran, facts)
+    except ValueError as trouble:
+        raise BuildError(f"{notebook.name}: {trouble}") from trouble
+    data = text.encode()
+    if len(data) > HEAVIEST:
+        raise BuildError(f"{notebook.name}: the handout has {len(data):,} bytes, more than {HEAVIEST:,}")
+    unfinished = file.with_suffix(".part")
+    unfinished.write_bytes(data)
+    unfinished.replace(file)
+    return Built(file, title, len(data), True, time.monotonic() - began)
+
+
+def key_of(notebook: Path) -> str:
+    """A hash of all that a handout is made of."""
+    parts = hashlib.sha256(notebook.read_bytes())
+    library = sorted(p for p in (PROJECT / "vmteach").rglob("*") if p.suffix in (".py", ".js", ".css"))
+    for path in (*library, *sorted((PROJECT / "data").glob("*.csv"))):
+        parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
+    return parts.hexdigest()
+
+
+# ---- running
+
+
+def execute(notebook: Path) -> Any:
+    """The notebook with the outputs of a fresh kernel, in which explorers answer with their states."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    read = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    resources = {"metadata": {"path": str(notebook.parent)}}
+    client = NotebookClient(read, timeout=900, kernel_name="python3", resources=resources, store_widget_state=False)
+    with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch))):
+        _quietly(client, BEGIN)
+        listed: Any = None
+        for index, cell in enumerate(read.cells):
+            asks = cell.metadata.get("vmteach", {})
+            if cell.cell_type == "code" and asks != (listed or {}):
+                _quietly(client, LISTS.format(json.dumps(asks)), f"{notebook.name}: cell {cell.id}")
+                listed = asks
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError as trouble:
+                raise BuildError(f"{notebook.name}: cell {cell.id} raised {trouble.ename}: {trouble.evalue}") from None
+            except (CellTimeoutError, DeadKernelError) as trouble:
+                raise BuildError(f"{notebook.name}: cell {cell.id}: {trouble}") from None
+    return read
+
+
+def _quietly(client: Any, code: str, where: str = "the kernel") -> None:
+    """Run code that is no cell of the notebook."""
+    from nbclient.exceptions import CellExecutionError
+    from nbformat.v4 import new_code_cell
+
+    first = client.nb.cells[0]
+    try:
+        client.execute_cell(new_code_cell(code), 0, store_history=False)  # type: ignore[no-untyped-call]
+    except CellExecutionError as trouble:
+        raise BuildError(f"{where}: {trouble.ename}: {trouble.evalue}") from None
+    finally:
+        client.nb.cells[0] = first  # nbclient has put the code in its place
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """For a kernel that has none of the author's settings and none of the author's answers."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MPL"))}
+    return {**mine, "IPYTHONDIR": str(scratch), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
+
+
+# ---- the frame
+
+
+def _today() -> str:
+    """The day of the build; SOURCE_DATE_EPOCH says another one, for builds that are to be repeated."""
+    stamp = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    return f"{datetime.fromtimestamp(stamp, UTC):%d %B %Y}".lstrip("0")
+
+
+def _place(name: str, names: Sequence[str]) -> dict[str, str]:
+    """Where a chapter stands in the course, and the links to its neighbours."""
+    chapter = CHAPTERS.get(name[3:])
+    where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
+    at = names.index(name) if name in names else 0
+    links = ['<a href="index.html">All handouts</a>']
+    for word, i in (("Before", at - 1), ("Next", at + 1)):
+        if 0 <= i < len(names) and names[i] != name:
+            links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')
+    return {"where": where, "links": " · ".join(links)}
+
+
+def _spoken(name: str) -> str:
+    chapter = CHAPTERS.get(name[3:])
+    return chapter.title if chapter else name[3:].replace("_", " ").capitalize()
+
+
+def _head(file: Path) -> str:
+    with file.open(encoding="utf-8") as text:
+        return text.read(4000)
+
+
+def _title(file: Path) -> str:
+    found = re.search(r"<title>(.*?) · vmteach</title>", _head(file))
+    return html.unescape(found[1]) if found else file.stem
+
+
+def _index(target: Path, names: Sequence[str]) -> None:
+    """A page that lists the handouts that are there."""
+    from vmteach.handout.page import page
+
+    rows = "".join(map(_row, (file for name in names if (file := target / f"{name}.html").exists())))
+    body = (
+        "<h1>A kernel changelog as a course: the handouts</h1>\n"
+        "<p>Each is one file: it needs no server and no network, its controls work, and it can be printed. "
+        "The notebooks, in which you can change everything, are in the project's folder <code>notebooks</code>.</p>\n"
+        '<div class="table" tabindex="0" role="group" aria-label="Handouts"><table><thead><tr><td></td>'
+        '<th scope="col">Handout</th><th scope="col">What it is about</th><th scope="col">Read before</th>'
+        f'<th scope="col">Size</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+    facts = {"version": __version__, "date": _today(), "key": "index", "where": "", "links": "The handouts"}
+    (target / "index.html").write_text(page("Handouts · vmteach", body, facts), encoding="utf-8", newline="\n")
+
+
+def _row(file: Path) -> str:
+    chapter = CHAPTERS.get(file.stem[3:])
+    about, needs = (chapter.idea, chapter.needs) if chapter else ("", ())
+    before = ", ".join(str(CHAPTERS[stem].number) for stem in needs)
+    return (
+        f"<tr><td>{chapter.number if chapter else ''}</td>"
+        f'<th scope="row"><a href="{file.name}">{html.escape(_title(file))}</a></th>'
+        f"<td>{html.escape(about)}</td><td>{before}</td><td>{file.stat().st_size / 1000:,.0f} kB</td></tr>\n"
+    )
+
+
+# ---- the command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of the command line."""
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="python -m vmteach.handout", description="Build the HTML handouts.")
+    parser.add_argument("names", nargs="*", help="notebooks without .ipynb, such as 08_shm_big_iron; all by default")
+    parser.add_argument("--target", type=Path, default=PROJECT / "handouts", help="the folder to write to")
+    parser.add_argument("--edition", choices=EDITIONS, default="student")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters at a time")
+    parser.add_argument("--force", action="store_true", help="build what has not changed, too")
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        built = build(
+            given.names, target=given.target, edition=given.edition, force=given.force, jobs=given.jobs, tell=_bar
+        )
+    except (BuildError, ValueError) as trouble:
+        sys.stderr.write(f"\nNo handout: {trouble}\n")
+        return 1
+    for one in built:
+        how = f"{one.seconds:5.1f} s" if one.anew else "unchanged"
+        sys.stdout.write(f"{one.file.name:32} {one.size / 1000:6,.0f} kB  {how}\n")
+    sys.stdout.write(f"{len(built)} handouts and index.html in {time.monotonic() - began:.0f} s: {given.target}\n")
+    return 0
+
+
+def _bar(text: str, done: int, of: int) -> None:
+    """A progress bar on a terminal, a line a chapter elsewhere."""
+    if sys.stderr.isatty():
+        filled = round(24 * done / of) if of else 24
+        sys.stderr.write(f"\r\x1b[K[{'#' * filled}{'.' * (24 - filled)}] {done} of {of}  {text}")
+        sys.stderr.write("\n" if done == of and not text else "")
+    elif text:
+        sys.stderr.write(f"{done} of {of}  {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,468 @@
+"""An executed notebook as one HTML file that asks nothing of anybody: nbconvert, and what it lacks.
+
+Everything that comes from the notebook is cleaned: no script, no event, no address but a link to follow. The file's
+own policy (CSP) would stop what was overlooked. Tables get headers that a screen reader can use, folds a copy on the
+last page of the print, formulas become MathML.
+"""
+
+import hashlib
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vmteach.handout.mathml import mathml
+
+HERE = Path(__file__).parent
+EXPLORER = "application/vnd.vmteach.explorer+json"  # as in states.py, which this module need not load
+LEARNING = "application/vnd.vmteach.learning+json"
+LEFT_OUT = "What the model leaves out"
+
+PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
+PROSE += " s small span strong sub summary sup table tbody td tfoot th thead tr ul caption"
+MATHS = "math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mover munder munderover mtable mtr mtd"
+DRAWN = "svg g defs path rect circle line polyline polygon text tspan use clippath pattern image title desc"
+TAGS = frozenset(f"{PROSE} {MATHS} {DRAWN}".split())
+ATTRIBUTES = frozenset(
+    "class id title role scope colspan rowspan start lang dir alt width height tabindex display mathvariant stretchy "
+    "x y x1 x2 y1 y2 cx cy r rx ry d points fill stroke transform viewBox viewbox preserveAspectRatio "
+    "preserveaspectratio clip-path patternUnits patternunits patternTransform patterntransform aria-label aria-hidden "
+    "aria-describedby data-answer".split()
+)
+DROPPED = "script style iframe object embed template link meta base noscript form input button textarea select".split()
+STYLES = frozenset(
+    "background background-color border border-bottom border-collapse border-left box-sizing color display fill "
+    "fill-opacity font font-family font-size font-style font-weight height line-height list-style margin margin-bottom "
+    "margin-left margin-right margin-top max-width min-width opacity overflow-x padding padding-left stroke "
+    "stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-opacity stroke-width text-align "
+    "text-anchor vertical-align white-space width clip-path clip-rule fill-rule image-rendering mix-blend-mode".split()
+)
+# What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
+OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
+
+CELLS = """
+{%- extends 'base/display_priority.j2' -%}
+{%- block markdowncell -%}
+<div class="prose" id="cell-{{ cell.id | e }}">{{ cell.source | prose(cell.id) }}</div>
+{% endblock markdowncell -%}
+{%- block input -%}
+<div class="code" id="cell-{{ cell.id | e }}">{{ cell.source | highlight_code | clean }}</div>
+{% endblock input -%}
+{%- block outputs -%}
+{%- for output in cell.outputs -%}{{ output | shown(cell.id) }}{%- endfor -%}
+{%- endblock outputs -%}
+"""
+
+FRAME = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="vmteach {version}">
+<meta name="vmteach-build" content="{key}">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the text</a>
+<header>
+<p><strong>vmteach</strong>{where}</p>
+<nav aria-label="Handouts">{links}</nav>
+</header>
+{contents}<main id="main" tabindex="-1">
+{body}
+</main>
+<footer>
+<p>vmteach {version}, built on {date}. The model follows the kernel 2.4.23aa2 of 27 February 2004. {left_out}</p>
+<p>Text CC BY 4.0, code BSD-3-Clause. This page works without a network.</p>
+</footer>
+{script}</body>
+</html>
+"""
+
+
+def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
+    """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
+    css, code = _css(), _script() if live else ""
+    hashes = {
+        name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for name, text in (("css", css), ("code", code))
+    }
+    policy = (
+        f"default-src 'none'; script-src {hashes['code'] if live else chr(39) + 'none' + chr(39)}; "
+        f"style-src {hashes['css']}; style-src-attr 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    left_out = '<a href="#left-out">What the model leaves out</a>.' if 'id="left-out"' in body else ""
+    return FRAME.format(
+        policy=html.escape(policy, quote=False),
+        title=html.escape(title),
+        css=css,
+        body=body,
+        contents=contents,
+        script=f'<script type="module">{code}</script>\n' if live else "",
+        left_out=left_out,
+        **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
+    )
+
+
+@cache
+def _css() -> str:
+    """The one style sheet."""
+    files = (HERE.parent / "face.css", HERE.parent / "learn.css", HERE / "page.css")
+    return "\n" + "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+
+
+@cache
+def _script() -> str:
+    """The one script: the notebook's faces, wrapped, and what answers them from the page."""
+    parts = [_wrapped("faces", HERE.parent / "face.js"), _wrapped("learning", HERE.parent / "learn.js")]
+    return "\n".join(["", *parts, (HERE / "page.js").read_text(encoding="utf-8")])
+
+
+def _wrapped(name: str, file: Path) -> str:
+    """A module of the notebook as a constant with its `mount`: a page has no second file to import from."""
+    text = file.read_text(encoding="utf-8")
+    if text.count("export function mount(") != 1 or text.count("export default {") != 1 or text.count("export ") != 2:
+        raise ValueError(f"{file.name} must export the function mount and a default, and nothing else")
+    inside = text.replace("export function", "function").replace("export default {", "const notebook = {")
+    return f"const {name} = (() => {{\n{inside}\nreturn {{ mount }};\n}})();"
+
+
+# ---- a notebook
+
+
+def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
+    """An executed notebook as (title, page)."""
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    body = Body()
+    settings = Config({"NbConvertBase": {"display_data_priority": ["text/html"]}})
+    exporter: Any = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
+    exporter.raw_template = CELLS
+    filters: dict[str, Callable[..., str]] = {"prose": body.prose, "shown": body.shown, "clean": clean}
+    for name, function in filters.items():
+        exporter.register_filter(name, function)
+    text, _ = exporter.from_notebook_node(notebook)
+    title = body.title or "vmteach"
+    inside = f"{text}\n{body.answers()}"
+    return title, page(f"{title} · vmteach", inside, facts, body.contents(), live=body.live)
+
+
+class Body:
+    """The cells of one notebook on their way to HTML: what was seen is kept for the frame around them."""
+
+    def __init__(self) -> None:
+        self.title, self.live = "", False
+        self._headings: list[tuple[str, str]] = []
+        self._folds: list[tuple[str, str]] = []
+
+    def prose(self, source: str, cell: str) -> str:
+        """A Markdown cell."""
+        from bs4 import BeautifulSoup
+
+        try:
+            soup = BeautifulSoup(_markdown(source), "html.parser")
+        except ValueError as trouble:
+            raise ValueError(f"cell {cell}: {trouble}") from trouble
+        _mend(soup, cell)
+        for heading in soup.find_all(["h1", "h2", "h3"]):
+            words = heading.get_text(" ", strip=True)
+            key = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "part"
+            heading["id"] = key
+            if heading.name == "h1" and not self.title:
+                self.title = words
+            if heading.name == "h2":
+                self._headings.append((key, words))
+        for start in soup.find_all(string=re.compile(f"^{LEFT_OUT}")):
+            block = start.find_parent(["p", "h2", "h3"])
+            if block is not None and not soup.find(id="left-out"):
+                block["id"] = "left-out"
+        for words in soup.find_all(string=re.compile("`[^`]+`")):
+            if words.find_parent("details") and not words.find_parent(["code", "pre"]):
+                words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
+        self._number_folds(soup)
+        return clean(str(soup))
+
+    def shown(self, output: Mapping[str, Any], cell: str) -> str:
+        """One output of a code cell."""
+        if output["output_type"] == "stream":
+            return f'<div class="output"><pre>{html.escape(_plain(output["text"]))}</pre></div>\n'
+        if output["output_type"] == "error":
+            raise ValueError(f"cell {cell} raised {output['ename']}: {output['evalue']}")
+        data = output["data"]
+        for mime, write in ((EXPLORER, self._explorer), (LEARNING, self._learning)):
+            if mime in data:
+                if "error" in data[mime]:
+                    raise ValueError(f"cell {cell}: {data[mime]['error']}")
+                self.live = True
+                return write(data[mime], cell)
+        if "text/html" in data:
+            return f'<div class="output">{self._html(data["text/html"], cell)}</div>\n'
+        if "image/svg+xml" in data:
+            return f'<div class="output">{self._html(data["image/svg+xml"], cell)}</div>\n'
+        if "image/png" in data:
+            raise ValueError(f"cell {cell} shows a picture without words: give it an alt text (vmteach.figures.draw)")
+        if "text/markdown" in data:
+            return f'<div class="output">{self.prose(data["text/markdown"], cell)}</div>\n'
+        if "application/vnd.jupyter.widget-view+json" in data:
+            raise ValueError(f"cell {cell} shows a widget that a handout cannot keep: use vmteach.explore")
+        return f'<div class="output"><pre>{html.escape(_plain(data.get("text/plain", "")))}</pre></div>\n'
+
+    def _html(self, text: str, cell: str) -> str:
+        from bs4 import BeautifulSoup
+
+        soup = BeautifulSoup(text, "html.parser")
+        _mend(soup, cell)
+        self._number_folds(soup)
+        return clean(str(soup))
+
+    def _number_folds(self, soup: Any) -> None:
+        """Keep a copy of what each fold holds; those of a figure are opened where they stand."""
+        for fold in soup.find_all("details"):
+            summary = fold.find("summary", recursive=False)
+            if summary is None or fold.find_parent("figure"):
+                continue
+            number = str(len(self._folds) + 1)
+            fold["class"], summary["data-answer"] = "fold", number
+            answer = "".join(str(part) for part in fold.contents if part is not summary)
+            self._folds.append((summary.get_text(" ", strip=True), clean(re.sub(r'\sid="[^"]*"', "", answer))))
+
+    def _learning(self, data: Mapping[str, Any], cell: str) -> str:
+        """A prediction, a goal or questions: data for the script, and how they look on paper."""
+        spec = data["spec"]
+        if spec["kind"] == "recall":
+            stored = "".join(map(self._asked, spec["questions"]))
+        elif spec["kind"] == "goal":
+            stored = f"<p>{spec['html']}</p>{spec['folds']}"
+        else:
+            options = "".join(f"<li>{html.escape(choice)}</li>" for choice in spec["choices"])
+            blank = f"<ul>{options}</ul>" if options else f"<p>My prediction: ________ {html.escape(spec['unit'])}</p>"
+            stored = f"<p>{spec['html']}</p>{blank}"
+        return (
+            f'<div class="learning"><script type="application/json">{as_json(_cleaned(dict(data)))}</script>'
+            f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
+        )
+
+    def _asked(self, question: Mapping[str, Any]) -> str:
+        """A question on paper; its answer goes to the last page."""
+        options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
+        answers = " ".join(f"{text}: {feedback}" for text, feedback, right in question["options"] if right)
+        asked = f"<p>{question['html']}</p><ol>{options}</ol>"
+        return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
+
+    def _explorer(self, bundle: Mapping[str, Any], cell: str) -> str:
+        """The states for the script; for paper and without a script the default picture and a strip."""
+        if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
+            raise ValueError(f"cell {cell}: the states of an explorer must be base64")
+        kernels = "; ".join(" and ".join(labels) for labels in bundle["sets"])
+        held = [html.escape(label) for label in bundle["held"]]
+        still = f" To move {' and '.join(held)}, use the notebook." if held else ""
+        strips: dict[str, list[str]] = {}
+        for one in bundle["strip"]:
+            strips.setdefault(one["control"], []).append(_small(one))
+        strip = "".join(
+            f'<p class="strip-of">Over the range of {html.escape(control)}</p><ul class="strip">{"".join(items)}</ul>'
+            for control, items in strips.items()
+        )
+        return (
+            f'<div class="explorer">'
+            f'<script type="text/plain">{bundle["data"]}</script>'
+            f'<div class="live" hidden></div><div class="stored">{self._html(bundle["figure"], cell)}{strip}</div>'
+            f'<p class="held">This page holds {int(bundle["states"]):,} computed states; '
+            f"kernels: {html.escape(kernels)}.{still}</p></div>\n"
+        )
+
+    def contents(self) -> str:
+        """Links to the sections."""
+        items = "".join(
+            f'<li><a href="#{html.escape(key)}">{html.escape(words)}</a></li>' for key, words in self._headings
+        )
+        return f'<nav class="contents" aria-label="In this chapter"><ul>{items}</ul></nav>\n' if items else ""
+
+    def answers(self) -> str:
+        """A copy of what the folds hold, for the last page of a print."""
+        if not self._folds:
+            return ""
+        items = "".join(
+            f"<div><p><strong>{i}. {html.escape(asked)}</strong></p>{answer}</div>\n"
+            for i, (asked, answer) in enumerate(self._folds, 1)
+        )
+        return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
+
+
+def _small(one: Mapping[str, str]) -> str:
+    """One small picture of a strip."""
+    words = f"<p><strong>{html.escape(one['stop'])}</strong><br>{html.escape(one['finding'])}</p>"
+    if not one["png"]:
+        return f"<li>{words}</li>"
+    alt = html.escape(f"{one['stop']}. {one['alt']}", quote=True)
+    return f'<li>{words}{clean(f"""<img alt="{alt}" src="data:image/png;base64,{one["png"]}">""")}</li>'
+
+
+def _plain(text: str) -> str:
+    """Text without a terminal's colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+
+
+# ---- Markdown
+
+
+def _markdown(source: str) -> str:
+    """Markdown as HTML, formulas as MathML."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body: str) -> str:
+            return mathml(body)
+
+        def block_math(self, body: str) -> str:
+            return mathml(body, block=True)
+
+        def latex_environment(self, name: str, body: str) -> str:
+            raise ValueError(f"a formula may not use the environment {name}: write plain formulas")
+
+    return str(MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def _code_marks(words: str) -> str:
+    """Text with `code` in it as HTML: Markdown leaves what stands in a line of HTML as it is.
+
+    >>> _code_marks("`so` is < 1")
+    '<code>so</code> is &lt; 1'
+    """
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(words, quote=False))
+
+
+# ---- mending and cleaning
+
+
+def _mend(soup: Any, cell: str) -> None:
+    """Drop what no handout may hold, tell each table's headers, wrap wide tables, and see that pictures have words."""
+    for node in soup.find_all(DROPPED):
+        node.decompose()
+    for table in soup.find_all("table"):
+        _headers(table)
+        if table.find_parent("figure") is None:
+            table.wrap(
+                soup.new_tag("div", attrs={"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"})
+            )
+    for picture in soup.find_all("img"):
+        if not str(picture.get("src", "")).startswith("data:image/"):
+            picture.replace_with(picture.get("alt") or "")
+        elif not picture.get("alt"):
+            raise ValueError(f"cell {cell} shows a picture without words: give it an alt text")
+    for drawing in soup.find_all("svg"):
+        if drawing.find_parent("svg") is None and not drawing.get("aria-label") and drawing.find("title") is None:
+            raise ValueError(f"cell {cell} shows a drawing without words: give it an aria-label")
+    for figure in soup.find_all("figure"):
+        if figure.find("table") is None:
+            _tell(soup, figure)
+    for link in soup.find_all("a"):
+        address = str(link.get("href", ""))
+        if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
+            link["href"] = address.replace(".ipynb", ".html")
+        elif not re.match(r"https?:|mailto:|#|\d\d_\w+\.html", address):
+            link.unwrap()
+
+
+def _headers(table: Any) -> None:
+    """th with a scope where there is a header, td where there is none."""
+    head = table.find("thead")
+    if head is not None and not head.get_text(strip=True):
+        head.decompose()
+        head = None
+    for cell in table.find_all("th"):
+        if not cell.get_text(strip=True):
+            cell.name = "td"
+            cell.attrs.pop("scope", None)
+        elif head is not None and cell in head.find_all("th"):
+            cell["scope"] = "colgroup" if int(cell.get("colspan", 1)) > 1 else "col"
+        else:
+            cell["scope"] = "rowgroup" if int(cell.get("rowspan", 1)) > 1 else "row"
+    table.attrs.pop("border", None)
+    for row in table.select("tbody > tr"):
+        first = row.find(["td", "th"])
+        bold = first is not None and first.name == "td" and len(first.contents) == 1 and first.find("strong")
+        if head is None and bold:
+            first.name = "th"
+            first["scope"] = "row"
+
+
+def _tell(soup: Any, figure: Any) -> None:
+    """A figure without a table of numbers says its alternative text in a fold."""
+    drawn = figure.find(["svg", "img"])
+    words = drawn and (drawn.get("aria-label") or drawn.get("alt"))
+    if not words:
+        return
+    fold, summary, text = soup.new_tag("details"), soup.new_tag("summary"), soup.new_tag("p")
+    summary.string, text.string = "The picture in words", words
+    fold.extend([summary, text])
+    figure.append(fold)
+
+
+def _allowed(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute may stay."""
+    if name in ("alt", "aria-label", "title"):
+        return True
+    if OUTWARD.search(value.lower()):
+        return False
+    if name == "style":
+        return "\\" not in value  # its properties are looked at one by one
+    if name in ("href", "xlink:href"):
+        local = value.startswith("#") or (tag == "image" and value.startswith("data:image/png;base64,"))
+        away = bool(re.match(r"https?://|mailto:|#|\d\d_\w+\.html|index\.html", value))
+        return away if tag == "a" else local
+    if name == "src" and tag == "img":
+        return bool(re.match(r"data:image/(png|webp|jpeg);base64,", value))
+    return name in ATTRIBUTES
+
+
+@cache
+def _cleaner() -> Any:
+    import bleach  # type: ignore[import-untyped]
+    from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped]
+
+    styles = CSSSanitizer(allowed_css_properties=STYLES, allowed_svg_properties=STYLES)
+    return bleach.Cleaner(
+        tags=TAGS,
+        attributes=_allowed,
+        protocols=["http", "https", "mailto", "data"],
+        strip=True,
+        strip_comments=True,
+        css_sanitizer=styles,
+    )
+
+
+def clean(text: str) -> str:
+    """HTML without anything that could run or ask the network.
+
+    >>> clean('<p onclick="x()">a<img src="http://b/c" onerror="x()"> <a href="javascript:x()">d</a></p>')
+    '<p>a<img> <a>d</a></p>'
+    """
+    return str(_cleaner().clean(text))
+
+
+def _cleaned(value: Any) -> Any:
+    """JSON with its HTML cleaned; choices and units are text, which the page's script escapes itself."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: inside if key in ("choices", "unit") else _cleaned(inside) for key, inside in value.items()}
+    return [_cleaned(inside) for inside in value] if isinstance(value, list | tuple) else value
+
+
+def as_json(value: Any) -> str:
+    """JSON that may stand inside a script element.
+
+    >>> as_json({"html": "</script>"})
+    '{"html":"\\\\u003c/script>"}'
+    """
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
