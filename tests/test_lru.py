@@ -144,13 +144,34 @@ GIB_PAGES = 1 << 18
 
 @pytest.mark.parametrize(
     ("gib", "steps", "leapt"),
-    [(1, 58, 1018), (32, 548, 32712), (1024, 14806, 1046931)],
+    [(1, 58, 1018), (32, 207, 32761), (1024, 3394, 1048569)],
     ids=["1 GiB", "32 GiB", "1 TiB"],
 )
-def test_steps_grow_with_seconds_and_not_with_pages(gib, steps, leapt):
-    """Exact counts: a leap that is lost shows here at once. A sample a simulated second is what is left."""
+def test_steps_do_not_grow_with_the_pages(gib, steps, leapt):
+    """Exact counts: a leap that is lost shows here at once."""
     engine = Reclaim(storm(gib * GIB_PAGES), Rules()).run(gib * GIB_PAGES // 8)
     assert (engine.steps, engine.leapt) == (steps, leapt)
+
+
+@pytest.mark.parametrize("read", [31_250_000, 1_000_000, 999_999, 1_234_567, 15_625_000])
+@pytest.mark.parametrize("rules", [Rules(), Rules(True, True, True)], ids=["before", "after"])
+def test_samples_within_a_leap_are_those_of_every_single_request(read, rules):
+    """Among them seconds that strike at the very end of a request, and several requests that begin in one second."""
+    file, touched = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True, referenced=True)
+    setup = Setup(
+        shm=64,
+        inactive=(PageRun(64, 4_000, file),),
+        active=(PageRun(0, 64, touched),),
+        processes=3,
+        ptes=(PteRun(0, 64, Pte.YOUNG),),
+        hot=64,
+        slots=64,
+        costs=Costs(visit=0, pte=0, convert=0, submit=0, read=read),
+    )
+    leaping, walking = (Reclaim(setup, rules, leaps).run(12_000) for leaps in (True, False))
+    assert leaping.samples == walking.samples
+    assert len(leaping.samples) == 12_000 * read // 1_000_000_000
+    assert leaping.leapt > 100 and leaping.steps < walking.steps / 20
 
 
 def test_processes_cost_nothing():

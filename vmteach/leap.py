@@ -7,10 +7,11 @@ left out    cycles of more than sixteen requests; those are worked through one b
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmteach.extents import FOREVER, PageQueue, Run, Segment, Stripe
-from vmteach.pages import COUNTERS, Absent, Page, Where, become
+from vmteach.pages import COUNTERS, SECOND, Absent, Page, Snapshot, Where, become
 
 if TYPE_CHECKING:
     from vmteach.lru import Reclaim
@@ -46,7 +47,18 @@ class Decision(NamedTuple):
 
 IRREGULAR = Decision("irregular", 0, 0, 0, 0)
 LONGEST_CYCLE = 16  # requests: how long a repeated pattern may be to be found
+LONGEST_DIARY = 4096  # moments of one request, beyond which seconds are not leapt over
+NOW = len(COUNTERS) + 3  # where the clock stands in a position: behind the counters, both lists and the ids
+AT_ONCE = tuple(name in ("passes", "requests", "swap_outs", "sleeps", "slept") for name in COUNTERS)
 Shift = tuple[int, int]  # by how much a line of the log moves on from one cycle to the next
+
+
+class Moment(NamedTuple):
+    """The end of `steps` equal steps: when it was, and the counters then."""
+
+    time: int
+    steps: int
+    counts: tuple[int, ...]
 
 
 class Request(NamedTuple):
@@ -55,6 +67,7 @@ class Request(NamedTuple):
     log: list[Visit | Decision]
     delta: tuple[int, ...]  # what it changed
     rotated: tuple[int, ...]  # the pages that have come back from the disk by its end
+    diary: tuple[Moment, ...] | None = None  # what happened when, counted from its start
 
 
 def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
@@ -88,6 +101,20 @@ class Leap:
         self.counters = dict(zip(COUNTERS, counters))
         self.steady = not (queue or due or self.counters["free"])
         self.submitted = sum(v.count for v, _ in self.visits if isinstance(v.after, Page) and v.after.writing)
+        self.diary = self._whole_diary(requests)
+
+    def _whole_diary(self, requests: list[Request]) -> list[Moment] | None:
+        """The diaries of the cycle's requests in one, counted from the start of the cycle."""
+        time, counts, whole = 0, (0,) * len(COUNTERS), []
+        for request in requests:
+            if request.diary is None:
+                return None
+            for moment in request.diary:
+                so_far = tuple(a + b for a, b in zip(counts, moment.counts))
+                whole.append(Moment(time + moment.time, moment.steps, so_far))
+            time += request.delta[NOW]
+            counts = tuple(a + b for a, b in zip(counts, request.delta))
+        return whole
 
     def _joined(self, source: str) -> list[tuple[Visit, int]]:
         """The visits to one queue; those with neighbouring ids and the same effect are one."""
@@ -101,11 +128,15 @@ class Leap:
                 lines.append((visit, by))
         return lines
 
-    def longest(self) -> int:
-        """How many more requests must do what the last two did."""
+    def meets(self, end: int, k: int) -> bool:
+        """Whether it is the clock, at `end`, that lets no more than `k` cycles be taken."""
+        return bool(self.time) and self.steady and k == self._by_clock(end)
+
+    def longest(self, end: int) -> int:
+        """How many more cycles must do what the last two did, and do not reach the time `end`."""
         if not self.steady or not self.counters["copied"]:
             return 0
-        k = min(self._by_clock(), self._by_goal())
+        k = min(self._by_clock(end), self._by_goal())
         for visit, by in self.changes:
             k = min(k, self._by_pages(visit, by))
         for name in self.model.queues:
@@ -116,13 +147,11 @@ class Leap:
             k //= 2
         return k
 
-    def _by_clock(self) -> int:
-        """No cycle may reach the next second, nor the horizon: the requests within it must still begin before."""
-        model = self.model
+    def _by_clock(self, end: int) -> int:
+        """No cycle may reach `end`, nor the horizon: the requests within it must still begin before."""
         if not self.time:
             return FOREVER
-        end: int = min(model.next_second, model.horizon)
-        return (end - 1 - model.now) // self.time
+        return (min(end, self.model.horizon) - 1 - self.model.now) // self.time
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]
@@ -242,6 +271,7 @@ class Leap:
                 self._change(visit, by, k)
             if isinstance(visit.after, Page) and visit.after.writing:
                 submitted.append(Segment(visit.first + by, visit.count, by))
+        self._sample(k)
         for name, change in self.counters.items():
             model.count[name] += k * change
         model.active += k * self.active
@@ -262,7 +292,33 @@ class Leap:
                 [shifted(line, by, k) for line, by in zip(request.log, moved)],
                 request.delta,
                 tuple(page + k * self.submitted for page in request.rotated),
+                request.diary,
             )
+
+    def _sample(self, k: int) -> None:
+        """The samples of the seconds that `k` cycles go over: each as it is taken after the step that reaches it."""
+        model, diary = self.model, self.diary or []
+        base, times = tuple(model.count.values()), [moment.time for moment in diary]
+        while model.next_second <= model.now + k * self.time:
+            cycles, within = divmod(model.next_second - model.now, self.time)
+            if not within:
+                cycles, within = cycles - 1, self.time
+            counts = self._counts_at(diary, bisect_left(times, within), within)
+            whole = zip(base, self.counters.values(), counts)
+            values = (b + cycles * change + part for b, change, part in whole)
+            model.samples.append(Snapshot(model.next_second // SECOND, *values))
+            model.next_second += SECOND
+
+    @staticmethod
+    def _counts_at(diary: list[Moment], i: int, within: int) -> tuple[int, ...]:
+        """The counters after that step of moment `i` which reaches the time `within` of a cycle."""
+        time, steps, counts = diary[i]
+        start, before = (diary[i - 1].time, diary[i - 1].counts) if i else (0, (0,) * len(counts))
+        if steps == 1:
+            return counts
+        done = -(-(within - start) * steps // (time - start))
+        parts = zip(before, counts, AT_ONCE)
+        return tuple(new if at_once else old + (new - old) * done // steps for old, new, at_once in parts)
 
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` cycles is free again, but for as many as there were before."""

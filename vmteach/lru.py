@@ -23,9 +23,12 @@ from vmteach.leap import (
     INACTIVE,
     IRREGULAR,
     LONGEST_CYCLE,
+    LONGEST_DIARY,
+    NOW,
     ROTATED,
     Decision,
     Leap,
+    Moment,
     Request,
     Shift,
     Visit,
@@ -107,6 +110,9 @@ class Reclaim:
                 self.next_id = max(self.next_id, first + count)
         self.log: list[Visit | Decision] = []
         self.base = self._position()
+        self.diary: list[Moment] | None = None  # kept while a leap over seconds wants to know what happens when
+        self.still = not setup.hot  # whether the next touch will change nothing
+        self.look_every = 1  # seconds from one call of `observe` to the next
         self.history: deque[Request] = deque(maxlen=2 * LONGEST_CYCLE)
         self.swap_failed = False
 
@@ -169,9 +175,11 @@ class Reclaim:
             n = min(n, -(-(self.disk.due - self.now) // cost))
         return n
 
-    def _tick(self, time: int) -> None:
-        """Let time pass, complete what is due, take the samples that are due."""
+    def _tick(self, time: int, n: int = 1) -> None:
+        """Let time pass in `n` equal steps, complete what is due, take the samples that are due."""
         self.now += time
+        if self.diary is not None:
+            self.diary.append(Moment(self.now, n, tuple(self.count.values())))
         if self.disk.n and self.disk.due <= self.now:
             self.complete(self.disk.settle(self.now))
         if self.now >= self.next_second:
@@ -220,10 +228,18 @@ class Reclaim:
         while self.now >= self.next_second:
             values = (self.count[name] for name in COUNTERS)
             self.samples.append(Snapshot(self.next_second // SECOND, *values))
-            if self.observe:
+            if self.observe and self.next_second == self.next_look:
                 self.observe(self)
             self.next_second += SECOND
             self.touch()
+
+    @property
+    def next_look(self) -> int:
+        """When `observe` is to be called next; ns."""
+        if not self.observe:
+            return FOREVER
+        stride = self.look_every * SECOND
+        return -(-self.next_second // stride) * stride
 
     def _tail_name(self) -> str:
         return next((name for name in INACTIVE if self.queues[name].length), AHEAD)
@@ -269,7 +285,7 @@ class Reclaim:
                 self.count["refilled"] += n
             queue.take(n)
             self._move(Visit(ACTIVE, target, page, after, -1, n, first))
-            self._tick(n * visit)
+            self._tick(n * visit, n)
 
     def shrink_cache(self, need: int) -> int:
         """Scan the inactive list from its tail within both budgets; how many pages are still wanted."""
@@ -332,7 +348,7 @@ class Reclaim:
                 n = self._limit(min(n, need), visit)
                 self._free(source, page, n, first)
             self.count["visits"] += n
-            self._tick(n * visit)
+            self._tick(n * visit, n)
             max_scan -= n
             need -= n
         self._note(Decision("scan", -1 if max_scan else full, full - max_scan, *lengths))
@@ -343,7 +359,7 @@ class Reclaim:
         self.queues[source].take(n)
         self._move(Visit(source, AHEAD, page, after, mapcount, n, first))
         self.count["visits"] += n
-        self._tick(n * self.setup.costs.visit)
+        self._tick(n * self.setup.costs.visit, n)
 
     def _mapped(
         self,
@@ -427,7 +443,7 @@ class Reclaim:
             if not page.state.outside:
                 budget -= n
             self.count["clean_visits"] += n
-            self._tick(n * visit)
+            self._tick(n * visit, n)
         self._note(Decision("clean", -1 if budget else full, full - budget, *lengths))
         return need
 
@@ -454,7 +470,7 @@ class Reclaim:
                 return self._visited(n, costs.visit + costs.convert)
         cost = costs.visit + costs.submit + (costs.convert if shm else 0)
         flags = {"kind": Kind.SWAPCACHE, "referenced": False} if shm else {}
-        if rules.rotate_written:
+        if rules.rotate_written or self.diary is not None:
             n = 1
         if not self.before_write:
             self.before_write = dict(self.count)
@@ -477,7 +493,7 @@ class Reclaim:
 
     def _visited(self, n: int, cost: int) -> int:
         self.count["visits"] += n
-        self._tick(n * cost)
+        self._tick(n * cost, n)
         return n
 
     def _converted(self, n: int) -> None:
@@ -489,6 +505,7 @@ class Reclaim:
     def swap_out(self) -> bool:
         """Walk page tables until a batch of pages has become freeable; False when the turns run out."""
         self.log.append(IRREGULAR)
+        self.still = False
         self.count["swap_outs"] += 1
         want = self.setup.batch
         turns = 2 * self.processes.count + 1
@@ -599,13 +616,14 @@ class Reclaim:
 
     def touch(self) -> None:
         """The processes touch the hot pages: young ptes, minor faults, and wishes for what is swapped out."""
-        first, everybody = 0, self.processes.count
+        first, everybody, self.still = 0, self.processes.count, True
         before = self.count["minor_faults"], len(self.wanted)
         while first < self.setup.hot:
             page, end = self.pages.at(first)
             mapcount, same = self.processes.mapcount(first)
             n = min(end, same, self.setup.hot) - first
             faults = everybody - mapcount
+            self.still = self.still and isinstance(page, Page) and not faults
             if not isinstance(page, Page):
                 self.wanted.extend(i for i in range(first, first + n) if i not in self.wanted)
             elif not faults:
@@ -679,7 +697,7 @@ class Reclaim:
         self.next_id += n
         self.count["copied"] += n
         self.count["reading"] += n * read
-        self._tick(n * read)
+        self._tick(n * read, n)
 
     def _swap_in(self, page: int) -> None:
         """Read one page back from swap for the processes that wait for it."""
@@ -689,6 +707,7 @@ class Reclaim:
         self.complete(self.disk.settle(self.now))
         self.wanted.popleft()
         self.log.append(IRREGULAR)
+        self.still = False
         if self.pages.at(page)[0] is Absent.SWAPPED:
             self.count["slots_used"] -= 1
         self.count["swap_ins"] += 1
@@ -744,19 +763,35 @@ class Reclaim:
         """At the start of a request: if the last few repeat the few before, take all repetitions at once."""
         here = self._position()
         delta = tuple(b - a for a, b in zip(self.base, here))
-        self.history.append(Request(self.log, delta, tuple(self.queues[ROTATED].ids())))
-        self.log, self.base = [], here
+        self.history.append(Request(self.log, delta, tuple(self.queues[ROTATED].ids()), self._diary_since_the_base()))
+        self.log, self.base, self.diary = [], here, None
         for cycle in range(1, len(self.history) // 2 + 1):
             shifts = self._shifts(cycle)
             if shifts is None:
                 continue
             leap = Leap(self, cycle, shifts)
-            k = leap.longest()
+            k, end = leap.longest(self.next_second), self.next_second
+            if self.still and leap.meets(end, k) and self.next_look > end:
+                end = self.next_look
+                if leap.diary is None:
+                    self.diary = []  # what happens when in a cycle is wanted next time
+                else:
+                    k = leap.longest(end)
             if k > 0:
                 self.leapt += k * cycle
                 leap.take(k)
                 self.base = self._position()
             return
+
+    def _diary_since_the_base(self) -> "tuple[Moment, ...] | None":
+        """What was noted since the start of the request, counted from there; None if nothing was, or too much."""
+        if self.diary is None or len(self.diary) > LONGEST_DIARY:
+            return None
+        start, counts = self.base[NOW], self.base[: len(COUNTERS)]
+        return tuple(
+            Moment(moment.time - start, moment.steps, tuple(c - b for c, b in zip(moment.counts, counts)))
+            for moment in self.diary
+        )
 
     def _shifts(self, cycle: int) -> list[list[Shift]] | None:
         """How far each line of the last `cycle` requests moved on since a cycle before; None if unlike."""

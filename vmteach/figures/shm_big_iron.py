@@ -120,8 +120,8 @@ def codes(run: StormRun, span: float) -> "np.ndarray[Any, Any]":
     image = np.zeros((ROWS, COLUMNS), np.uint8)
     heights = (np.arange(ROWS) + 0.5) / ROWS * run.scenario.lists
     ran = int(COLUMNS * min(span, len(run.events) + 1) / span)  # columns
-    seconds_, column = np.unique((np.arange(ran) * span / COLUMNS).astype(int), return_inverse=True)
-    strips = [_strip(run.lists[min(int(second), len(run.lists) - 1)], heights) for second in seconds_]
+    looks, column = np.unique((np.arange(ran) * span / COLUMNS).astype(int) // run.every, return_inverse=True)
+    strips = [_strip(run.lists[min(int(look), len(run.lists) - 1)], heights) for look in looks]
     image[:, :ran] = np.array(strips, np.uint8).T[:, column]
     return image
 

@@ -44,6 +44,7 @@ SUBMIT = 4_000
 
 OTHER_SHARE = 8  # 1/8 of RAM is anonymous memory and the kernel's own, and on neither list
 TASKS_PER_CPU = 3  # tasks that want memory at once: r is 16-33 on the 8 processors of the trace
+MOST_LISTS = 200  # of a run that are kept for its picture, which is 300 columns wide
 HORIZON = 1_800  # s: what has not happened in half an hour is called hung
 
 
@@ -207,9 +208,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class StormRun(Run):
-    """A Run whose `frame` has vmstat's sixteen columns, with the lists as they were every second."""
+    """A Run whose `frame` has vmstat's sixteen columns, with the inactive list as it was every `every` seconds."""
 
-    lists: tuple[tuple[Place, ...], ...] = field(default=(), repr=False)  # inactive, tail first
+    lists: tuple[tuple[Place, ...], ...] = field(default=(), repr=False)  # inactive, tail first; [0] at the start
+    every: int = 1
     counters: tuple[Snapshot, ...] = field(default=(), repr=False)
 
     @property
@@ -227,13 +229,20 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) 
     0
     """
     lists: list[tuple[Place, ...]] = []
-    model = Reclaim(scenario.setup, policy, observe=lambda model: lists.append(inactive_list(model)))
+
+    def look(model: Reclaim) -> None:
+        lists.append(inactive_list(model))
+        if len(lists) == MOST_LISTS:  # keep every second one, and look half as often from now on
+            lists[:] = lists[1::2]
+            model.look_every *= 2
+
+    model = Reclaim(scenario.setup, policy, observe=look)
     start = inactive_list(model)
     first = first_request(model)
     model.run(scenario.copy_pages - model.count["copied"], horizon=HORIZON * SECOND)
     numbers = {**first, **whole_run(scenario, model)}
     rows = tuple(vmstat(scenario, [first_snapshot(scenario), *model.samples]))
-    return StormRun(scenario, policy, rows, numbers, (start, *lists), tuple(model.samples))
+    return StormRun(scenario, policy, rows, numbers, (start, *lists), model.look_every, tuple(model.samples))
 
 
 def first_request(model: Reclaim) -> dict[str, float]:
