@@ -2,8 +2,8 @@
 
     python benchmarks/latency.py [chapter ...]
 
-A key is pressed on each control that matters, up to its last stop and back. The clock runs from the control's `input` event to
-the first frame after the new picture is in the page. Absolute times are for people: the tests assert none.
+A key is pressed on each control that matters, up to its last stop and back. The clock runs from the control's `input`
+event to the first frame after the new picture is in the page. Absolute times are for people: the tests assert none.
 """
 
 import sys
@@ -16,8 +16,8 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from conftest import CHROMIUM_OPTIONS, chromium_program  # noqa: E402
-from lab import Visit, jupyterlab  # noqa: E402
+from conftest import CHROMIUM_OPTIONS, chromium_program
+from lab import Visit, jupyterlab
 
 CLOCK = """(face) => { window.spent = []; let began = 0;
   face.addEventListener('input', () => { began = performance.now(); }, true);
