@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab handouts test test-deep lint lock clean
+.PHONY: help lab handouts editions test test-deep bench lint lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -17,11 +17,17 @@ lab:  ## open JupyterLab on the course (LABFLAGS="--no-browser --port=8899" for 
 handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="08_shm_big_iron" for one)
 	$(BOOTSTRAP) handouts $(HANDOUTFLAGS)
 
+editions:  ## write the notebooks for students, teachers and nbgrader to editions/ (EDITIONFLAGS="--minutes")
+	$(BOOTSTRAP) editions $(EDITIONFLAGS)
+
 test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
 	$(BOOTSTRAP) test $(TESTFLAGS)
 
 test-deep:  ## pass all tests, the long random ones too
 	$(BOOTSTRAP) test -m "" $(TESTFLAGS)
+
+bench:  ## print the speed ratios with their gates and goals (BENCHFLAGS="--long" for the long ones)
+	$(BOOTSTRAP) bench $(BENCHFLAGS)
 
 lint:  ## check style, format and types
 	$(BOOTSTRAP) lint
@@ -30,5 +36,5 @@ lock:  ## renew requirements/lock.txt (needs uv)
 	$(BOOTSTRAP) lock
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf .venv .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build
+	rm -rf .venv .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build handouts editions
 	find . -name __pycache__ -prune -exec rm -rf {} +

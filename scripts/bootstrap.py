@@ -2,6 +2,8 @@
 
     python scripts/bootstrap.py lab [JupyterLab options]
     python scripts/bootstrap.py handouts [names of chapters]
+    python scripts/bootstrap.py editions [options of scripts/editions.py]
+    python scripts/bootstrap.py bench [--long]
     python scripts/bootstrap.py test [pytest options]
 
 The Makefile calls this file; where there is no make, call it yourself. It needs nothing but Python,
@@ -37,7 +39,16 @@ NO_NEWS = '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"
 
 def main(command: str = "help", *options: str) -> int:
     """The exit status of a command. The environment need not be there: each command sees to it first."""
-    commands = {"lab": lab, "handouts": handouts, "test": test, "lint": lint, "lock": lock, "setup": setup}
+    commands = {
+        "lab": lab,
+        "handouts": handouts,
+        "editions": editions,
+        "bench": bench,
+        "test": test,
+        "lint": lint,
+        "lock": lock,
+        "setup": setup,
+    }
     if command not in commands:
         print(__doc__)
         print("commands:", ", ".join(commands))
@@ -62,6 +73,18 @@ def handouts(*options: str) -> int:
     """Run the chapters and write each as one HTML file; what has not changed is not built again."""
     setup()
     return in_venv("vmteach.handout", *options)
+
+
+def editions(*options: str) -> int:
+    """Write the notebooks for students, teachers and nbgrader to editions/."""
+    setup()
+    return in_venv("scripts.editions", *options)
+
+
+def bench(*options: str) -> int:
+    """Print the speed ratios with their gates and goals."""
+    setup()
+    return in_venv("benchmarks.ratios", *options)
 
 
 def test(*options: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from math import isclose, isfinite
+from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 NOTHING: Any = ...  # no answer was handed in
 HINTS = ("a nudge", "where to look", "one step worked out")
+HIDDEN = "This edition shows no solutions."
 CALM = "Wrong is fine: a prediction is there to be compared."
 QUIET = "#595959"
+
+
+def hidden() -> bool:
+    """Whether solutions are not to be seen: VMTEACH_SOLUTIONS is "hidden", as a student's edition has it."""
+    return environ.get("VMTEACH_SOLUTIONS") == "hidden"
 
 
 class Note:
@@ -227,13 +234,16 @@ class Exercise:
         """The next hint; there are three."""
         number = self._hints_given + 1
         if number > len(self.task.hints):
-            return Note("There is no more hint. The solution is there for reading, and reading it is no shame.")
+            more = HIDDEN if hidden() else "The solution is there for reading, and reading it is no shame."
+            return Note(f"There is no more hint. {more}")
         self._hints_given = number
         text = fill(self.task.hints[number - 1], self.given)
         return Note(f"Hint {number} of {len(self.task.hints)}, {HINTS[number - 1]}: {text}")
 
     def solution(self) -> Note:
         """An answer, why it is one, the usual wrong turn, and what the kernel does."""
+        if hidden():
+            return Note(HIDDEN)
         parts = [(head, fill(text, self.given)) for head, text in self._explained()]
         text = "\n\n".join([self.solved, *(f"{head}: {words}" for head, words in parts)])
         return Note(text, card(self._folded_solution(), QUIET))
@@ -294,6 +304,8 @@ class Exercise:
         return folds([(f"Hint {i}: {HINTS[i - 1]}", fill(h, self.given)) for i, h in enumerate(self.task.hints, 1)])
 
     def _folded_solution(self) -> str:
+        if hidden():
+            return ""
         told = "".join(
             f"<p><strong>{head}.</strong> {marked(fill(text, self.given))}</p>" for head, text in self._explained()
         )
@@ -338,7 +350,7 @@ class GoalFace(Face):
     def __init__(self, explorer: Any, stem: str, goal: Goal) -> None:
         self._explorer, self._stem, self.goal = explorer, stem, goal
         hints = [(f"Hint {i}", text) for i, text in enumerate(goal.hints, 1)]
-        why = f"<details><summary>Solution</summary><p>{marked(goal.reason)}</p></details>"
+        why = "" if hidden() else f"<details><summary>Solution</summary><p>{marked(goal.reason)}</p></details>"
         super().__init__(spec={"kind": "goal", "html": marked(goal.asks), "folds": folds(hints) + why}, said={})
         self._reached = bool(kept.entry(stem, "goals", goal.name).get("reached"))
         self._follow()

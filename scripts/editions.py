@@ -1,0 +1,398 @@
+"""Build the editions of the chapters from the notebooks: `make editions`, or `python scripts/editions.py`.
+
+    python scripts/editions.py [--into FOLDER] [names of chapters, such as 11_overflow_buffers]
+    python scripts/editions.py --minutes
+
+student     the notebooks as they are, with stubs. One cell more tells the library to show no solutions.
+teacher     the answer cells are solved, and notes stand after Predict, Vary and each exercise.
+nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
+
+Stub, solution and check come from vmteach/exercises, and so do the notes. A module there may have NOTES, a mapping
+from "predict", "vary", "change" or the name of an exercise to some Markdown of the teacher's own. A chapter without
+exercises goes through as it is. Same notebooks, same bytes. The folder `editions` is not for working in: files that
+this script writes are written over; others (a gradebook, what students hand in) it leaves alone.
+
+left out    the solutions are still in the package, for whoever looks: a course with marks needs tests of its own
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vmteach.exercises import RUNGS, Task, chapter, fill
+from vmteach.learn import Exercise, exercise
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+Cell = dict[str, Any]
+Notebook = dict[str, Any]
+
+WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
+A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
+NOTED = ("predict", "vary", "change")  # where a teacher's note can stand, beside the exercises
+
+HIDE = """\
+import os
+
+os.environ["VMTEACH_SOLUTIONS"] = "hidden"  # a class's edition: hints are shown, solutions are not"""
+
+CONFIG = '''\
+"""nbgrader's settings for this course. Work in this folder: `nbgrader generate_assignment NAME`."""
+
+import os
+
+# What is marked here is nobody's own progress.
+os.environ["VMTEACH_PROGRESS"] = os.path.abspath("progress.json")
+
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = "vmteach"
+# The stub stays above; so the untouched cell runs, and its check says "not attempted".
+c.ClearSolutions.code_stub = {"python": "# Your answer: change the lines above."}
+c.ExecutePreprocessor.timeout = 300
+'''
+
+
+# ---- notebooks
+
+
+def source(cell: Cell) -> str:
+    """The text of a cell; a notebook's file may hold it as a list of lines."""
+    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def rewrite(cell: Cell, text: str) -> None:
+    """Put another text into a cell, as a list of lines."""
+    cell["source"] = text.splitlines(keepends=True)
+
+
+def new_cell(kind: str, name: str, text: str) -> Cell:
+    """A cell of this kind ("code" or "markdown") with this id."""
+    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True), **ran}
+
+
+def as_text(notebook: Notebook) -> str:
+    """The notebook as the text of its file, as the committed ones are written."""
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def uses_learning(notebook: Notebook) -> bool:
+    """Whether a chapter imports the learning layer."""
+    return any("from vmteach.learn import" in source(cell) for cell in code(notebook))
+
+
+def code(notebook: Notebook) -> list[Cell]:
+    """The code cells."""
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+class Place(NamedTuple):
+    """An exercise in a notebook: its answer cell and its check cell."""
+
+    exercise: Exercise
+    answer: Cell
+    check: Cell
+
+
+def places(notebook: Notebook) -> Iterator[Place]:
+    """The exercises of a notebook in their order. An answer cell that is not the exercise's stub is an error."""
+    cells = code(notebook)
+    for before, cell in zip(cells, cells[1:]):
+        called = re.match(r'exercise\("(\w+)", "(\w+)"\)\.check\(', source(cell))
+        if not called:
+            continue
+        found = exercise(*called.groups())
+        for what, want, is_ in (("check", found.check_cell, cell), ("answer", found.stub, before)):
+            if source(is_).rstrip() != want:
+                raise ValueError(f"the {what} cell of {called[2]} must be what vmteach/exercises says, got {is_['id']}")
+        yield Place(found, before, cell)
+
+
+def section_end(notebook: Notebook, name: str) -> int | None:
+    """The place of the cell behind a section's last one, or None where there is no such section."""
+    starts = [i for i, cell in enumerate(notebook["cells"]) if is_heading(cell)]
+    for start, end in zip(starts, [*starts[1:], len(notebook["cells"])]):
+        if (
+            source(notebook["cells"][start]).startswith(f"## {name}\n")
+            or source(notebook["cells"][start]) == f"## {name}"
+        ):
+            return end
+    return None
+
+
+def is_heading(cell: Cell) -> bool:
+    return cell["cell_type"] == "markdown" and source(cell).startswith("## ")
+
+
+# ---- the editions
+
+
+def student(notebook: Notebook, _: str = "") -> Notebook:
+    """The chapter with its stubs; where it has solutions to unfold, a cell hides them."""
+    made = deepcopy(notebook)
+    list(places(made))  # are the answer cells stubs?
+    if uses_learning(made):
+        first = made["cells"].index(code(made)[0])
+        made["cells"].insert(first, new_cell("code", "edition", HIDE))
+    return made
+
+
+def teacher(notebook: Notebook, stem: str) -> Notebook:
+    """The chapter solved, with notes."""
+    made = deepcopy(notebook)
+    found = list(places(made))
+    for place in found:
+        rewrite(place.answer, place.exercise.solved)
+    if not uses_learning(made):
+        return made
+    told = own_notes(stem)
+    add_note(made, section_end(made, "Change it"), "change", note_on_change([p.exercise.task for p in found], told))
+    for place in found:
+        text = note_on_exercise(place.exercise, told)
+        add_note(made, made["cells"].index(place.check) + 1, place.exercise.task.name, text)
+    add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem, told))
+    add_note(made, section_end(made, "Predict"), "predict", note_on_predict(told))
+    add_note(made, made["cells"].index(code(made)[0]), "minutes", note_on_minutes(minutes(notebook, stem)))
+    return made
+
+
+def nbgrader(notebook: Notebook, _: str = "") -> Notebook:
+    """The chapter as an assignment: answer cells with stub and solution, locked check cells with points."""
+    made = student(notebook)
+    for cell in made["cells"]:
+        rewrite(cell, beside(source(cell)))
+        if cell["id"] == "edition":
+            cell["metadata"]["nbgrader"] = graded("edition", locked=True)
+    for place in places(made):
+        name, solved = place.exercise.task.name, place.exercise.solved
+        rewrite(place.answer, f"{place.exercise.stub}\n### BEGIN SOLUTION\n{solved}\n### END SOLUTION")
+        place.answer["metadata"]["nbgrader"] = graded(f"{name}-answer", solution=True)
+        rewrite(place.check, f"assert (verdict := {place.exercise.check_cell}), verdict\nverdict")
+        points = {"points": place.exercise.task.minutes}
+        place.check["metadata"]["nbgrader"] = graded(f"{name}-check", grade=True, locked=True) | points
+    return made
+
+
+def graded(name: str, grade: bool = False, solution: bool = False, locked: bool = False) -> dict[str, Any]:
+    """What nbgrader must know of a cell; nothing here can be left out."""
+    return {"grade": grade, "solution": solution, "locked": locked, "grade_id": name, "schema_version": 3}
+
+
+def beside(text: str) -> str:
+    """A cell's text for an assignment, which has its data in its own folder and the other chapters in theirs.
+
+    >>> beside('read_csv("../data/claims.csv")'), beside("[next](08_shm_big_iron.ipynb)")
+    ('read_csv("data/claims.csv")', '[next](../08_shm_big_iron/08_shm_big_iron.ipynb)')
+    """
+    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", text.replace('"../data/', '"data/'))
+
+
+EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
+    "student": student,
+    "teacher": teacher,
+    "nbgrader": nbgrader,
+}
+
+
+def build(names: Sequence[str] = (), into: Path = ROOT / "editions") -> dict[str, list[Path]]:
+    """Write the editions of these chapters, or of all; the files of each edition."""
+    written: dict[str, list[Path]] = {edition: [] for edition in EDITIONS}
+    for path in chosen(names):
+        text = path.read_text(encoding="utf-8")
+        notebook = json.loads(text)
+        for edition, make in EDITIONS.items():
+            try:
+                made = make(notebook, path.stem[3:])
+            except ValueError as wrong:
+                raise ValueError(f"{path.name}: {wrong}") from None
+            if edition != "nbgrader":
+                home, sheet = into / edition, into / edition / "notebooks" / path.name
+            elif any(places(notebook)):
+                home = into / edition / "source" / path.stem
+                sheet = home / path.name
+            else:
+                continue  # nothing to grade
+            write(sheet, text if made == notebook else as_text(made))
+            written[edition].append(sheet)
+            for data in sorted((ROOT / "data").iterdir()) if '"../data/' in source_of(notebook) else ():
+                write(home / "data" / data.name, data.read_text(encoding="utf-8"))
+    write(into / "nbgrader" / "nbgrader_config.py", CONFIG)
+    return written
+
+
+def source_of(notebook: Notebook) -> str:
+    """All code of a notebook."""
+    return "\n".join(map(source, code(notebook)))
+
+
+def chosen(names: Sequence[str]) -> list[Path]:
+    """The notebooks of these names, or all."""
+    paths = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    if unknown := [name for name in names if name not in paths]:
+        raise ValueError(f"a chapter must be one of {', '.join(paths)}, got {unknown[0]}")
+    return [path for stem, path in paths.items() if not names or stem in names]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+# ---- a teacher's notes
+
+
+def own_notes(stem: str) -> Mapping[str, str]:
+    """The NOTES of a chapter's exercises, if there are any."""
+    module = chapter(stem)
+    notes: Mapping[str, str] = getattr(module, "NOTES", {})
+    known = (*NOTED, *(task.name for task in module.EXERCISES))
+    if unknown := [name for name in notes if name not in known]:
+        raise ValueError(f"a note of {stem} must be on one of {', '.join(known)}, got {unknown[0]}")
+    return notes
+
+
+def add_note(notebook: Notebook, where: int | None, name: str, lines: Sequence[str]) -> None:
+    """Put a note in front of the cell at a place; without a place there is no note."""
+    if where is not None:
+        text = "\n".join(["> **For the teacher.** " + lines[0], *(f">\n> {line}" for line in lines[1:])])
+        notebook["cells"].insert(where, new_cell("markdown", f"teacher-{name.replace('_', '-')}", text))
+
+
+def own(told: Mapping[str, str], name: str) -> list[str]:
+    return [line for line in told.get(name, "").splitlines() if line]
+
+
+def note_on_minutes(sum_: "Minutes") -> list[str]:
+    parts = f"reading {sum_.reading}, exercises {sum_.exercises}, predictions, goals and questions {sum_.questions}"
+    return [f"Minutes: {parts}; together {sum_.together}. The card says {sum_.card}."]
+
+
+def note_on_predict(told: Mapping[str, str]) -> list[str]:
+    return [
+        "Let everybody write an answer down before anybody runs the next cell.",
+        "**Ask:** two whose answers are far apart for their reasons. Do not say yet who is nearer.",
+        *own(told, "predict"),
+        f"**When late:** keep this; it takes {A_QUESTION} minute, and the next picture lives by it.",
+    ]
+
+
+def note_on_vary(stem: str, told: Mapping[str, str]) -> list[str]:
+    goals = chapter(stem).GOALS
+    return [
+        "What the goals ask, and what is found:",
+        *(f'- *{goal.name}*: {goal.reason} **Ask or say**, if nobody gets on: "{goal.hints[0]}"' for goal in goals),
+        *own(told, "vary"),
+        "**When late:** one goal for each half of the class; then each half tells the other.",
+    ]
+
+
+def note_on_exercise(place: Exercise, told: Mapping[str, str]) -> list[str]:
+    task = place.task
+
+    def said(text: str) -> str:
+        return fill(text, place.given)
+
+    return [
+        f"*{task.name}*, {task.rung}, {task.minutes} minutes. The cell above holds one right answer; others pass too.",
+        f"**Usual wrong turn:** {said(task.wrong_turn)}",
+        f"**Why it is so:** {said(task.reason)}",
+        f'**Ask or say:** "{said(task.hints[0])}"',
+        *own(told, task.name),
+    ]
+
+
+def note_on_change(tasks: Sequence[Task], told: Mapping[str, str]) -> list[str]:
+    """What to skip: the highest rungs first; the first exercise always stays."""
+    late = sorted(tasks, key=lambda task: -RUNGS.index(task.rung))
+    together = sum(task.minutes for task in tasks)
+    lines = [f"{len(tasks)} exercises, {together} minutes.", *own(told, "change")]
+    if len(tasks) > 1:
+        saved = late[0].minutes
+        lines.append(
+            f"**When late:** leave *{late[0].name}* for home, which saves {saved} minutes; then *{late[1].name}*, "
+            f"{saved + late[1].minutes} in all. Keep *{late[-1].name}*."
+        )
+    return lines
+
+
+# ---- minutes
+
+
+class Minutes(NamedTuple):
+    """How long a chapter takes, in minutes, by a rule; `card` is what its card says, or None.
+
+    Reading is the words of the Markdown cells at 200 a minute, rounded up. Exercises take what their author says.
+    Each prediction, goal and question at the end takes one minute. The cells themselves run for seconds: not counted.
+    """
+
+    reading: int
+    exercises: int
+    questions: int
+    card: int | None
+
+    @property
+    def together(self) -> int:
+        return self.reading + self.exercises + self.questions
+
+
+def minutes(notebook: Notebook, stem: str) -> Minutes:
+    """The minutes of a chapter."""
+    prose = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    reading = ceil(sum(map(words, prose)) / WORDS_A_MINUTE)
+    says = re.search(r"^\| *\**(?:time|minutes)\** *\| *(\d+)", "\n".join(prose), re.M | re.I)
+    card = int(says[1]) if says else None
+    if not uses_learning(notebook):
+        return Minutes(reading, 0, 0, card)
+    calls = re.findall(r"^(?:\w+ = )?(predict|goal|recall)\(", source_of(notebook), re.M)
+    asked = sum(len(chapter(stem).RECALL) if call == "recall" else 1 for call in calls)
+    return Minutes(reading, sum(p.exercise.task.minutes for p in places(notebook)), A_QUESTION * asked, card)
+
+
+def words(text: str) -> int:
+    """How many words there are to read; marks of Markdown and HTML are none.
+
+    >>> words("## Why it hurt"), words("| a | **b** |"), words("<details><summary>One way</summary>")
+    (3, 2, 2)
+    """
+    return sum(any(map(str.isalnum, word)) for word in re.sub(r"<[^>]+>", " ", text).split())
+
+
+def table() -> str:
+    """The minutes of all chapters."""
+    lines = [f"{'chapter':24}{'reading':>9}{'exercises':>11}{'questions':>11}{'together':>10}{'card':>6}"]
+    for path in chosen(()):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        sum_ = minutes(notebook, path.stem[3:])
+        numbers = f"{sum_.reading:9}{sum_.exercises:11}{sum_.questions:11}{sum_.together:10}"
+        lines.append(f"{path.stem:24}{numbers}{sum_.card if sum_.card is not None else '-':>6}")
+    return "\n".join(lines)
+
+
+def main(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="chapters, such as 11_overflow_buffers; all if there is none")
+    parser.add_argument("--into", type=Path, default=ROOT / "editions", help="the folder to write to")
+    parser.add_argument("--minutes", action="store_true", help="print how long each chapter takes, and write nothing")
+    chose = parser.parse_args(arguments)
+    if chose.minutes:
+        print(table())
+        return 0
+    try:
+        written = build(chose.names, chose.into)
+    except ValueError as wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    for edition, files in written.items():
+        size = sum(path.stat().st_size for path in files)
+        print(f"{edition:10}{len(files):3} notebooks, {size / 1024:.0f} KiB in {chose.into / edition}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Right and wrong answers to the exercises of blkdev_eof."""
+
+from bank import Case
+
+HEAD = "def count(kib, per, up):\n    "
+HALF = "half = replace(POLICIES[BEFORE], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)\n"
+
+BANK = {
+    "roundings": Case(
+        right=(
+            (HEAD + "return (kib + per - 1) // per if up else kib // per\n", None),
+            (HEAD + "whole, rest = divmod(kib, per)\n    return whole + (1 if up and rest else 0)\n", None),
+        ),
+        wrong=(
+            (HEAD + "return -(-kib // per)\n", "rounded down: 251 blocks"),  # the look-up of the kernel before
+            (HEAD + "return kib // per\n", "Look at the last KiB"),
+            (HEAD + "return kib // per + up\n", "Nothing straddles the end there"),
+            (HEAD + "return kib // per + 1\n", "Nothing straddles the end there"),
+            (HEAD + "return kib / per\n", "gives a float"),
+            (HEAD + "return kib\n", "rounded up: 8 blocks"),
+            (HEAD + "kib // per\n", "is there a `return`?"),
+        ),
+        secret=(r"-\(-kib", r"per - 1"),
+        raises=((HEAD + "return kib // 0\n", 2, "ZeroDivisionError"),),
+    ),
+    "half": Case(
+        right=(
+            (HALF + "mine = replace(half, behind=blkdev_eof.Lookup.HOLE)\n", None),
+            ("from vmteach.patches.blkdev_eof import AFTER\nmine = POLICIES[AFTER]\n", None),
+        ),
+        wrong=(
+            (HALF + "mine = replace(half, behind=blkdev_eof.Lookup.MAPPED)\n", "still give EIO"),
+            ("mine = POLICIES[BEFORE]\n", "Keep the rest as it is"),  # the kernel before
+            (HALF + "mine = replace(half, shortens=frozenset({'read'}))\n", "Keep the rest as it is"),
+            (HALF + "mine = replace(half, unit=512)\n", "Keep the rest as it is"),
+            (
+                HALF + "mine = replace(half, behind=blkdev_eof.Lookup.HOLE, write_blocks=Rounding.UP)\n",
+                "a write of the last block",
+            ),
+            ("mine = blkdev_eof.Lookup.HOLE\n", "Hand in a policy"),
+        ),
+        secret=(r"HOLE",),
+    ),
+    "silent": Case(
+        right=(
+            ("mine = Scenario(sectors=14, block=4096)\n", 3072),
+            ("mine = Scenario(sectors=4095)\n", 3072),
+            ("mine = Scenario(sectors=2002, block=2048)\n", 1024),
+        ),
+        wrong=(
+            ("mine = Scenario(sectors=2008, block=4096)\n", "right in every byte"),
+            ("mine = Scenario(sectors=2002, block=1024)\n", "right in every byte"),
+            ("mine = Scenario(sectors=2001)\n", "right in every byte"),
+            ("mine = Scenario(sectors=8006)\n", "at most 4096 sectors"),
+            ("mine = POLICIES[BEFORE]\n", "Hand in a `Scenario(...)`"),  # which stops with an error
+        ),
+        secret=(r"sectors=2006",),
+    ),
+}
+
+GOALS = {
+    "straddle": (
+        ({}, "not yet", "are to have 2048 bytes"),
+        ({"block": 2048}, "right", "1024 bytes are lost"),
+        ({"block": 2048, "sectors": 2004}, "not yet", "fill this device exactly"),
+        ({"block": 2048, "machine": "64-bit 64 GB"}, "not yet", "are to have 4 KiB"),
+        ({"block": 2048, "policies": ["today"]}, "not yet", "Show the kernel 'before' too"),
+    ),
+    "most": (
+        ({}, "not yet", "It can cost more"),
+        ({"sectors": 2006, "machine": "64-bit 64 GB"}, "right", "most of them in good blocks"),
+        ({"sectors": 2004, "machine": "64-bit 64 GB"}, "not yet", "10240 bytes are lost here"),
+        ({"sectors": 2006}, "not yet", "3072 bytes are lost here"),
+    ),
+}
