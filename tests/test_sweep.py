@@ -1,0 +1,63 @@
+"""A map is the same whatever works it out, and an interrupted one keeps what is done."""
+
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from vmteach.patches import shm_big_iron as patch
+from vmteach.sweep import bar, sweep
+
+PLACES = [(name, ratio) for name in ("32 MB", "256 MB", "1 GB") for ratio in (1, 6, 60)]
+
+
+def copy_speed(label, place):
+    name, ratio = place
+    scenario = patch.Scenario(machine=patch.PRESETS[name], vm_cache_scan_ratio=ratio)
+    return patch.simulate(scenario, patch.POLICIES[label]).numbers["copy speed (MiB/s)"]
+
+
+MEASURE = partial(copy_speed, "after")
+
+
+def test_executors_agree():
+    here = sweep(MEASURE, PLACES)
+    assert list(here) == PLACES
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2) as processes:
+        assert sweep(MEASURE, PLACES, threads) == here
+        assert sweep(MEASURE, PLACES, processes) == here
+
+
+def test_a_dask_cluster_agrees():
+    distributed = pytest.importorskip("distributed", reason="this test needs Dask: install distributed")
+    local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
+        assert sweep(MEASURE, PLACES, client.get_executor()) == sweep(MEASURE, PLACES)
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_an_interruption_keeps_what_is_done_and_goes_on_there(parallel):
+    asked, kept = [], {}
+
+    def measure(place):
+        asked.append(place)
+        if place == 3 and len(asked) < 10:
+            raise KeyboardInterrupt
+        return place * place
+
+    executor = ThreadPoolExecutor(1) if parallel else None
+    with pytest.raises(KeyboardInterrupt):
+        sweep(measure, range(5), executor, kept)
+    assert {0: 0, 1: 1, 2: 4}.items() <= kept.items() and 3 not in kept
+    before = dict(kept)
+    asked.extend(range(100, 110))
+    assert sweep(measure, range(5), executor, kept) == {place: place * place for place in range(5)}
+    assert not set(asked[-(5 - len(before)) :]) & set(before)
+
+
+def test_progress_counts_to_the_end(capsys):
+    told = []
+    sweep(abs, [1, 2, 2, 3], told=lambda done, of: told.append((done, of)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    sweep(abs, [1, 2], told=bar(4))
+    assert capsys.readouterr().err.endswith("\r[####] 2 of 2\n")
