@@ -92,10 +92,6 @@ def test_sections_come_in_their_order(path):
     assert sections == expected
 
 
-LEARNING = [path for path in CHAPTERS if (FOLDER.parent / "vmteach" / "exercises" / f"{path.stem[3:]}.py").exists()]
-every_learning_chapter = pytest.mark.parametrize("path", LEARNING, ids=[path.stem for path in LEARNING])
-
-
 def sections(path: Path) -> dict[str, list[str]]:
     """The sources of the code cells of each section."""
     found: dict[str, list[str]] = {"": []}
@@ -108,7 +104,7 @@ def sections(path: Path) -> dict[str, list[str]]:
     return found
 
 
-@every_learning_chapter
+@every_chapter
 def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
     """Question, untouched answer cell and check cell, one after the other, in the module's order."""
     stem = path.stem[3:]
@@ -122,7 +118,7 @@ def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
     assert needed <= names
 
 
-@every_learning_chapter
+@every_chapter
 def test_prediction_goals_and_questions_have_their_places(path):
     stem, found = path.stem[3:], sections(path)
     assert any(f'predict("{stem}/' in cell or f'predict(\n    "{stem}/' in cell for cell in found["Predict"])
@@ -133,7 +129,7 @@ def test_prediction_goals_and_questions_have_their_places(path):
     assert f'recall("{stem}")' in found["Key points"]
 
 
-@every_learning_chapter
+@every_chapter
 def test_each_objective_names_what_checks_it(path):
     """An exercise of the chapter by its name, or a goal."""
     stem = path.stem[3:]

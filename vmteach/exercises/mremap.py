@@ -269,7 +269,7 @@ RECALL = (
         (
             Option("To save time.", "It costs a comparison more. What does `do_munmap` answer to a length of zero?"),
             Option(
-                "An ordinary move unmaps an empty tail: `EINVAL`.", "Returned, it would fail every such move.", True
+                "An ordinary move unmaps an empty tail.", "That gives `EINVAL`, and the move would fail with it.", True
             ),
             Option("An empty range is the first flaw.", "That is an empty **mapping**. An empty tail is ordinary."),
         ),

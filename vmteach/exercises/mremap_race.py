@@ -22,7 +22,7 @@ VALUES = {race.NONE, race.PRESENT, race.SWAP}
 
 
 def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
-    if not isinstance(seen, set | frozenset | list | tuple) or not all(value in VALUES for value in seen):
+    if not isinstance(seen, set | frozenset | list | tuple) or not all(value in tuple(VALUES) for value in seen):
         return not_yet('Write a set with some of "none", "present" and "swap entry".')
     found, true = set(seen), _seen(given["scenario"])
     if found == true:
@@ -35,8 +35,9 @@ def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
 
 
 def _seen(scenario: Scenario) -> set[str]:
-    """What the source entry holds when M stands at M9, over all interleavings of the kernel before."""
-    return {state.data.old for state in _states(scenario) if state.at[0] == "M9"}
+    """What the entry holds when M, which has found it present, stands at M9, over all orders of the kernel before."""
+    there = (state.data for state in _states(scenario) if state.at[0] == "M9")
+    return {tables.old for tables in there if tables.kept == race.PRESENT}
 
 
 def _states(scenario: Scenario) -> Iterator[State]:
@@ -60,8 +61,8 @@ SEEN = Task(
     name="seen",
     rung="fill one line",
     minutes=4,
-    asks="One thread M, version 1, and one thread C: $who. The source entry is present at the beginning, and the "
-    "target's table is $is. M has found the entry at M3, and comes to M9. Which values may the entry have **there**, "
+    asks="One thread M, version 1, and one thread C: $who. The target's table is $is. M has found the "
+    "source entry present at M3, and comes to M9. Which values may the entry have **there**, "
     "over all orders of the steps?",
     stub="""\
 seen = set()  # some of "none", "present", "swap entry"
@@ -284,12 +285,8 @@ RECALL = (
     Question(
         "What must be done after a lock was dropped and taken again?",
         (
-            Option(
-                "Nothing, if no other CPU has run.", "The thread itself may have changed things, in its own reclaim."
-            ),
-            Option(
-                "Learn again, and be ready to find nothing.", "Version 1 did the first half, and not the second.", True
-            ),
+            Option("Nothing, if no other CPU has run.", "The thread itself may have changed things, in its reclaim."),
+            Option("Learn again, and expect to find nothing.", "Version 1 did the first half, not the second.", True),
             Option("Learn again what was learned under it.", "That is what version 1 did at M9. Who read the answer?"),
         ),
     ),
@@ -298,21 +295,15 @@ RECALL = (
         (
             Option("M gives it back at M5.", "At M5 it gives `PTL` back. It holds `mmap_sem` to the end."),
             Option("It may be held by many at once.", "M holds it alone. But truncate never asks for it."),
-            Option(
-                "Truncate comes from the file.", "It goes from the file to the entries, and takes `PTL` alone.", True
-            ),
+            Option("Truncate comes from the file.", "It goes from there to the entries, and takes `PTL` alone.", True),
         ),
     ),
     Question(
         "How can one thread on one CPU race with itself?",
         (
-            Option(
-                "Its own reclaim clears entries.", "It asks for memory, and does what its caller forgot about.", True
-            ),
+            Option("Its own reclaim clears entries.", "It asks for memory, and clears what it was moving.", True),
             Option("It is interrupted by a timer.", "An interrupt alone changes no entry."),
-            Option(
-                "It cannot: a race needs two.", "Two **activities** are enough, and one may be called by the other."
-            ),
+            Option("It cannot: a race needs two.", "Two **activities** do, and one may be called by the other."),
         ),
     ),
 )

@@ -92,25 +92,16 @@ mine = (-(-(va + length) // page) - va // page, min(length, got * page - va % pa
     check=check_count,
     variants=tuple(
         {"va": f"0x{b.va:X}", "length": f"0x{b.length:X}", "page": b.page, "got": b.got, "buffer": b}
-        for b in (
-            Buffer(0x1FF0, 0x20, 4096, 1),
-            Buffer(0x1200, 0x2E00, 4096, 2),
-            Buffer(0x5800, 0x3900, 4096, 3),
-            Buffer(0x6000, 0x8000, 16384, 1),
-        )
+        for b in (Buffer(0x1FF0, 0x20, 4096, 1), Buffer(0x1200, 0x2E00, 4096, 2), Buffer(0x6000, 0x8000, 16384, 1))
     ),
 )
 
 
 # ---- keep
 
-LISTS = (
-    Buffer(0x4000, 0x4000, 4096, 3),
-    Buffer(0x4200, 0x4000, 4096, 1),
-    Buffer(0x4200, 0x3E00, 4096, 4),
-    Buffer(0x4200, 0x100, 4096, 1),
-    Buffer(0x8000, 0x20000, 16384, 7),
-)
+SMALL, LARGE = 4096, 16384
+SIZES = (0x4000, 0x4000, SMALL, 3), (0x4200, 0x4000, SMALL, 1), (0x4200, 0x3E00, SMALL, 4), (0x4200, 0x100, SMALL, 1)
+LISTS = [Buffer(*sizes) for sizes in (*SIZES, (0x8000, 0x20000, LARGE, 7))]
 
 
 def check_keep(keep: Any, _: Mapping[str, Any]) -> Verdict:
@@ -280,9 +271,7 @@ RECALL = (
         (
             Option("Pages are smaller there.", "The list is as short there, and the length as wrong."),
             Option("The maplist is cleared there.", "It is cleared nowhere: old pointers stand in it."),
-            Option(
-                "The flush is empty there.", "And the block path counts pages, not bytes, so it stops in time.", True
-            ),
+            Option("The flush is empty there.", "And the block path counts pages, not bytes: it stops in time.", True),
         ),
     ),
     Question(

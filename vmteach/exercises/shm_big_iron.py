@@ -87,7 +87,7 @@ def laps(rules):
     ),
     reason="Before: one lap converts, one writes, one frees, which makes three. With fix 2 the first lap "
     "writes, and two laps are enough.",
-    wrong_turn="To count two laps before, because *writepage* sounds like writing. It changes the page's account.",
+    wrong_turn="To count two laps before, because `writepage` sounds like writing. It changes the page's account.",
     kernel="The lap stayed in mainline until 2.6.30 (2009), when the writepage of shared memory began to write.",
     check=check_laps,
 )
@@ -150,7 +150,7 @@ largest = total // dirty
     wrong_turn="`total // (dirty + 1)`: one more page than is needed. The search itself need not find a "
     "clean page; it is enough that no dirty one is left in front.",
     kernel="Its default is 6. The announcement advises larger ratios for small machines: less searching, earlier "
-    "swapping. That what is passed over goes to the head is inferred; the what-if *anchored* leaves it where it is.",
+    "swapping. That what is passed over goes to the head is inferred; the what-if of an anchored search leaves it where it is.",
     check=check_reach,
     variants=tuple(
         {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
@@ -262,7 +262,7 @@ def shrink(inactive, want, ratio):
     reason="The search never converts, so that a request which finds enough clean pages has no part in the storm.",
     wrong_turn="To leave out the second loop. On a list without clean pages the request would then get nothing, ever.",
     kernel="The announcement gives the share of the list. Whether the shipped search left the list as it "
-    "was is not known; the chapter's what-if calls this one *anchored*.",
+    "was is not known; the chapter's what-if calls this one **anchored**.",
     check=check_clean_pass,
 )
 
@@ -305,7 +305,7 @@ mine = patch.Scenario()  # change me
 mine = patch.Scenario(shm_percent=60)
 """,
     hints=(
-        "Before the patch a conversion is cheap and writes nothing *for now*.",
+        "Before the patch a conversion is cheap and writes nothing **for now**.",
         "When is the file copied before the scan comes to the converted pages a second time?",
         "With much clean memory behind the band, one lap has enough for the whole copy. So make the shared segment a "
         "little smaller, and look at `swapped out meanwhile (GiB)` of both kernels in the explorer.",
