@@ -127,7 +127,8 @@ REACH = Task(
     name="reach",
     rung="fill one line",
     minutes=3,
-    asks="An inactive list of $total pages: $dirty dirty shared pages at its tail, clean pages of a file behind them. "
+    asks="An inactive list of $total pages: $dirty dirty shared pages at its tail, clean pages of a file "
+    "behind them. "
     "Whatever the search passes over goes to the head. What is the **largest** `vm_cache_scan_ratio` with which a "
     "request on the kernel after converts nothing?",
     stub="""\
@@ -142,7 +143,8 @@ largest = total // dirty
     hints=(
         "The search looks at a part of the list, beginning at the tail; the ratio says which part, rounded down.",
         "When the search is over, the old scan begins at what is the tail then. Which pages must be out of its way?",
-        "With 10 dirty pages in a list of 35 a ratio of 5 searches 7 pages: they go to the head, and 3 dirty ones are "
+        "With 10 dirty pages in a list of 35 a ratio of 5 searches 7 pages: they go to the head, and 3 "
+        "dirty ones are "
         "left at the tail, to be converted.",
     ),
     reason="The search looks at `total // ratio` pages. It has to pass over all the dirty ones: then "
@@ -150,7 +152,8 @@ largest = total // dirty
     wrong_turn="`total // (dirty + 1)`: one more page than is needed. The search itself need not find a "
     "clean page; it is enough that no dirty one is left in front.",
     kernel="Its default is 6. The announcement advises larger ratios for small machines: less searching, earlier "
-    "swapping. That what is passed over goes to the head is inferred; the what-if of an anchored search leaves it where it is.",
+    "swapping. That what is passed over goes to the head is inferred; the what-if of an anchored search "
+    "leaves it where it is.",
     check=check_reach,
     variants=tuple(
         {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
@@ -220,8 +223,10 @@ CLEAN_PASS = Task(
     name="clean_pass",
     rung="change one rule",
     minutes=8,
-    asks="This is the scan of the kernel before, on a list of words; `inactive[0]` is the tail. Add fix 3: **before** "
-    "anything is converted, look at the first 1/`ratio` of the list (rounded down) and take clean pages only, as many "
+    asks="This is the scan of the kernel before, on a list of words; `inactive[0]` is the tail. Add fix 3: "
+    "**before** "
+    "anything is converted, look at the first 1/`ratio` of the list (rounded down) and take clean pages "
+    "only, as many "
     "as are wanted. What the search leaves stays where it is, and the scan goes on as before if more is wanted.",
     stub="""\
 def shrink(inactive, want, ratio):
@@ -256,7 +261,8 @@ def shrink(inactive, want, ratio):
     hints=(
         "Two loops, one after the other: the first takes clean pages only, the second is the one that is there.",
         "The first loop runs over a slice of the list. The second must not meet again what the first has taken.",
-        "For a list of 8 and a ratio of 4 the first loop sees `inactive[:2]`. If both are clean and one is wanted, it "
+        "For a list of 8 and a ratio of 4 the first loop sees `inactive[:2]`. If both are clean and one is "
+        "wanted, it "
         "takes one.",
     ),
     reason="The search never converts, so that a request which finds enough clean pages has no part in the storm.",
@@ -310,9 +316,11 @@ mine = patch.Scenario(shm_percent=60)
         "With much clean memory behind the band, one lap has enough for the whole copy. So make the shared segment a "
         "little smaller, and look at `swapped out meanwhile (GiB)` of both kernels in the explorer.",
     ),
-    reason="There is so much clean memory that the kernel before never comes to its second lap during the copy. It has "
+    reason="There is so much clean memory that the kernel before never comes to its second lap during the "
+    "copy. It has "
     "converted everything and written nothing. The kernel after has begun to write at once.",
-    wrong_turn="To call this a fault of the patch. The kernel before owes the disk every page that it has converted; a "
+    wrong_turn="To call this a fault of the patch. The kernel before owes the disk every page that it has "
+    "converted; a "
     "measurement that ends with the copy does not see the debt.",
     kernel="Both behave as the announcement says: fix 2 starts the I/O in the lap in which the slot is given.",
     check=check_debt,
