@@ -143,14 +143,22 @@ def student(notebook: Notebook, _: str = "") -> Notebook:
     return made
 
 
+def solved(notebook: Notebook, _: str = "") -> Notebook:
+    """The chapter with its exercises solved."""
+    made = deepcopy(notebook)
+    for place in places(made):
+        rewrite(place.answer, place.exercise.solved)
+    return made
+
+
 def teacher(notebook: Notebook, stem: str) -> Notebook:
     """The chapter solved, with notes."""
-    made = deepcopy(notebook)
-    found = list(places(made))
-    for place in found:
-        rewrite(place.answer, place.exercise.solved)
+    found = list(places(notebook))
+    made = solved(notebook)
     if not uses_learning(made):
         return made
+    cells = {cell["id"]: cell for cell in made["cells"]}
+    found = [place._replace(answer=cells[place.answer["id"]], check=cells[place.check["id"]]) for place in found]
     told = own_notes(stem)
     add_note(made, section_end(made, "Change it"), "change", note_on_change([p.exercise.task for p in found], told))
     for place in found:
@@ -196,6 +204,7 @@ def beside(text: str) -> str:
 EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
     "student": student,
     "teacher": teacher,
+    "solved": solved,
     "nbgrader": nbgrader,
 }
 

@@ -153,6 +153,11 @@ def test_the_decision_is_a_share_of_the_low_pages(dirty):
     assert balance_dirty_state(dirty, TOT) == plain(dirty, TOT)
 
 
+def test_the_limits_themselves_are_allowed():
+    """More than 30 and more than 60 % are asked for; 229376 pages have no whole number at 60 %, 1000 do."""
+    assert [balance_dirty_state(seen, 1000) for seen in (300, 301, 600, 601)] == [-1, 0, 0, 1]
+
+
 def test_the_product_has_a_wrap_of_its_own_out_of_reach():
     """dirty x 100 wraps at 2**32 / 100 pages, 164 GiB: the patch does not touch it."""
     pages = WORD // 100 + 1

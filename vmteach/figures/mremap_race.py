@@ -219,7 +219,11 @@ def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> Drawing:
     found = "; ".join(f"{label}, in {counts[label]} of {sizes[label]} cells" for label in runs)
     picture.finding = f"One thread alone can crash: {found}."
     where = [f"{m} at {r}" for cells in runs.values() for (m, r), run in cells.items() if not _safe(run)]
-    return Drawing(picture, f"{picture.finding} The cells: {', '.join(where) or 'none'}.")
+    numbers = {
+        label: {f"{m}, ratio {r}": "safe" if _safe(run) else "can crash" for (m, r), run in cells.items()}
+        for label, cells in runs.items()
+    }
+    return Drawing(picture, f"{picture.finding} The cells: {', '.join(where) or 'none'}.", numbers)
 
 
 def _cell(run: Run) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from vmteach.figures.style import (
     number,
     size,
 )
-from vmteach.machine import GIB, KIB, MIB
+from vmteach.machine import GIB, KIB, MIB, TIB
 from vmteach.patches.nfs_directio import AFTER, BEFORE, POLICIES, Sent, right_below
 from vmteach.run import Run
 
@@ -152,15 +152,25 @@ def _middle(start: int, length: int, top: float) -> float:
     return min(max(start + length / 2, half), top - half)
 
 
+def place(offset: int) -> str:
+    """An offset in the largest unit that says it exactly.
+
+    >>> place(5 << 30), place((4 << 30) - (1 << 20)), place(0)
+    ('5 GiB', '4,095 MiB', 'byte 0')
+    """
+    unit = next((unit for unit in (TIB, GIB, MIB, KIB) if offset and offset % unit == 0), 1)
+    return f"{offset // unit:,} {size(unit).split()[1]}" if offset else "byte 0"
+
+
 def _outcome(run: Run) -> str:
     parts = []
     for offset, wire, length in stretches(run):
         if wire is None:
-            parts.append(f"{size(length)} refused")
+            parts.append(f"refused at {place(offset)}, the rest not sent")
         elif wire == offset:
             parts.append(f"{size(length)} where it belongs")
         else:
-            parts.append(f"{size(length)} at {size(wire) if wire else 'byte 0'} instead of {size(offset)}")
+            parts.append(f"{size(length)} at {place(wire)} instead of {place(offset)}")
     return ", ".join(parts)
 
 

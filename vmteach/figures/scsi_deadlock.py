@@ -354,7 +354,12 @@ def reach(runs: Mapping[str, Mapping[tuple[int, int], Run]]) -> Drawing:
     found = {label: [where for where, run in cells.items() if _hangs(run)] for label, cells in runs.items()}
     finding = "; ".join(_where(label, cells, len(runs[label])) for label, cells in found.items())
     picture.finding = f"A deadlock can be reached: {finding}."
-    return Drawing(picture, f"{picture.finding} In the other cells every state was searched; none is a deadlock.")
+    numbers = {
+        label: {f"{c} CPUs, {d} dispatchers": "deadlock" if _hangs(run) else "none" for (c, d), run in cells.items()}
+        for label, cells in runs.items()
+    }
+    alt = f"{picture.finding} In the other cells every state was searched; none is a deadlock."
+    return Drawing(picture, alt, numbers)
 
 
 def _hangs(run: Run) -> bool:

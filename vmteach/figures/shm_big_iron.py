@@ -267,7 +267,11 @@ def twin(trace: Any, run: StormRun, first: int = 11, calibrated: tuple[int, int]
     )
     ends = f"from {swpd[first - 1] / gib:.2f} to {swpd[30] / gib:.2f} GiB in the trace"
     alt = f"{picture.finding}. swpd rises {ends} and to {model[-1] / gib:.2f} GiB in the model, rows {first} to 31."
-    return Drawing(picture, alt)
+    columns = {"trace": real / gib, "model": np.array(model) / gib}
+    numbers = {
+        name: {f"row {row} (GiB)": round(float(v), 3) for row, v in zip(rows, of)} for name, of in columns.items()
+    }
+    return Drawing(picture, alt, numbers)
 
 
 # ---- the map
@@ -311,7 +315,15 @@ def map_of(figures: Mapping[str, Mapping[tuple[str, int], float]], unit: str, wh
         f"{machines[-1]} {number(round(cells[machines[-1], ratios[-1]], 1))} {unit}"
         for label, cells in figures.items()
     ]
-    return Drawing(picture, f"{picture.finding}. First and last cell: {'; '.join(corners)}.")
+    numbers = {
+        label: {
+            f"{machine}, ratio {ratio} ({unit})": round(cells[machine, ratio], 1)
+            for machine in machines
+            for ratio in ratios
+        }
+        for label, cells in figures.items()
+    }
+    return Drawing(picture, f"{picture.finding}. First and last cell: {'; '.join(corners)}.", numbers)
 
 
 # ---- lowmem
@@ -375,4 +387,6 @@ def lowmem(budgets: Sequence[Any], lowmem_mib: float) -> Drawing:
     dead = [b.design for b in budgets if b.total > lowmem_mib]
     picture.finding = f"{len(dead)} of {len(budgets)} designs do not fit into {lowmem_mib:,.0f} MiB of lowmem"
     told = "; ".join(f"{b.design} needs {b.total:,.0f} MiB" for b in budgets)
-    return Drawing(picture, f"{picture.finding}: {told}.")
+    parts = (*looks, "total")
+    numbers = {b.design: {f"{part} (MiB)": round(getattr(b, part), 1) for part in parts} for b in budgets}
+    return Drawing(picture, f"{picture.finding}: {told}.", numbers)

@@ -30,7 +30,7 @@ from vmteach.run import one_of
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
-EDITIONS = ("student",)
+EDITIONS = ("student", "teacher", "solved")
 PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
 BEGIN = "import vmteach.handout.states; vmteach.handout.states.begin(); del vmteach"
 LISTS = "__import__('vmteach.handout.states', fromlist=['states']).author_lists(**__import__('json').loads({!r}))"
@@ -52,8 +52,8 @@ class BuildError(Exception):
 
 def build(
     names: Iterable[str] = (),
-    source: Path = PROJECT / "notebooks",
-    target: Path = PROJECT / "handouts",
+    source: Path | None = None,
+    target: Path | None = None,
     *,
     edition: str = "student",
     force: bool = False,
@@ -62,9 +62,17 @@ def build(
 ) -> list[Built]:
     """The handouts of these notebooks (all, where none is named), and an index of all that there are.
 
-    `tell` hears the chapter under way, how many are done, and of how many.
+    The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
+    notebooks that `make editions` writes. `tell` hears the chapter under way, how many are done, and of how many.
     """
     one_of("edition", edition, EDITIONS)
+    plain = edition == "student"
+    source = source or (PROJECT / "notebooks" if plain else PROJECT / "editions" / edition / "notebooks")
+    target = target or (PROJECT / "handouts" if plain else PROJECT / "handouts" / edition)
+    if not source.is_dir():
+        raise BuildError(
+            f"there are no notebooks for the {edition} edition in {source.name}/: run `make editions` first"
+        )
     there = {path.stem: path for path in sorted(source.glob("[0-9][0-9]_*.ipynb"))}
     for name in names:
         one_of("chapter", name, tuple(there))
@@ -247,7 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = ArgumentParser(prog="python -m vmteach.handout", description="Build the HTML handouts.")
     parser.add_argument("names", nargs="*", help="notebooks without .ipynb, such as 08_shm_big_iron; all by default")
-    parser.add_argument("--target", type=Path, default=PROJECT / "handouts", help="the folder to write to")
+    parser.add_argument(
+        "--target", type=Path, help="the folder to write to; handouts, or a folder of the edition's in it"
+    )
     parser.add_argument("--edition", choices=EDITIONS, default="student")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters at a time")
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
@@ -263,7 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for one in built:
         how = f"{one.seconds:5.1f} s" if one.anew else "unchanged"
         sys.stdout.write(f"{one.file.name:32} {one.size / 1000:6,.0f} kB  {how}\n")
-    sys.stdout.write(f"{len(built)} handouts and index.html in {time.monotonic() - began:.0f} s: {given.target}\n")
+    sys.stdout.write(
+        f"{len(built)} handouts and index.html in {time.monotonic() - began:.0f} s: {built[0].file.parent}\n"
+    )
     return 0
 
 
