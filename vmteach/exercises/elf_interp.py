@@ -1,5 +1,4 @@
-"""Exercises of elf_interp: a field read from bytes, checks that come in time, a caller that is killed all "
-"the same."""
+"""Exercises of elf_interp: a field read from bytes, checks that come in time, a caller killed all the same."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -124,8 +123,7 @@ mine = Policy(early=("machine", "type"))
     ),
     reason="Each of the two is still compared late if it is not asked early, and a late failure kills.",
     wrong_turn="To stop at the machine, as the patch did: it was the case that somebody had met.",
-    kernel="Today's kernel still compares the type late. Nobody seems to have named a relocatable file as "
-    "an interpreter.",
+    kernel="Today's kernel still compares the type late.",
     check=check_early,
 )
 

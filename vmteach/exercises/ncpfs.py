@@ -75,7 +75,7 @@ def longest(stack, task, depth, arrays):
     "part of it, with one "
     "byte for the end mark.",
     wrong_turn="To forget the end mark. One byte too long, and the array that was to be safe ends in the descriptor.",
-    kernel="Nobody did this sum. The arrays were as long as the name, and the name as long as the caller liked.",
+    kernel="The kernel before does not do this sum. The arrays were as long as the name, and the name as long as the caller liked.",
     check=check_longest,
 )
 
@@ -122,7 +122,7 @@ mine = Policy(longest=$limit)
     reason="Two arrays share what 8192 bytes leave after the descriptor and $depth bytes of calls. The "
     "largest limit is $limit.",
     wrong_turn="To reckon with one name. `lookup` would be safe at that limit, and `rename` far too deep.",
-    kernel="255 was chosen because other file systems have it. It is small enough for any depth that was ever seen.",
+    kernel="255 was chosen because other file systems have it. With it `rename` takes 512 bytes.",
     check=check_limit,
     variants=({"depth": 1500, "limit": 2495}, {"depth": 3000, "limit": 1745}, {"depth": 4092, "limit": 1199}),
 )

@@ -60,7 +60,7 @@ def wire(offset):
 """,
     hints=(
         "The offset becomes a block number and an offset again. In which of the two steps is something lost?",
-        "A mask of 32 ones keeps what a word keeps: the sum of the lowest 32 bits.",
+        "A mask of 32 ones keeps what a word keeps: the lowest 32 bits.",
         "With words of 4 bits and blocks of 2 bytes, offset 18 is block 9; 9 times 2 is 18, and 4 bits keep 18 - 16.",
     ),
     reason="The shift back is done in the word, so that the result is the remainder by 4 GiB.",
