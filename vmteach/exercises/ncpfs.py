@@ -75,7 +75,8 @@ def longest(stack, task, depth, arrays):
     "part of it, with one "
     "byte for the end mark.",
     wrong_turn="To forget the end mark. One byte too long, and the array that was to be safe ends in the descriptor.",
-    kernel="The kernel before does not do this sum. The arrays were as long as the name, and the name as long as the caller liked.",
+    kernel="The kernel before does not do this sum. The arrays were as long as the name, and the name as "
+    "long as the caller liked.",
     check=check_longest,
 )
 
