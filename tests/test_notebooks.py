@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -11,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from vmteach.exercises import chapter
+from vmteach.figures.style import number
 from vmteach.learn import exercise
 from vmteach.patches import STEMS
 
@@ -149,6 +151,26 @@ def test_the_card_has_its_lines_and_a_plausible_time(path):
         assert f"**{line}" in card, line
     minutes = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card)
     assert minutes and 25 <= int(minutes[1]) <= 60
+
+
+def results(stem: str) -> set[str]:
+    """How the larger or broken numbers of the chapter's default runs may be written."""
+    patch = import_module(f"vmteach.patches.{stem}")
+    labels = [label for label in patch.POLICIES if not label.startswith("what if: ")]
+    runs = [patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in labels]
+    found = [value for run in runs for value in run.numbers.values() if not isinstance(value, str | bool)]
+    telling = [value for value in found if abs(value) >= 1000 or value != int(value)]
+    return {word for value in telling for word in (str(value), f"{value:,}", number(value))}
+
+
+@every_chapter
+def test_prose_types_no_result_that_a_cell_computes(path):
+    """From the first run on, a number that the default runs give stands in outputs and not in sentences."""
+    cells = read(path).cells
+    first = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Run"))
+    prose = "\n".join(cell.source for cell in cells[first:] if cell.cell_type == "markdown")
+    typed = {word for word in results(path.stem[3:]) if re.search(rf"(?<![\w.,]){re.escape(word)}(?!\w|[.,]\d)", prose)}
+    assert typed == set()
 
 
 @every_notebook
