@@ -232,7 +232,8 @@ class Body:
                 continue
             number = str(len(self._folds) + 1)
             fold["class"], summary["data-answer"] = "fold", number
-            answer = "".join(str(part) for part in fold.contents if part is not summary)
+            told = (part for part in fold.contents if part is not summary and getattr(part, "name", "") != "details")
+            answer = "".join(map(str, told))  # a fold within this one has a number of its own
             self._folds.append((summary.get_text(" ", strip=True), clean(re.sub(r'\sid="[^"]*"', "", answer))))
 
     def _learning(self, data: Mapping[str, Any], cell: str) -> str:
