@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab handouts editions test test-deep bench lint lock clean
+.PHONY: help lab handouts editions test test-deep bench lint lock new-patch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -34,6 +34,9 @@ lint:  ## check style, format and types
 
 lock:  ## renew requirements/lock.txt (needs uv)
 	$(BOOTSTRAP) lock
+
+new-patch:  ## begin a chapter: copy the plainest one (NAME=my_patch)
+	@"$(PYTHON)" scripts/new_patch.py "$(NAME)"
 
 clean:  ## remove .venv and what the tools left behind
 	rm -rf .venv .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build handouts editions

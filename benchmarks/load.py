@@ -1,0 +1,215 @@
+"""What a class asks of a machine: kernels that run a chapter, how much memory each holds, whether any dies.
+
+    python benchmarks/load.py [--chapter 08_shm_big_iron] [--one-by-one 20] [--at-once 5] [--moves 10] [--server]
+
+Each kernel runs the whole chapter, then moves every control of its explorer that matters, and is measured before it
+ends. Linux only: the figures are read from /proc. `--server` measures a JupyterLab server too, one kernel in it.
+
+resident    all of a kernel's pages in memory (VmRSS), with the libraries that it shares with others
+own         its share: what is shared is divided among those who share it (Pss). Five at once show what five cost
+peak        the most that was resident at any time (VmHWM)
+chapter     seconds from the first cell to the last, without the start of the kernel
+processor   seconds of processor time, start and moves included
+answer      milliseconds that the kernel spends on one move of a control: model, picture, read-out
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+GIB, MIB = 1 << 30, 1 << 20
+
+PROBE = """\
+import json as _json
+import os as _os
+import time as _time
+from vmteach.explore import Explorer as _Explorer
+
+_fields = lambda name: dict(line.split(":", 1) for line in open("/proc/self/" + name) if ":" in line)
+_bytes = lambda text: int(text.split()[0]) * 1024
+_explorer = next((value for value in list(globals().values()) if isinstance(value, _Explorer)), None)
+_spent = []
+for _n in range(MOVES if _explorer else 0):
+    for _control in _explorer._controls:
+        if _control.matters:
+            _began = _time.perf_counter()
+            _explorer.set(**{_control.field: _control.stops[_n % len(_control.stops)]})
+            _spent.append(_time.perf_counter() - _began)
+_status, _share = _fields("status"), _fields("smaps_rollup")
+print("@" + _json.dumps({"resident": _bytes(_status["VmRSS"]), "peak": _bytes(_status["VmHWM"]),
+    "own": _bytes(_share["Pss"]), "processor": sum(_os.times()[:4]), "answers": _spent}))
+"""
+
+
+class Measured(NamedTuple):
+    """One kernel's figures: bytes, seconds, and the seconds of each move."""
+
+    resident: int
+    own: int
+    peak: int
+    chapter: float
+    processor: float
+    answers: tuple[float, ...]
+
+
+@contextmanager
+def kernel(chapter: str, scratch: Path) -> Iterator[tuple[NotebookClient, float]]:
+    """A kernel that has run the chapter, and the seconds that took. A cell that fails raises."""
+    notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=nbformat.NO_CONVERT)
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}})
+    own = {"IPYTHONDIR": str(scratch / "ipython"), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
+    with client.setup_kernel(env={**os.environ, **own}):
+        began = perf_counter()
+        for index, cell in enumerate(list(notebook.cells)):
+            client.execute_cell(cell, index)
+        yield client, perf_counter() - began
+
+
+def measure(client: NotebookClient, chapter: float, moves: int) -> Measured:
+    """The figures of a kernel that is alive, after `moves` moves of each control."""
+    cell = nbformat.v4.new_code_cell(PROBE.replace("MOVES", str(moves)))
+    client.nb.cells.append(cell)
+    client.execute_cell(cell, len(client.nb.cells) - 1)
+    said = "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("@"))[1:])
+    memory = (found["resident"], found["own"], found["peak"])
+    return Measured(*memory, chapter, found["processor"], tuple(found["answers"]))
+
+
+def one_by_one(chapter: str, count: int, moves: int) -> list[Measured]:
+    """The figures of `count` kernels, each ended before the next begins."""
+    found = []
+    for _ in range(count):
+        with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
+            found.append(measure(client, spent, moves))
+    return found
+
+
+def at_once(chapter: str, count: int, moves: int) -> list[Measured]:
+    """The figures of `count` kernels that run together, all of them alive until the last has been measured."""
+    from threading import Barrier
+
+    everybody = Barrier(count, timeout=900)
+
+    def student(_: int) -> Measured:
+        with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
+            everybody.wait()
+            measured = measure(client, spent, moves)
+            everybody.wait()
+            return measured
+
+    with ThreadPoolExecutor(count) as students:
+        return list(students.map(student, range(count)))
+
+
+def server_memory(chapter: str) -> tuple[int, int]:
+    """The share in bytes of a JupyterLab server with one chapter open, and of a bare kernel in it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from lab import jupyterlab
+
+    def asked(lab: Any, path: str, **body: str) -> Any:
+        data = json.dumps(body).encode() if body else None
+        head = {"Authorization": f"token {lab.token}"}
+        with urllib.request.urlopen(urllib.request.Request(lab.url + path, data, head), timeout=60) as answer:
+            return json.load(answer)
+
+    with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab:
+        before = set(children(os.getpid()))
+        server = next(pid for pid in before if "jupyterlab" in command(pid))
+        asked(lab, f"/api/contents/{chapter}.ipynb")
+        asked(lab, "/api/kernels", name="python3")
+        deadline = perf_counter() + 30
+        while not (kernels := children(server)) and perf_counter() < deadline:
+            pass
+        wait_until_quiet(kernels[0])
+        return share(server), share(kernels[0])
+
+
+def wait_until_quiet(pid: int) -> None:
+    """Return when a process's memory has stayed the same for a second."""
+    from time import sleep
+
+    before = -1
+    while (now := share(pid)) != before:
+        before = now
+        sleep(1)
+
+
+def children(pid: int) -> list[int]:
+    """The ids of a process's children."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def share(pid: int) -> int:
+    """A process's share of memory in bytes: its own pages, and its part of those that it shares."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
+
+
+def students_on(memory: int, each: int, system: int = GIB) -> int:
+    """How many students fit: what the system leaves, divided.
+
+    >>> students_on(8 * GIB, 256 * MIB)
+    28
+    """
+    return (memory - system) // each
+
+
+def line(name: str, found: list[Measured]) -> str:
+    """A row of the table: medians, the highest peak, the slowest twentieth of the answers."""
+    answers = sorted(1000 * spent for one in found for spent in one.answers)
+    slow = answers[int(0.95 * (len(answers) - 1))] if answers else float("nan")
+    memory = [median(one.resident for one in found), median(one.own for one in found), max(one.peak for one in found)]
+    mib = "".join(f"{value / MIB:10.0f}" for value in memory)
+    times = f"{median(one.chapter for one in found):10.1f}{median(one.processor for one in found):13.1f}"
+    return f"{name:16}{len(found):4}{mib}{times}{median(answers or [float('nan')]):8.0f}{slow:8.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--chapter", default="08_shm_big_iron")
+    parser.add_argument("--one-by-one", type=int, default=20)
+    parser.add_argument("--at-once", type=int, default=5)
+    parser.add_argument("--moves", type=int, default=10)
+    parser.add_argument("--server", action="store_true")
+    asked = parser.parse_args()
+    if not Path("/proc/self/smaps_rollup").exists():
+        sys.exit("This reads /proc/self/smaps_rollup, which only Linux has.")
+    print(f"{asked.chapter}, {os.cpu_count()} processors")
+    print(f"{'':16}{'n':>4}{'resident':>10}{'own':>10}{'peak MiB':>10}{'chapter':>10}{'processor s':>13}", end="")
+    print(f"{'answer':>8}{'p95 ms':>8}")
+    if asked.one_by_one:
+        print(line("one by one", one_by_one(asked.chapter, asked.one_by_one, asked.moves)), flush=True)
+    if asked.at_once:
+        together = at_once(asked.chapter, asked.at_once, asked.moves)
+        print(line("at once", together), flush=True)
+    if asked.server:
+        server, bare = server_memory(asked.chapter)
+        print(f"server {server / MIB:.0f} MiB, a bare kernel in it {bare / MIB:.0f} MiB")
+    if asked.at_once and asked.server:
+        each = server + max(one.peak for one in together)
+        print(f"a student: {each / MIB:.0f} MiB; on 8 GiB, 1 GiB for the system: {students_on(8 * GIB, each)} students")
+
+
+if __name__ == "__main__":
+    main()
