@@ -145,7 +145,7 @@ def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, s
         if not text.get_visible():
             continue
         wide = np.convolve(thickness, np.ones(61) / 61, "same")
-        wide[:40] = wide[-40:] = -1
+        wide[:54] = wide[-54:] = -1  # a word must have room on either side
         best = int(np.argmax(wide))
         inside = np.flatnonzero(kinds[:, best] == STATES.index(state))
         if not len(inside):
