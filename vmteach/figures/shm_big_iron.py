@@ -139,19 +139,19 @@ def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, s
     image.set_visible(shown is not None)
     kinds = codes(shown[1], span) if shown else np.zeros((ROWS, COLUMNS), np.uint8)
     image.show(_PALETTE[kinds])
-    for state, text in words.items():
-        thickness = (kinds == _INDEX[state]).sum(axis=0)
-        text.set_visible(bool(thickness.sum() > 0.02 * kinds.size))
-        if not text.get_visible():
-            continue
-        wide = np.convolve(thickness, np.ones(61) / 61, "same")
+    areas = {state: (kinds == _INDEX[state]).sum(axis=0) for state in words}
+    placed: list[tuple[int, float]] = []
+    for state in sorted(words, key=lambda state: -int(areas[state].sum())):  # the largest area has its word first
+        wide = np.convolve(areas[state], np.ones(61) / 61, "same")
         wide[:54] = wide[-54:] = -1  # a word must have room on either side
         best = int(np.argmax(wide))
-        inside = np.flatnonzero(kinds[:, best] == STATES.index(state))
-        if not len(inside):
-            text.set_visible(False)
-            continue
-        text.set_position(((best + 0.5) * span / COLUMNS, (np.median(inside) + 0.5) * 100 / ROWS))
+        inside = np.flatnonzero(kinds[:, best] == _INDEX[state])
+        row = float(np.median(inside)) if len(inside) else 0.0
+        free = all(abs(best - column) > 85 or abs(row - other) > 12 for column, other in placed)
+        words[state].set_visible(bool(free and len(inside) and areas[state].sum() > 0.02 * kinds.size))
+        if words[state].get_visible():
+            placed.append((best, row))
+            words[state].set_position(((best + 0.5) * span / COLUMNS, (row + 0.5) * 100 / ROWS))
 
 
 def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) -> None:
