@@ -168,8 +168,8 @@ class Row(NamedTuple):
 ROWS = (
     Row("page by page / engine, 1 GiB", partial(page_at_a_time, 1, 3), 100, 300, True),
     Row("engine, 1 TiB / 1 GiB", size, 3, 1.5),
-    Row("engine, a sample each second / none, 32 GiB", samples, 6, 2),
-    Row("engine, 500 / 100 processes", processes, 2, 1.2),
+    Row("engine, a sample each second / none, 32 GiB", samples, 9, 2),
+    Row("engine, 500 / 100 processes", processes, 3, 1.2),
     Row("slowest position of a control / new figure", slowest_position, 1.5, 1),
     Row("a new figure / filling the one that is there", picture, 1.5, 3, True),
     Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
