@@ -4,6 +4,8 @@ source      docs/reclaim-rules.md, "The disk" and submit
 left out    seeks, the elevator, requests of more than a page
 """
 
+from typing import NamedTuple
+
 
 class Disk:
     """First in, first out, `service` ns a page, at most `depth` pages in flight.
@@ -39,32 +41,41 @@ class Disk:
         self.last = max(now, self.last) + self.service
         return self.last
 
-    def submit_many(self, now: int, n: int, cost: int, until: int) -> tuple[int, int, int, int, int]:
-        """Submit up to `n` pages, `cost` ns of work after each, until the clock reaches `until`.
+    def submit_some(self, now: int, n: int, cost: int, until: int, pausing: bool = False) -> "Stretch":
+        """Submit up to `n` pages, `cost` ns of work after each, until the clock reaches `until`: as many as go alike.
 
-        Steps taken, the clock, sleeps for room in the queue, ns slept, pages completed meanwhile.
+        With `pausing` no further than to the first page that completes.
         """
-        steps = sleeps = slept = done = 0
-        while steps < n and now < until:
-            if self.n == self.depth and cost < self.service:  # full, and it stays full: in closed form
-                k = min(n - steps, max(1, -(-(until - cost - self.due) // self.service) + 1))
-                slept += self.due - now + (k - 1) * (self.service - cost)
-                now = self.due + (k - 1) * self.service + cost
-                self.due += k * self.service
-                self.last += k * self.service
-                steps, sleeps, done = steps + k, sleeps + k, done + k
-                continue
-            if not self.n and self.last <= now and cost >= self.service:  # each is done before the next
-                k = min(n - steps, -(-(until - now) // cost))
-                self.last = now + (k - 1) * cost + self.service
-                now += k * cost
-                steps, done = steps + k, done + k
-                continue
-            if self.n == self.depth:
-                sleeps, slept, now = sleeps + 1, slept + self.due - now, self.due
-                done += self.settle(now)
+        if self.n == self.depth:  # full: the page waits for room
+            wait = self.due - now
+            if pausing or wait != self.service - cost:
+                done = self.settle(self.due)
+                now += wait
+            else:  # and it stays full, one out and one in
+                n = min(n, max(1, -(-(until - now) // self.service)))
+                self.due += n * self.service
+                self.last += n * self.service
+                return Stretch(n, now + n * self.service, n, n * wait, n)
+            self.submit(now)
+            return Stretch(1, now + cost, 1, wait, done + self.settle(now + cost))
+        if not self.n and self.last <= now and cost >= self.service and not pausing:  # idle, and it stays idle
+            n = min(n, max(1, -(-(until - now) // cost)))
+            self.last = now + (n - 1) * cost + self.service
+            return Stretch(n, now + n * cost, 0, 0, n)
+        steps = done = 0
+        while not steps or (steps < n and now < until and self.n < self.depth and not (pausing and done)):
             self.submit(now)
             steps += 1
             now += cost
             done += self.settle(now)
-        return steps, now, sleeps, slept, done
+        return Stretch(steps, now, 0, 0, done)
+
+
+class Stretch(NamedTuple):
+    """Submissions that all took as long, and slept as long."""
+
+    steps: int
+    now: int  # after the last
+    sleeps: int  # for room in the queue
+    slept: int  # ns
+    done: int  # pages completed meanwhile

@@ -49,7 +49,7 @@ IRREGULAR = Decision("irregular", 0, 0, 0, 0)
 LONGEST_CYCLE = 16  # requests: how long a repeated pattern may be to be found
 LONGEST_DIARY = 4096  # moments of one request, beyond which seconds are not leapt over
 NOW = len(COUNTERS) + 3  # where the clock stands in a position: behind the counters, both lists and the ids
-AT_ONCE = tuple(name in ("passes", "requests", "swap_outs", "sleeps", "slept") for name in COUNTERS)
+AT_ONCE = frozenset(COUNTERS.index(name) for name in ("passes", "requests", "swap_outs"))
 Shift = tuple[int, int]  # by how much a line of the log moves on from one cycle to the next
 
 
@@ -164,7 +164,7 @@ class Leap:
             return FOREVER if by == visit.count else 0
         if visit.source == ROTATED:  # what comes back from the disk is what is on its way there now
             on_its_way = become(visit.page, Where.NOWHERE, True)
-            return FOREVER if all(page is on_its_way for page in self.model.in_flight()) else 0
+            return FOREVER if all(page == on_its_way for page in self.model.in_flight()) else 0
         if by <= 0:
             return 0
         page, end = self.model.pages.at(visit.first + by)
@@ -297,28 +297,27 @@ class Leap:
 
     def _sample(self, k: int) -> None:
         """The samples of the seconds that `k` cycles go over: each as it is taken after the step that reaches it."""
-        model, diary = self.model, self.diary or []
+        model, end = self.model, self.model.now + k * self.time
+        if model.next_second > end:
+            return
+        diary = [Moment(0, 1, (0,) * len(COUNTERS)), *(self.diary or ())]
         base, times = tuple(model.count.values()), [moment.time for moment in diary]
-        while model.next_second <= model.now + k * self.time:
+        rows = list(zip(*(moment.counts for moment in diary)))
+        moving = [(i, change, rows[i]) for i, change in enumerate(self.counters.values()) if change or any(rows[i])]
+        while model.next_second <= end:
             cycles, within = divmod(model.next_second - model.now, self.time)
             if not within:
                 cycles, within = cycles - 1, self.time
-            counts = self._counts_at(diary, bisect_left(times, within), within)
-            whole = zip(base, self.counters.values(), counts)
-            values = (b + cycles * change + part for b, change, part in whole)
-            model.samples.append(Snapshot(model.next_second // SECOND, *values))
+            m = bisect_left(times, within, 1)
+            steps = diary[m].steps
+            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
+            values = [model.next_second // SECOND, *base]
+            for i, change, counts in moving:
+                old, new = counts[m - 1], counts[m]
+                part = new if i in AT_ONCE else old + (new - old) * done // steps
+                values[i + 1] += cycles * change + part
+            model.samples.append(Snapshot._make(values))
             model.next_second += SECOND
-
-    @staticmethod
-    def _counts_at(diary: list[Moment], i: int, within: int) -> tuple[int, ...]:
-        """The counters after that step of moment `i` which reaches the time `within` of a cycle."""
-        time, steps, counts = diary[i]
-        start, before = (diary[i - 1].time, diary[i - 1].counts) if i else (0, (0,) * len(counts))
-        if steps == 1:
-            return counts
-        done = -(-(within - start) * steps // (time - start))
-        parts = zip(before, counts, AT_ONCE)
-        return tuple(new if at_once else old + (new - old) * done // steps for old, new, at_once in parts)
 
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` cycles is free again, but for as many as there were before."""

@@ -110,6 +110,7 @@ class Reclaim:
                 self.next_id = max(self.next_id, first + count)
         self.log: list[Visit | Decision] = []
         self.base = self._position()
+        self.from_here: tuple[int, ...] = ()  # the counters before a step of many that goes over seconds
         self.diary: list[Moment] | None = None  # kept while a leap over seconds wants to know what happens when
         self.still = not setup.hot  # whether the next touch will change nothing
         self.look_every = 1  # seconds from one call of `observe` to the next
@@ -167,23 +168,31 @@ class Reclaim:
         self.log.append(line)
 
     def _limit(self, n: int, cost: int) -> int:
-        """Of `n` equal steps, how many until the clock strikes or, where it matters, a write is done."""
+        """Of `n` equal steps, how many until somebody looks or, where it matters, a write is done."""
         if not cost:
             return n
-        n = min(n, -(-(self.next_second - self.now) // cost))
+        n = min(n, -(-(self.stop - self.now) // cost))
         if self.rules.rotate_written and self.disk.n:
             n = min(n, -(-(self.disk.due - self.now) // cost))
+        if self.now + (n - 1) * cost >= self.next_second:
+            self.from_here = tuple(self.count.values())
         return n
+
+    @property
+    def stop(self) -> int:
+        """The second that no step goes over; ns. Nothing but a sample happens at the others."""
+        return self.next_look if self.still else self.next_second
 
     def _tick(self, time: int, n: int = 1) -> None:
         """Let time pass in `n` equal steps, complete what is due, take the samples that are due."""
+        began = self.now
         self.now += time
         if self.diary is not None:
             self.diary.append(Moment(self.now, n, tuple(self.count.values())))
         if self.disk.n and self.disk.due <= self.now:
             self.complete(self.disk.settle(self.now))
         if self.now >= self.next_second:
-            self._sample()
+            self._sample(began, n)
 
     def complete(self, done: int) -> None:
         """End the write of the oldest pages in flight."""
@@ -224,14 +233,23 @@ class Reclaim:
             else:
                 self._set(low, high - low, become(page, None, False))
 
-    def _sample(self) -> None:
+    def _sample(self, began: int, n: int) -> None:
+        """The samples of the seconds that `n` equal steps reach: each as it is after the step that reaches it."""
+        then, now = self.from_here, tuple(self.count.values())
+        moving = [(i, a, b - a) for i, (a, b) in enumerate(zip(then, now), 1) if a != b] if n > 1 else []
         while self.now >= self.next_second:
-            values = (self.count[name] for name in COUNTERS)
-            self.samples.append(Snapshot(self.next_second // SECOND, *values))
+            values = [self.next_second // SECOND, *now]
+            if moving:
+                steps = -(-(self.next_second - began) * n // (self.now - began))
+                for i, old, change in moving:
+                    values[i] = old + change * steps // n
+            self.samples.append(Snapshot._make(values))
             if self.observe and self.next_second == self.next_look:
                 self.observe(self)
             self.next_second += SECOND
-            self.touch()
+            if not self.still:
+                self.touch()
+                now, moving = tuple(self.count.values()), []
 
     @property
     def next_look(self) -> int:
@@ -470,11 +488,10 @@ class Reclaim:
                 return self._visited(n, costs.visit + costs.convert)
         cost = costs.visit + costs.submit + (costs.convert if shm else 0)
         flags = {"kind": Kind.SWAPCACHE, "referenced": False} if shm else {}
-        if rules.rotate_written or self.diary is not None:
-            n = 1
         if not self.before_write:
             self.before_write = dict(self.count)
-        n, now, sleeps, slept, done = self.disk.submit_many(self.now, n, cost, self.next_second)
+        self.from_here = tuple(self.count.values())
+        n, now, sleeps, slept, done = self.disk.submit_some(self.now, n, cost, self.stop, rules.rotate_written)
         self.queues[source].take(n)
         where = Where.NOWHERE if rules.rotate_written else Where.INACTIVE
         target = "" if rules.rotate_written else AHEAD
@@ -487,8 +504,7 @@ class Reclaim:
         self.count["slept"] += slept
         self.count["file_writes" if page.state.kind is Kind.FILE else "writes"] += n
         self.count["visits"] += n
-        self.now = now
-        self._tick(0)
+        self._tick(now - self.now, n)
         return n
 
     def _visited(self, n: int, cost: int) -> int:
@@ -505,7 +521,6 @@ class Reclaim:
     def swap_out(self) -> bool:
         """Walk page tables until a batch of pages has become freeable; False when the turns run out."""
         self.log.append(IRREGULAR)
-        self.still = False
         self.count["swap_outs"] += 1
         want = self.setup.batch
         turns = 2 * self.processes.count + 1
@@ -525,7 +540,7 @@ class Reclaim:
         processes = self.processes
         whole = processes.address == 0
         alike = processes.ring[0].n
-        start = self.now, self.count["ptes"], self.count["ptes_destroyed"], self.steps
+        start = self._walked()
         table = processes.split_current()
         quiet, spare = True, FOREVER
         while processes.address < self.setup.shm:
@@ -535,32 +550,39 @@ class Reclaim:
             if pte is Pte.NONE:
                 processes.address = end
                 continue
-            second = self.next_second
+            stop = self.stop
             want, calm, others = self._walk_run(table, address, end - address, pte, want)
-            quiet = quiet and calm and second == self.next_second
+            quiet = quiet and calm and stop == self.stop
             spare = min(spare, others)
             if not want:
                 return 1, 0
         processes.next_process()
         if not (whole and quiet and self.leaps):
             return 1, want
-        time = self.now - start[0]
+        time, walked, destroyed = (now - then for now, then in zip(self._walked(), start))
         more = min(alike - 1, turns - 1, spare - 1)
         if time:
-            more = min(more, (self.next_second - 1 - self.now) // time)
+            end = self.next_second if destroyed else self.stop  # within a process not every pte is destroyed
+            more = min(more, (end - 1 - self.now) // time)
         if more > 0:
+            self.from_here = tuple(self.count.values())
             processes.walked(more, processes.ring[-1].ptes.copy())
-            self.count["ptes"] += more * (self.count["ptes"] - start[1])
-            self.count["ptes_destroyed"] += more * (self.count["ptes_destroyed"] - start[2])
+            self.count["ptes"] += more * walked
+            self.count["ptes_destroyed"] += more * destroyed
             self.steps += 1
-            self._tick(more * time)
+            self._tick(more * time, max(1, more * walked))
         return 1 + max(more, 0), want
+
+    def _walked(self) -> tuple[int, int, int]:
+        """The clock, and what the walks have done so far."""
+        return self.now, self.count["ptes"], self.count["ptes_destroyed"]
 
     def _walk_run(self, table: Intervals[Pte], first: int, n: int, pte: Pte, want: int) -> tuple[int, bool, int]:
         """try_to_swap_out for up to `n` equal ptes from page `first`.
 
         Pages still wanted; whether no page changed; how many other processes map what was unmapped.
         """
+        self.still = not self.setup.hot
         page, end = self.pages.at(first)
         assert isinstance(page, Page)
         mapcount, same = self.processes.mapcount(first)
@@ -591,7 +613,7 @@ class Reclaim:
         self.processes.address = first + n
         self.count["ptes"] += n
         self.count["ptes_destroyed"] += n * destroyed
-        self._tick(n * cost)
+        self._tick(n * cost, n)
         return want, quiet, others
 
     def _mark_accessed(self, page: Page, first: int, n: int, times: int = 1) -> bool:
@@ -707,7 +729,7 @@ class Reclaim:
         self.complete(self.disk.settle(self.now))
         self.wanted.popleft()
         self.log.append(IRREGULAR)
-        self.still = False
+        self.still = not self.setup.hot
         if self.pages.at(page)[0] is Absent.SWAPPED:
             self.count["slots_used"] -= 1
         self.count["swap_ins"] += 1

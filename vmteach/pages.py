@@ -16,7 +16,13 @@ from vmteach.run import between
 SECOND = 1_000_000_000  # ns
 
 
-class Kind(Enum):
+class Name(Enum):
+    """A closed set of words; hashing one costs no more than hashing an object."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # Enum's own is Python, and pages are looked up all the time
+
+
+class Kind(Name):
     """What a page belongs to."""
 
     SHM = "shm"  # the page cache of the shared memory object
@@ -25,7 +31,7 @@ class Kind(Enum):
     ANON = "anon"  # no mapping
 
 
-class Buffers(Enum):
+class Buffers(Name):
     """Buffer heads on a page."""
 
     NONE = "none"
@@ -53,7 +59,7 @@ class PageRun(NamedTuple):
     state: PageState
 
 
-class Pte(Enum):
+class Pte(Name):
     """A page table entry, as far as reclaim cares."""
 
     NONE = 0
@@ -159,7 +165,7 @@ class Snapshot(NamedTuple):
 COUNTERS = Snapshot._fields[1:]
 
 
-class Where(Enum):
+class Where(Name):
     """The list that a page is on."""
 
     INACTIVE = "inactive"
@@ -175,7 +181,7 @@ class Page(NamedTuple):
     writing: bool = False
 
 
-class Absent(Enum):
+class Absent(Name):
     """A page that is not in memory."""
 
     GONE = "gone"
