@@ -48,6 +48,10 @@ class Intervals(Generic[T]):
         starts[i:j] = new_starts
         values[i:j] = new_values
 
+    def start(self, i: int) -> int:
+        """The first id of the run that `i` belongs to."""
+        return self.starts[bisect_right(self.starts, i) - 1]
+
     def runs(self, low: int, high: int) -> Iterator[tuple[int, int, T]]:
         """The runs between `low` and `high`, clipped to it: first, first behind, value."""
         while low < high:
@@ -113,6 +117,24 @@ class Stripe(NamedTuple):
             yield from (Run(s.first + k * s.stride, s.count) for s in self.segments)
 
 
+def shortest(segments: Iterable[Segment]) -> tuple[tuple[Segment, ...], int]:
+    """The shortest pattern that these segments repeat, and how often it comes in them.
+
+    >>> shortest([Segment(0, 8, 16), Segment(100, 32, 64), Segment(8, 8, 16), Segment(132, 32, 64)])
+    ((Segment(first=0, count=8, stride=8), Segment(first=100, count=32, stride=32)), 2)
+    """
+    whole = tuple(segments)
+    for times in range(len(whole), 1, -1):
+        length, rest = divmod(len(whole), times)
+        if rest or any(s.stride % times for s in whole[:length]):
+            continue
+        part = [Segment(s.first, s.count, s.stride // times) for s in whole[:length]]
+        again = ((s.first + i * s.stride, s.count) for i in range(times) for s in part)
+        if all(mine == other[:2] for mine, other in zip(again, whole)):
+            return tuple(part), times
+    return whole, 1
+
+
 class PageQueue:
     """Page ids from tail (left, scanned) to head (right, where pages are put), as runs and stripes.
 
@@ -160,15 +182,12 @@ class PageQueue:
             self.items.append(Run(first, n))
         self.length += n
 
-    def put_tail(self, page: int) -> None:
-        """Put one page at the tail."""
-        self.items.appendleft(Run(page, 1))
-        self.length += 1
-
     def put_stripe(self, segments: list[Segment], times: int) -> None:
         """Put a pattern `times` times at the head, joined to what continues there already."""
         if not segments or not times:
             return
+        pattern, repeats = shortest(segments)
+        segments, times = list(pattern), times * repeats
         if len(segments) == 1 and (times == 1 or segments[0].stride == segments[0].count):
             self.put(segments[0].first, segments[0].count * times)
             return
@@ -244,7 +263,7 @@ Segment(first=1032, count=15, stride=32))
         >>> queue.remove(0, 400), list(queue.items)
         (400, [Run(first=1000, count=1600)])
         """
-        kept, before = PageQueue(), self.length
+        kept, before = type(self)(), self.length
         for item in self.items:
             for part in item.cut(low, high) if isinstance(item, Stripe) else (item,):
                 if isinstance(part, Stripe):
@@ -258,8 +277,40 @@ Segment(first=1032, count=15, stride=32))
         self.items, self.length = kept.items, kept.length
         return before - self.length
 
+    def runs(self) -> Iterator[Run]:
+        """Every run, tail first; those of stripes too."""
+        for item in self.items:
+            yield from item.unrolled() if isinstance(item, Stripe) else (item,)
+
     def ids(self) -> Iterator[int]:
         """Every id, tail first."""
-        for item in self.items:
-            for first, count in item.unrolled() if isinstance(item, Stripe) else (item,):
-                yield from range(first, first + count)
+        for first, count in self.runs():
+            yield from range(first, first + count)
+
+
+class PageStack(PageQueue):
+    """Page ids of which the one put last is taken first: a tail at which pages arrive, as runs of ids.
+
+    >>> stack = PageStack(); stack.put(7, 3); stack.put(10, 2); stack.take(1)
+    >>> list(stack.ids())
+    [10, 9, 8, 7]
+    """
+
+    def peek(self) -> Run:
+        """The run whose last id is the next to be taken."""
+        item = self.items[-1]
+        assert isinstance(item, Run)
+        return item
+
+    def take(self, n: int) -> None:
+        """Take `n` pages of that run, the last first."""
+        first, count = self.peek()
+        self.items.pop()
+        if n < count:
+            self.items.append(Run(first, count - n))
+        self.length -= n
+
+    def ids(self) -> Iterator[int]:
+        """Every id, the next to be taken first."""
+        for first, count in reversed(list(self.runs())):
+            yield from reversed(range(first, first + count))

@@ -8,9 +8,11 @@ left out    cycles of more than sixteen requests; those are worked through one b
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmteach.extents import FOREVER, PageQueue, Run, Segment, Stripe
+from vmteach.extents import FOREVER, PageStack, Run, Segment, Stripe, shortest
 from vmteach.pages import COUNTERS, SECOND, Absent, Page, Snapshot, Where, become
 
 if TYPE_CHECKING:
@@ -66,8 +68,14 @@ class Request(NamedTuple):
 
     log: list[Visit | Decision]
     delta: tuple[int, ...]  # what it changed
-    rotated: tuple[int, ...]  # the pages that have come back from the disk by its end
-    diary: tuple[Moment, ...] | None = None  # what happened when, counted from its start
+    rotated: tuple[Run, ...]  # the pages that have come back from the disk by its end
+    base: tuple[int, ...]  # where it began
+    diary: list[Moment]  # what happened when in it
+
+    @property
+    def told(self) -> bool:
+        """Whether the diary is whole."""
+        return len(self.diary) <= LONGEST_DIARY
 
 
 def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
@@ -91,67 +99,90 @@ class Leap:
 
     def __init__(self, model: Reclaim, cycle: int, shifts: list[list[Shift]]) -> None:
         self.model, self.cycle, self.shifts = model, cycle, shifts
-        requests = [model.history[i] for i in range(-cycle, 0)]
-        lines = [(line, by) for request, moved in zip(requests, shifts) for line, by in zip(request.log, moved)]
-        self.visits = [(line, by[0]) for line, by in lines if isinstance(line, Visit)]
-        self.changes = [line for name in ("", *model.queues) for line in self._joined(name)]
-        self.decisions = [(line, *by) for line, by in lines if isinstance(line, Decision)]
-        delta: list[int] = [sum(changes) for changes in zip(*(request.delta for request in requests))]
+        self.gone = 0  # cycles that have been taken
+        self.requests = [model.history[i] for i in range(-cycle, 0)]
+        delta: list[int] = [sum(changes) for changes in zip(*(request.delta for request in self.requests))]
         *counters, self.active, self.inactive, self.ids, self.time, queue, due = delta
         self.counters = dict(zip(COUNTERS, counters))
         self.steady = not (queue or due or self.counters["free"])
-        self.submitted = sum(v.count for v, _ in self.visits if isinstance(v.after, Page) and v.after.writing)
-        self.diary = self._whole_diary(requests)
 
-    def _whole_diary(self, requests: list[Request]) -> list[Moment] | None:
-        """The diaries of the cycle's requests in one, counted from the start of the cycle."""
-        time, counts, whole = 0, (0,) * len(COUNTERS), []
-        for request in requests:
-            if request.diary is None:
-                return None
+    @cached_property
+    def lines(self) -> list[tuple[Visit | Decision, Shift]]:
+        """The log of the cycle, and how each line moves on."""
+        return [line for request, moved in zip(self.requests, self.shifts) for line in zip(request.log, moved)]
+
+    @cached_property
+    def visits(self) -> list[tuple[Visit, int]]:
+        return [(line, by[0]) for line, by in self.lines if isinstance(line, Visit)]
+
+    @cached_property
+    def changes(self) -> list[tuple[Visit, int]]:
+        """The visits; those with neighbouring ids and the same effect are one."""
+        lines: dict[tuple[object, ...], tuple[Visit, int]] = {}  # by what the next neighbour would look like
+        for visit, by in self.visits:
+            old, _ = lines.pop((*visit[:5], by, visit.first), (None, by))
+            if old:
+                visit = visit._replace(first=old.first, count=old.count + visit.count)
+            lines[*visit[:5], by, visit.first + visit.count] = visit, by
+        return list(lines.values())
+
+    @cached_property
+    def written(self) -> list[Segment]:
+        """The pages that are sent to the disk, in the order in which they go."""
+        return _segments(line for line in self.visits if isinstance(line[0].after, Page) and line[0].after.writing)
+
+    @cached_property
+    def submitted(self) -> int:
+        """How many those are."""
+        return sum(segment.count for segment in self.written)
+
+    @cached_property
+    def taken(self) -> dict[str, tuple[tuple[Segment, ...], int]]:
+        """What is taken from each queue: the shortest pattern, and how often it comes in a cycle."""
+        return {
+            name: shortest(_segments(line for line in self.visits if line[0].source == name))
+            for name in (*INACTIVE, ACTIVE)
+        }
+
+    @property
+    def told(self) -> bool:
+        """Whether it is known what happens when in the cycle."""
+        return all(request.told for request in self.requests)
+
+    @cached_property
+    def diary(self) -> list[Moment]:
+        """What happens when in the cycle, counted from its start; at first nothing."""
+        time, counts, whole = 0, (0,) * len(COUNTERS), [Moment(0, 1, (0,) * len(COUNTERS))]
+        for request in self.requests:
+            start, base = request.base[NOW], request.base
             for moment in request.diary:
-                so_far = tuple(a + b for a, b in zip(counts, moment.counts))
-                whole.append(Moment(time + moment.time, moment.steps, so_far))
+                so_far = tuple([now - then + old for now, then, old in zip(moment.counts, base, counts)])
+                whole.append(Moment(moment.time - start + time, moment.steps, so_far))
             time += request.delta[NOW]
             counts = tuple(a + b for a, b in zip(counts, request.delta))
         return whole
-
-    def _joined(self, source: str) -> list[tuple[Visit, int]]:
-        """The visits to one queue; those with neighbouring ids and the same effect are one."""
-        lines: list[tuple[Visit, int]] = []
-        for visit, by in (line for line in self.visits if line[0].source == source):
-            for i, (old, old_by) in enumerate(lines):
-                if old[:5] == visit[:5] and by == old_by and old.first + old.count == visit.first:
-                    lines[i] = old._replace(count=old.count + visit.count), by
-                    break
-            else:
-                lines.append((visit, by))
-        return lines
-
-    def meets(self, end: int, k: int) -> bool:
-        """Whether it is the clock, at `end`, that lets no more than `k` cycles be taken."""
-        return bool(self.time) and self.steady and k == self._by_clock(end)
 
     def longest(self, end: int) -> int:
         """How many more cycles must do what the last two did, and do not reach the time `end`."""
         if not self.steady or not self.counters["copied"]:
             return 0
-        k = min(self._by_clock(end), self._by_goal())
+        k = min(self.before(min(end, self.model.horizon)), self._by_goal())
+        if k <= 0:
+            return 0
         for visit, by in self.changes:
             k = min(k, self._by_pages(visit, by))
         for name in self.model.queues:
             k = min(k, self._by_queue(name))
-        for decision, active, inactive in self.decisions:
-            k = min(k, self._by_decision(decision, active, inactive, k))
+        for line, moved in self.lines:
+            if isinstance(line, Decision):
+                k = min(k, self._by_decision(line, moved, k))
         while k > 0 and not self._apart(k):
             k //= 2
         return k
 
-    def _by_clock(self, end: int) -> int:
-        """No cycle may reach `end`, nor the horizon: the requests within it must still begin before."""
-        if not self.time:
-            return FOREVER
-        return (min(end, self.model.horizon) - 1 - self.model.now) // self.time
+    def before(self, end: int) -> int:
+        """How many cycles do not reach the time `end`."""
+        return (end - 1 - self.model.now) // self.time if self.time else FOREVER
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]
@@ -177,51 +208,43 @@ class Leap:
                 return 0
         return (end - visit.first - visit.count) // by
 
-    def _segments(self, name: str, end: str) -> list[Segment]:
-        """What one request takes from, or puts on, a queue; parts with neighbouring ids are one."""
-        segments: list[Segment] = []
-        for visit, by in self.visits:
-            if getattr(visit, end) != name:
-                continue
-            last = segments[-1] if segments else None
-            if last and last.first + last.count == visit.first and last.stride == by:
-                segments[-1] = last._replace(count=last.count + visit.count)
-            else:
-                segments.append(Segment(visit.first, visit.count, by))
-        return segments
-
     def _by_queue(self, name: str) -> int:
         """What is taken must come from one long run, or from a stripe of the same pattern."""
-        taken = self._segments(name, "source")
+        taken, repeats = self.taken[name]
         queue = self.model.queues[name]
-        items = queue.items
         if name == ROTATED:  # as many as are sent off, and the same ones left over, so much further on
             was, now = (self.model.history[i].rotated for i in (-1 - self.cycle, -1))
-            alike = now == tuple(page + self.submitted for page in was) and all(
-                s.stride == self.submitted for s in taken
-            )
-            return FOREVER if alike and sum(s.count for s in taken) == self.submitted * bool(taken) else 0
+            on = tuple(Run(first + self.submitted, count) for first, count in was)
+            alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
+            return FOREVER if alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken) else 0
         if not taken:
             return FOREVER
-        if not items:
+        if not queue.items:
             return 0
-        if len(taken) > 1 and isinstance(items[0], Run):
+        if len(taken) > 1 and isinstance(queue.items[0], Run):
             queue.rephase()
-        item = items[0]
+        item, ahead = queue.items[0], tuple(s.shifted(repeats) for s in taken)
         if isinstance(item, Stripe):
-            return item.times if tuple(s.shifted(1) for s in taken) == item.segments else 0
-        first, count, stride = taken[0]
-        if len(taken) > 1 or stride != count or item.first != first + count:
+            return item.times // repeats if item.segments == ahead else 0
+        first, count, stride = ahead[0]
+        if len(ahead) > 1 or stride != count or item.first != first:
             return 0
-        return item.count // count
+        return item.count // (count * repeats)
 
-    def _by_decision(self, decision: Decision, active: int, inactive: int, most: int) -> int:
+    def _in_line(self, rotated: tuple[Run, ...]) -> bool:
+        """Whether what came back, what is on its way and what will be sent have neighbouring ids, in this order."""
+        if not rotated:
+            return True
+        line = [rotated[-1], *self.model.flight.runs(), *(Run(*s.shifted(1)[:2]) for s in self.written)]
+        return all(a.first + a.count == b.first for a, b in zip(line, line[1:]))
+
+    def _by_decision(self, decision: Decision, by: Shift, most: int) -> int:
         """Quotas and budgets must come out the same although the lists grow and shrink."""
         sysctls = self.model.setup.sysctls
         rule, need, result, a, i = decision
 
         def holds(m: int) -> bool:
-            now_active, now_inactive = a + m * active, i + m * inactive
+            now_active, now_inactive = a + m * by[0], i + m * by[1]
             if now_active < 0 or now_inactive < 0:
                 return False
             if rule == "quota":
@@ -258,19 +281,18 @@ class Leap:
         """Take `k` cycles at once, and move the history on by as much."""
         model = self.model
         for name, queue in model.queues.items():
-            if name != ROTATED and (taken := self._segments(name, "source")):
+            taken, repeats = self.taken[name]
+            if name != ROTATED and taken:
                 if isinstance(queue.items[0], Stripe):
-                    queue.skip(k)
+                    queue.skip(k * repeats)
                 else:
-                    queue.take(k * taken[0].count)
+                    queue.take(k * repeats * taken[0].count)
         for name, queue in model.queues.items():
-            queue.put_stripe([s.shifted(1) for s in self._segments(name, "target")], k)
-        submitted = []
+            put = _segments(line for line in self.visits if line[0].target == name)
+            queue.put_stripe([s.shifted(self.gone + 1) for s in put], k)
         for visit, by in self.changes:
             if visit.page is not visit.after and visit.source != ROTATED:
                 self._change(visit, by, k)
-            if isinstance(visit.after, Page) and visit.after.writing:
-                submitted.append(Segment(visit.first + by, visit.count, by))
         self._sample(k)
         for name, change in self.counters.items():
             model.count[name] += k * change
@@ -280,18 +302,20 @@ class Leap:
         model.now += k * self.time
         model.disk.due += k * self.time
         model.disk.last += k * self.time
-        model.flight.put_stripe(submitted, k)
+        model.flight.put_stripe([s.shifted(self.gone + 1) for s in self.written], k)
         if freed := [visit for visit, _ in self.visits if visit.source == ROTATED]:
             self._return(k, freed[0])
         else:
             model.complete(k * self.submitted)
         model.steps += 1
+        self.gone += k
         for i in range(-2 * self.cycle, 0):
             request, moved = model.history[i], self.shifts[i % self.cycle]
             model.history[i] = Request(
                 [shifted(line, by, k) for line, by in zip(request.log, moved)],
                 request.delta,
-                tuple(page + k * self.submitted for page in request.rotated),
+                tuple(Run(first + k * self.submitted, count) for first, count in request.rotated),
+                request.base,
                 request.diary,
             )
 
@@ -300,7 +324,7 @@ class Leap:
         model, end = self.model, self.model.now + k * self.time
         if model.next_second > end:
             return
-        diary = [Moment(0, 1, (0,) * len(COUNTERS)), *(self.diary or ())]
+        diary = self.diary
         base, times = tuple(model.count.values()), [moment.time for moment in diary]
         rows = list(zip(*(moment.counts for moment in diary)))
         moving = [(i, change, rows[i]) for i, change in enumerate(self.counters.values()) if change or any(rows[i])]
@@ -322,8 +346,8 @@ class Leap:
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` cycles is free again, but for as many as there were before."""
         model, gone, rotated = self.model, freed.after, self.model.history[-1].rotated
-        for page in rotated:
-            model._set(page, 1, gone)
+        for run in rotated:
+            model._set(*run, gone)
         left = k * self.submitted
         while left:
             first, count = model.flight.peek()
@@ -331,16 +355,29 @@ class Leap:
             model.flight.take(n)
             model._set(first, n, gone)
             left -= n
-        rotated = tuple(page + k * self.submitted for page in rotated)
-        model.queues[ROTATED] = PageQueue(Run(page, 1) for page in rotated)
         assert freed.page is not None
-        for page in rotated:
-            model._set(page, 1, freed.page)
+        back = PageStack()
+        for first, count in rotated:
+            back.put(first + k * self.submitted, count)
+            model._set(first + k * self.submitted, count, freed.page)
+        model.queues[ROTATED] = back
 
     def _change(self, visit: Visit, by: int, k: int) -> None:
-        first, count = visit.first + by, visit.count
+        first, count = visit.first + (self.gone + 1) * by, visit.count
         if by == count:
             self.model._set(first, k * count, visit.after)
         else:
             for m in range(k):
                 self.model._set(first + m * by, count, visit.after)
+
+
+def _segments(visits: Iterable[tuple[Visit, int]]) -> list[Segment]:
+    """The pages of these visits in their order; parts with neighbouring ids are one."""
+    segments: list[Segment] = []
+    for visit, by in visits:
+        last = segments[-1] if segments else None
+        if last and last.first + last.count == visit.first and last.stride == by:
+            segments[-1] = last._replace(count=last.count + visit.count)
+        else:
+            segments.append(Segment(visit.first, visit.count, by))
+    return segments

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from vmteach.disk import Disk
-from vmteach.extents import FOREVER, Intervals, PageQueue, Run, Segment, Stripe
+from vmteach.extents import FOREVER, Intervals, PageQueue, PageStack, Run, Segment, Stripe
 from vmteach.leap import (
     ACTIVE,
     AHEAD,
@@ -24,7 +24,6 @@ from vmteach.leap import (
     IRREGULAR,
     LONGEST_CYCLE,
     LONGEST_DIARY,
-    NOW,
     ROTATED,
     Decision,
     Leap,
@@ -95,7 +94,7 @@ class Reclaim:
         self.processes = Processes(setup)
         self.pages: Intervals[Page | Absent] = Intervals(Absent.GONE)
         self.pages.set(0, setup.shm, Absent.SWAPPED)
-        self.queues = {name: PageQueue() for name in (ACTIVE, *INACTIVE)}
+        self.queues = {name: PageStack() if name == ROTATED else PageQueue() for name in (ACTIVE, *INACTIVE)}
         self.active = self.inactive = 0  # pages of the class on each list
         self.next_id = setup.shm
         for name, where, runs in (
@@ -111,7 +110,7 @@ class Reclaim:
         self.log: list[Visit | Decision] = []
         self.base = self._position()
         self.from_here: tuple[int, ...] = ()  # the counters before a step of many that goes over seconds
-        self.diary: list[Moment] | None = None  # kept while a leap over seconds wants to know what happens when
+        self.diary: list[Moment] = []  # what happened when since the base
         self.still = not setup.hot  # whether the next touch will change nothing
         self.look_every = 1  # seconds from one call of `observe` to the next
         self.history: deque[Request] = deque(maxlen=2 * LONGEST_CYCLE)
@@ -167,12 +166,12 @@ class Reclaim:
                 return
         self.log.append(line)
 
-    def _limit(self, n: int, cost: int) -> int:
-        """Of `n` equal steps, how many until somebody looks or, where it matters, a write is done."""
+    def _limit(self, n: int, cost: int, scan: bool = True) -> int:
+        """Of `n` equal steps, how many until somebody looks or, where it matters to a scan, a write is done."""
         if not cost:
             return n
         n = min(n, -(-(self.stop - self.now) // cost))
-        if self.rules.rotate_written and self.disk.n:
+        if scan and self.rules.rotate_written and self.disk.n:
             n = min(n, -(-(self.disk.due - self.now) // cost))
         if self.now + (n - 1) * cost >= self.next_second:
             self.from_here = tuple(self.count.values())
@@ -187,7 +186,7 @@ class Reclaim:
         """Let time pass in `n` equal steps, complete what is due, take the samples that are due."""
         began = self.now
         self.now += time
-        if self.diary is not None:
+        if self.leaps and len(self.diary) <= LONGEST_DIARY:
             self.diary.append(Moment(self.now, n, tuple(self.count.values())))
         if self.disk.n and self.disk.due <= self.now:
             self.complete(self.disk.settle(self.now))
@@ -205,16 +204,15 @@ class Reclaim:
                 done -= item.pages
                 continue
             first, count = self.flight.peek()
-            n = 1 if self.rules.rotate_written else min(count, done)
+            n = min(count, done)
             self.flight.take(n)
             done -= n
             self._complete_run(first, n)
 
     def in_flight(self) -> Iterator["Page | Absent"]:
         """The states of the pages in flight."""
-        for item in self.flight.items:
-            for first, count in item.unrolled() if isinstance(item, Stripe) else (item,):
-                yield from (page for _, _, page in self.pages.runs(first, first + count))
+        for first, count in self.flight.runs():
+            yield from (page for _, _, page in self.pages.runs(first, first + count))
 
     def _complete_segment(self, segment: Segment, times: int) -> None:
         if segment.stride == segment.count:
@@ -229,7 +227,7 @@ class Reclaim:
             if page.where is Where.NOWHERE:
                 self._set(low, high - low, become(page, Where.INACTIVE, False))
                 self._enlist(Where.INACTIVE, page.state, high - low)
-                self.queues[ROTATED].put_tail(low)
+                self.queues[ROTATED].put(low, high - low)
             else:
                 self._set(low, high - low, become(page, None, False))
 
@@ -254,13 +252,33 @@ class Reclaim:
     @property
     def next_look(self) -> int:
         """When `observe` is to be called next; ns."""
-        if not self.observe:
-            return FOREVER
+        return self.look_from(self.next_second)
+
+    def look_from(self, time: int) -> int:
+        """When `observe` is to be called, at `time` or later; ns."""
         stride = self.look_every * SECOND
-        return -(-self.next_second // stride) * stride
+        return -(-time // stride) * stride if self.observe else FOREVER
 
     def _tail_name(self) -> str:
         return next((name for name in INACTIVE if self.queues[name].length), AHEAD)
+
+    def _tail(self, queue: PageQueue, most: int) -> tuple[int, int, Page, int]:
+        """The pages at the tail that are alike: first id, how many, their state, and how many processes map each.
+
+        Of what came back from the disk the last ids are at the tail: no more than `most`, that are free for the
+        taking, or one.
+        """
+        first, count = queue.peek()
+        behind = first + count
+        if isinstance(queue, PageStack):
+            first = max(first, behind - self._limit(most, self.setup.costs.visit), self.pages.start(behind - 1))
+        page, end = self.pages.at(first)
+        assert isinstance(page, Page)
+        mapcount, same = self.processes.mapcount(first) if first < self.setup.shm else (0, FOREVER)
+        n = min(behind, end, same) - first
+        if isinstance(queue, PageStack) and (first + n < behind or not freeable(page, mapcount)) and behind - first > 1:
+            return self._tail(queue, 1)
+        return first, n, page, mapcount
 
     # ---- reclaim
 
@@ -293,7 +311,7 @@ class Reclaim:
             first, count = queue.peek()
             page, end = self.pages.at(first)
             assert isinstance(page, Page)
-            n = self._limit(min(count, end - first), visit)
+            n = self._limit(min(count, end - first), visit, scan=False)
             if page.state.referenced:
                 target, after = ACTIVE, become(page, referenced=False)
             else:
@@ -315,15 +333,11 @@ class Reclaim:
         max_scan = full = (self.inactive + self.active) // sysctls.vm_cache_scan_ratio
         lengths = self.active, self.inactive
         max_mapped = sysctls.vm_mapped_ratio * need
-        shm, fs = self.setup.shm, self.setup.fs
+        fs = self.setup.fs
         while max_scan and self.inactive and need:
             source = self._tail_name()
             queue = self.queues[source]
-            first, count = queue.peek()
-            page, end = self.pages.at(first)
-            assert isinstance(page, Page)
-            mapcount, same = self.processes.mapcount(first) if first < shm else (0, FOREVER)
-            n = min(count, end - first, same - first)
+            first, n, page, mapcount = self._tail(queue, min(need, max_scan))
             state = page.state
             if state.outside:  # rule 2: free of charge
                 self._rotate(source, page, page, mapcount, self._limit(n, visit), first)
@@ -409,11 +423,10 @@ class Reclaim:
     def _completion_time(self, page: int) -> int:
         """When the write of a page in flight will be done."""
         ahead = 0
-        for item in self.flight.items:
-            for first, count in item.unrolled() if isinstance(item, Stripe) else (item,):
-                if first <= page < first + count:
-                    return self.disk.due + (ahead + page - first) * self.disk.service
-                ahead += count
+        for first, count in self.flight.runs():
+            if first <= page < first + count:
+                return self.disk.due + (ahead + page - first) * self.disk.service
+            ahead += count
         raise AssertionError(f"page {page} is not in flight")
 
     def _sleep_until(self, time: int) -> None:
@@ -435,7 +448,7 @@ class Reclaim:
         ratio, visit = self.setup.sysctls.vm_cache_scan_ratio, self.setup.costs.visit
         budget = full = self.inactive // ratio
         lengths = self.active, self.inactive
-        shm, anchored = self.setup.shm, self.rules.anchored
+        anchored = self.rules.anchored
         target = BEHIND if anchored else AHEAD
         while budget and self.inactive and need:
             source = AHEAD if anchored else self._tail_name()
@@ -444,11 +457,8 @@ class Reclaim:
                 self.queues[AHEAD], self.queues[BEHIND] = self.queues[BEHIND], queue
                 self.log.append(IRREGULAR)
                 continue
-            first, count = queue.peek()
-            page, end = self.pages.at(first)
-            assert isinstance(page, Page)
-            mapcount, same = self.processes.mapcount(first) if first < shm else (0, FOREVER)
-            n = self._limit(min(count, end - first, same - first), visit)
+            first, n, page, mapcount = self._tail(queue, min(need, budget))
+            n = self._limit(n, visit)
             if not page.state.outside:
                 n = min(n, budget)
             if freeable(page, mapcount):
@@ -556,6 +566,8 @@ class Reclaim:
             spare = min(spare, others)
             if not want:
                 return 1, 0
+            if turned := self._stroll(turns):
+                return turned - 1, want
         processes.next_process()
         if not (whole and quiet and self.leaps):
             return 1, want
@@ -572,6 +584,36 @@ class Reclaim:
             self.steps += 1
             self._tick(more * time, max(1, more * walked))
         return 1 + max(more, 0), want
+
+    def _stroll(self, turns: int) -> int:
+        """One more than the turns that a walk takes in whole seconds at once; 0 when it cannot.
+
+        At a second all ptes have just become young again. When they are the hot ones, the walk makes old what it
+        meets, changes no page, and finds everything young again at the next second: only its place moves on.
+        """
+        setup, processes, cost = self.setup, self.processes, self.setup.costs.pte
+        hot, young = setup.hot, Intervals(Pte.NONE)
+        young.set(0, hot, Pte.YOUNG)
+        if not (self.leaps and self.still and hot and cost) or (self.rules.rotate_written and self.disk.n):
+            return 0
+        if SECOND // cost + 2 > (processes.count - 1) * hot:  # it would come round to what it made old
+            return 0
+        if any(group.ptes != young for group in processes.ring):
+            return 0
+        if not all(isinstance(page, Page) and page.busy for _, _, page in self.pages.runs(0, hot)):
+            return 0
+        left = turns * hot - processes.address - 1
+        seconds = (self.now + left * cost - self.next_second) // SECOND
+        if seconds < 0:
+            return 0
+        n = -(-(self.next_second + seconds * SECOND - self.now) // cost)
+        self.from_here = tuple(self.count.values())
+        turned, address = divmod(processes.address + n - 1, hot)
+        processes.stroll(turned, address + 1)
+        self.count["ptes"] += n
+        self.steps += 1
+        self._tick(n * cost, n)
+        return turned + 1
 
     def _walked(self) -> tuple[int, int, int]:
         """The clock, and what the walks have done so far."""
@@ -712,7 +754,7 @@ class Reclaim:
         """add_to_page_cache for pages that a read brings in."""
         read = self.setup.costs.read
         n = min(most, self._room())
-        n = self._limit(1 if self.wanted else n, read)  # what is wanted comes before the next page
+        n = self._limit(1 if self.wanted else n, read, scan=False)  # what is wanted comes before the next page
         self.count["free"] -= n
         fresh = Page(PageState(Kind.FILE), Where.INACTIVE)
         self._move(Visit("", AHEAD, None, fresh, 0, n, self.next_id))
@@ -743,36 +785,40 @@ class Reclaim:
     def places(self, where: Where) -> Iterator[tuple[int, Page, int]]:
         """A list from tail to head as (pages, their state, processes that map them).
 
-        The repetitions of a stripe are told in at most eight groups, each with its parts in
-        proportion: close enough for a picture, and no dearer for a long list than for a short one.
+        The repetitions of a stripe are told in at most eight groups, and in fewer where these would be less than
+        1/40 of the list; each has its parts in proportion. That is close enough for a picture, and no dearer for
+        a long list than for a short one.
         """
-        recent: deque[tuple[int, int, Page, int]] = deque(maxlen=4)  # neighbours alternate between a few ranges
-
-        def alike(first: int) -> tuple[int, int, Page, int]:
-            for known in recent:
-                if known[0] <= first < known[1]:
-                    return known
-            page, end = self.pages.at(first)
-            assert isinstance(page, Page)
-            mapcount, same = self.processes.mapcount(first) if first < self.setup.shm else (0, FOREVER)
-            recent.appendleft((first, min(end, same), page, mapcount))
-            return recent[0]
-
-        for queue in INACTIVE if where is Where.INACTIVE else (ACTIVE,):
-            for item in self.queues[queue].items:
+        queues = [self.queues[name] for name in (INACTIVE if where is Where.INACTIVE else (ACTIVE,))]
+        grain = 1 + sum(len(queue) for queue in queues) // 40
+        for queue in queues:
+            for item in queue.items:
                 if isinstance(item, Run):
                     first, behind = item.first, item.first + item.count
                     while first < behind:
-                        _, end, page, mapcount = alike(first)
+                        end, page, mapcount = self._stretch(first)
                         yield min(end, behind) - first, page, mapcount
                         first = end
                     continue
-                groups = min(8, item.times)
-                for g in range(groups):
-                    start, end = item.times * g // groups, item.times * (g + 1) // groups
-                    for s in item.segments:
-                        _, _, page, mapcount = alike(s.first + start * s.stride)
-                        yield (end - start) * s.count, page, mapcount
+                groups = max(1, min(8, item.times, item.pages // grain))
+                known, done = [self._stretch(s.first) for s in item.segments], 0
+                for g in range(1, groups + 1):
+                    n = item.times * g // groups - done
+                    for i, (first, count, stride) in enumerate(item.segments):
+                        first += done * stride
+                        if first >= known[i][0]:
+                            known[i] = self._stretch(first)
+                        yield n * count, known[i][1], known[i][2]
+                    done += n
+
+    def _stretch(self, first: int) -> tuple[int, Page, int]:
+        """The first id behind `first` that differs, the state of page `first`, and how many processes map it."""
+        page, end = self.pages.at(first)
+        assert isinstance(page, Page)
+        if first >= self.setup.shm:
+            return end, page, 0
+        mapcount, same = self.processes.mapcount(first)
+        return min(end, same), page, mapcount
 
     # ---- leaps
 
@@ -785,35 +831,33 @@ class Reclaim:
         """At the start of a request: if the last few repeat the few before, take all repetitions at once."""
         here = self._position()
         delta = tuple(b - a for a, b in zip(self.base, here))
-        self.history.append(Request(self.log, delta, tuple(self.queues[ROTATED].ids()), self._diary_since_the_base()))
-        self.log, self.base, self.diary = [], here, None
+        rotated = tuple(self.queues[ROTATED].runs())
+        self.history.append(Request(self.log, delta, rotated, self.base, self.diary))
+        self.log, self.base, self.diary = [], here, []
         for cycle in range(1, len(self.history) // 2 + 1):
             shifts = self._shifts(cycle)
             if shifts is None:
                 continue
             leap = Leap(self, cycle, shifts)
-            k, end = leap.longest(self.next_second), self.next_second
-            if self.still and leap.meets(end, k) and self.next_look > end:
-                end = self.next_look
-                if leap.diary is None:
-                    self.diary = []  # what happens when in a cycle is wanted next time
-                else:
-                    k = leap.longest(end)
-            if k > 0:
+            if k := leap.longest(FOREVER if self.still and leap.told else self.next_second):
                 self.leapt += k * cycle
-                leap.take(k)
+                self._take(leap, k)
                 self.base = self._position()
             return
 
-    def _diary_since_the_base(self) -> "tuple[Moment, ...] | None":
-        """What was noted since the start of the request, counted from there; None if nothing was, or too much."""
-        if self.diary is None or len(self.diary) > LONGEST_DIARY:
-            return None
-        start, counts = self.base[NOW], self.base[: len(COUNTERS)]
-        return tuple(
-            Moment(moment.time - start, moment.steps, tuple(c - b for c, b in zip(moment.counts, counts)))
-            for moment in self.diary
-        )
+    def _take(self, leap: Leap, k: int) -> None:
+        """Take `k` cycles. What is due to be looked at in one of them is looked at before it."""
+        n = min(k, leap.before(self.next_look))
+        while k:
+            if n:
+                leap.take(n)
+                k -= n
+            if k:
+                look = self.next_look
+                while look <= self.now + leap.time:
+                    self.observe(self)  # type: ignore[misc]  # without it the next look is never
+                    look = self.look_from(look + 1)
+                n = min(k, max(1, leap.before(look)))
 
     def _shifts(self, cycle: int) -> list[list[Shift]] | None:
         """How far each line of the last `cycle` requests moved on since a cycle before; None if unlike."""

@@ -19,7 +19,7 @@ SECOND = 1_000_000_000  # ns
 class Name(Enum):
     """A closed set of words; hashing one costs no more than hashing an object."""
 
-    __hash__ = object.__hash__  # type: ignore[assignment]  # Enum's own is Python, and pages are looked up all the time
+    __hash__ = object.__hash__  # Enum's own is written in Python, and pages are looked up all the time
 
 
 class Kind(Name):
@@ -179,6 +179,11 @@ class Page(NamedTuple):
     state: PageState
     where: Where
     writing: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether one more access would change nothing (mark_page_accessed)."""
+        return self.state.referenced and self.where is not Where.INACTIVE
 
 
 class Absent(Name):

@@ -72,6 +72,13 @@ class Processes:
         self._append(group)
         self.current = (self.current + processes) % self.count
 
+    def stroll(self, turned: int, address: int) -> None:
+        """The walk has gone on by `turned` processes, to this address in the last; all have equal ptes."""
+        ptes = self.ring[0].ptes
+        others = [Group(self.count - 1, ptes.copy())] if self.count > 1 else []
+        self.ring = deque([Group(1, ptes), *others])
+        self.current, self.address = (self.current + turned) % self.count, address
+
     def _append(self, group: Group) -> None:
         """Put a group at the end of the ring, joined to its equal unless that is amid its walk."""
         last = self.ring[-1] if self.ring else None

@@ -12,7 +12,6 @@ left out    kswapd, user code, read-ahead, page tables that share pages unevenly
 
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache
 from typing import NamedTuple
 
 from vmteach.lru import Reclaim
@@ -330,7 +329,6 @@ def inactive_list(model: Reclaim) -> tuple[Place, ...]:
     return tuple(map(Place, states, counts))
 
 
-@cache
 def page_state(page: Page, mapped: bool) -> str:
     """The word for a page in the pictures."""
     if page.writing:
