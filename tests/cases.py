@@ -1,13 +1,15 @@
 """Random machines, rules and workloads for the reclaim model: hypothesis strategies that shrink well.
 
 `cases()` are small and odd: every kind of page, every knob. `big_cases()` are plain and long: few runs, so
-that one batch after another goes the same way. What they make is always consistent, as docs/reclaim-rules.md
-has it: `slots_used` counts what is swapped out, only shm pages in memory are mapped, ids have no gaps.
+that one batch after another goes the same way. `aligned_cases()` are between the two: short runs that end where
+batches end. What they make is always consistent, as docs/reclaim-rules.md has it: `slots_used` counts what is
+swapped out, only shm pages in memory are mapped, ids have no gaps.
 
 A workload can still go on for ever, since touches may undo what reclaim does. `play` runs the naive model
 with a limit of steps and gives such a case up.
 """
 
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -241,6 +243,36 @@ def big_setups(draw) -> Setup:
     )
 
 
+@st.composite
+def aligned_setups(draw) -> Setup:
+    """Small batches, and runs that are mostly as long as so many of them: states change where a leap would end."""
+    batch = draw(st.sampled_from([2, 1, 3, 4, 8]))
+    count = st.integers(1, 60).map(lambda n: batch * n) | st.integers(1, 300)
+    shm_part = draw(st.lists(plain_chunks(count, True), max_size=4))
+    other_part = draw(st.lists(plain_chunks(count, False), min_size=1, max_size=4))
+    pages = laid_out(shm_part, other_part, draw(st.permutations(range(len(shm_part) + len(other_part)))))
+    slots_used = slots_needed(shm_part + other_part)
+    read = draw(st.sampled_from([50_000, 1_000_000, 15_625_000, 70_000_000, SECOND // 7]))
+    rest = draw(st.sampled_from([Costs(), Costs(0, 0, 0, 0), Costs(1, 1, 1, 1), Costs(*[SECOND // 5_000] * 4)]))
+    return Setup(
+        **pages,
+        processes=draw(st.integers(1, 3)),
+        hot=draw(st.sampled_from([0, 0, 0, pages["shm"]])),
+        slots=slots_used + draw(st.sampled_from([4_000, 100, 20, 0])),
+        slots_used=slots_used,
+        batch=batch,
+        sysctls=Sysctls(
+            vm_cache_scan_ratio=draw(st.sampled_from([1, 6, 2, 20])),
+            vm_passes=draw(st.sampled_from([60, 3])),
+            vm_mapped_ratio=draw(st.sampled_from([100, 5, 1])),
+            vm_lru_balance_ratio=draw(st.sampled_from([2, 1, 5])),
+        ),
+        costs=replace(rest, read=read),
+        service=draw(st.sampled_from([65_000, 1, 1_000, 2_000_000])),
+        depth=draw(st.sampled_from([1024, 3, 32])),
+    )
+
+
 def horizons(setup: Setup) -> st.SearchStrategy[int | None]:
     """When the workload stops by itself, ns. Always set where hot pages could be read in again and again."""
     end = st.integers(1, 150).map(lambda tenths: tenths * SECOND // 10)
@@ -259,6 +291,13 @@ def big_cases(draw) -> Case:
     """A machine of long runs and up to 2,000 pages to copy."""
     setup = draw(big_setups())
     return Case(setup, draw(rules()), draw(copies()), draw(st.booleans()), draw(horizons(setup)))
+
+
+@st.composite
+def aligned_cases(draw) -> Case:
+    """A machine of runs that end where batches do, and up to 600 pages to copy."""
+    setup = draw(aligned_setups())
+    return Case(setup, draw(rules()), draw(copies(600)), draw(st.booleans()), draw(horizons(setup)))
 
 
 def play(case: Case, fuel: int = SMALL_FUEL) -> Naive:

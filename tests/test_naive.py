@@ -7,7 +7,12 @@ conversion and one submitted write.
 from dataclasses import replace
 
 import pytest
+import stored_cases
+from cases import BIG_FUEL, aligned_cases
+from hypothesis import given
 from naive import Endless, Naive
+from stored_cases import STORED, source
+from test_lru import compare, few
 
 from vmteach.machine import Sysctls
 from vmteach.pages import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
@@ -376,3 +381,27 @@ def test_a_run_that_needs_more_steps_than_its_fuel_is_noticed():
     assert (model.steps, model.copied) == (2, 1)
     with pytest.raises(Endless):
         model.run(1)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_stored_case_agrees_page_for_page(name):
+    """The engine with its leaps and without them, and this model: each case once showed a wrong leap."""
+    compare(STORED[name], BIG_FUEL)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_case_is_stored_as_source_writes_it(name):
+    assert eval(source(STORED[name]), vars(stored_cases)) == STORED[name]
+
+
+@few(max_examples=150)
+@given(aligned_cases())
+def test_machines_whose_runs_end_with_a_batch_agree_page_for_page(case):
+    compare(case, BIG_FUEL)
+
+
+@pytest.mark.deep
+@few(max_examples=3_000)
+@given(aligned_cases())
+def test_deep_machines_whose_runs_end_with_a_batch_agree_page_for_page(case):
+    compare(case, BIG_FUEL)

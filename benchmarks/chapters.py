@@ -1,0 +1,106 @@
+"""How long the chapters take: all of them from top to bottom, and each until its explorer shows a picture.
+
+    python benchmarks/chapters.py [--write] [chapter ...]
+
+Every chapter is executed headless, two at a time, each by a kernel of its own; the goal is a minute for all. Then each
+chapter is opened alone, warm (all of it has just been run), as somebody does who runs its cells until the explorer is
+there; the goal is three seconds:
+
+kernel      from the start of the process until it answers
+imports     the chapter's first code cell
+between     the code cells from there to the explorer
+explorer    the cell that makes it: two runs, the layout, the first picture
+"""
+
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+import nbformat
+from nbclient import NotebookClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from load import NOTEBOOKS, kernel
+from page import put, table
+
+GOAL_ALL, GOAL_FIRST = 60, 3  # s
+ROUNDS = 3
+
+
+class Opened(NamedTuple):
+    """Seconds of each part until the first picture."""
+
+    kernel: float
+    imports: float
+    between: float
+    explorer: float
+
+
+def execute(chapter: str) -> float:
+    """Seconds for a whole chapter, the start of its kernel among them."""
+    began = perf_counter()
+    with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)):
+        return perf_counter() - began
+
+
+def execute_all(chapters: list[str], at_once: int = 2) -> tuple[float, dict[str, float]]:
+    """Seconds for all chapters together, and for each."""
+    began = perf_counter()
+    with ThreadPoolExecutor(at_once) as students:
+        each = dict(zip(chapters, students.map(execute, chapters)))
+    return perf_counter() - began, each
+
+
+def has_explorer(chapter: str) -> bool:
+    return "explore(" in (NOTEBOOKS / f"{chapter}.ipynb").read_text(encoding="utf-8")
+
+
+def open_once(chapter: str) -> Opened:
+    """Run a chapter's code cells in a new kernel up to the one that makes its explorer."""
+    notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=nbformat.NO_CONVERT)
+    code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    last = next(n for n, (_, cell) in enumerate(code) if "explore(" in cell.source)
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}})
+    spent = []
+    with tempfile.TemporaryDirectory() as scratch:
+        own = {"IPYTHONDIR": f"{scratch}/ipython", "VMTEACH_PROGRESS": f"{scratch}/progress.json"}
+        began = perf_counter()
+        with client.setup_kernel(env={**os.environ, **own}):
+            spent.append(perf_counter() - began)
+            for index, cell in code[: last + 1]:
+                began = perf_counter()
+                client.execute_cell(cell, index)
+                spent.append(perf_counter() - began)
+    return Opened(spent[0], spent[1], sum(spent[2:-1]), spent[-1])
+
+
+def main(options: list[str]) -> None:
+    names = [option for option in options if not option.startswith("-")]
+    everything = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
+    chapters = [name for name in everything if not names or any(part in name for part in names)]
+    whole, each = execute_all(chapters)
+    print(f"{len(chapters)} chapters, two at a time: {whole:.1f} s (goal {GOAL_ALL})", flush=True)
+    explored = [chapter for chapter in chapters if has_explorer(chapter)]
+    rounds = [{chapter: open_once(chapter) for chapter in explored} for _ in range(ROUNDS)]
+    rows = []
+    for chapter in chapters:
+        parts = [[seen[chapter] for seen in rounds]] if chapter in explored else []
+        opened = [Opened(*map(median, zip(*part))) for part in parts]
+        first = [f"{median(map(sum, part)):.2f}" for part in parts] or ["-"]
+        rest = [f"{value:.2f}" for value in opened[0]] if opened else ["-"] * 4
+        rows.append([chapter, f"{each[chapter]:.1f}", *first, *rest])
+        print("  ".join(rows[-1]), flush=True)
+    rows.append([f"all, two at a time; goals {GOAL_ALL} s and {GOAL_FIRST} s", f"{whole:.1f}", "", "", "", "", ""])
+    if "--write" in options:
+        head = ["chapter", "all of it, s", "first picture, s", "kernel", "imports", "between", "explorer"]
+        put("chapters", table(head, rows))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
