@@ -1,5 +1,8 @@
 """The explorer without a browser: its state, its answers, and the code that it shows."""
 
+import asyncio
+import gc
+
 import pytest
 
 from vmteach.explore import explore
@@ -99,7 +102,7 @@ def test_an_impossible_scenario_is_told_in_its_own_words_and_keeps_the_picture(e
         raise ValueError("shm_percent must be at most 50 here, got 75")
 
     monkeypatch.setattr(patch, "Scenario", refuse)
-    answer, buffers = ask(explorer, dict(explorer.at))
+    answer, buffers = ask(explorer, {**explorer.at, "processes": 0})
     assert answer["error"] == "shm_percent must be at most 50 here, got 75"
     assert buffers == []
     assert explorer.png() == picture
@@ -110,6 +113,61 @@ def test_what_was_seen_is_not_simulated_again(explorer, monkeypatch):
     explorer.set(processes=100)
     monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
     explorer.set(processes=1)
+
+
+def thought_ahead(explorer, at) -> bool:
+    """Ask for a position where a loop runs, as in a kernel; whether garbage waits while it thinks ahead."""
+
+    async def kernel():
+        ask(explorer, at)
+        waits = not gc.isenabled()
+        while explorer._thinking:
+            await asyncio.sleep(0.01)
+        return waits
+
+    return asyncio.run(kernel())
+
+
+def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeypatch):
+    assert thought_ahead(explorer, {**explorer.at, "processes": 2})
+    assert gc.isenabled()
+    monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
+    for beside in ({"processes": 2}, {"processes": 50}, {"shm_percent": 80}, {"machine": "32 MB"}):
+        explorer.set(**beside)
+        explorer.set(processes=10, shm_percent=75, machine="256 MB")
+
+
+def test_the_way_that_the_control_moves_is_thought_of_first(explorer):
+    before = dict(explorer.at)
+    for processes in (before["processes"] + 1, before["processes"] - 1):
+        explorer.at = {**before, "processes": processes}
+        first, second, *others = explorer._beside(before)
+        assert first == {**explorer.at, "processes": 2 * processes - before["processes"]}
+        assert second == before
+        assert len(others) == 6 and all(at["processes"] == processes for at in others)
+
+
+def test_a_control_that_cannot_matter_is_not_thought_of():
+    explorer = explore(scsi_deadlock, lanes)
+    assert all(at["vm_cache_scan_ratio"] == explorer.at["vm_cache_scan_ratio"] for at in explorer._beside(explorer.at))
+
+
+def test_garbage_that_was_not_collected_before_is_not_collected_after(explorer):
+    gc.disable()
+    try:
+        thought_ahead(explorer, dict(explorer.at))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_cannot_be_is_not_thought_of(explorer, monkeypatch):
+    def refuse(**_):
+        raise ValueError("no such machine")
+
+    at = dict(explorer.at)
+    monkeypatch.setattr(patch, "Scenario", refuse)
+    assert thought_ahead(explorer, at)
 
 
 @pytest.mark.parametrize(

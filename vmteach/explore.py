@@ -2,11 +2,15 @@
 
 The face is one small script of native, labelled controls (face.js); this side turns their positions into a
 Scenario, simulates, fills the chapter's figure and sends the picture back. One question is under way at a time:
-while it is, the script only remembers the last position, so that dragging never queues.
+while it is, the script only remembers the last position, so that dragging never queues. Between questions the
+kernel thinks ahead: the positions beside the last one are worked out, a piece at a time.
 """
 
-from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+import asyncio
+import gc
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from enum import Enum
 from pathlib import Path
@@ -21,7 +25,8 @@ from vmteach.run import Control, Run, one_of
 
 HERE = Path(__file__).parent
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
-MOST_RUNS, MOST_PICTURES = 64, 4  # that are kept
+MOST_RUNS, MOST_PICTURES = 64, 6  # that are kept
+PAUSE = 0.01  # s between two pieces of thinking ahead, for questions to come in
 
 
 def explore(patch: Any, figure: Any, policies: Sequence[str] | None = None, **fixed: Any) -> "Explorer":
@@ -62,6 +67,9 @@ class Explorer(anywidget.AnyWidget):
         self._first["policies"] = list(policies or (patch.BEFORE, patch.AFTER))
         self._kept: OrderedDict[Hashable, Run] = OrderedDict()
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
+        self._ahead: deque[tuple[dict[str, Any], str]] = deque()  # positions and kernels to be thought of
+        self._thinking: asyncio.TimerHandle | None = None
+        self._collects = True  # whether garbage is collected when nobody thinks
         super().__init__(spec=self._spec(), at=dict(self._first))
         self._shown: dict[str, Any] = {}
         self._answer()
@@ -103,7 +111,10 @@ class Explorer(anywidget.AnyWidget):
     @property
     def scenario(self) -> Any:
         """The Scenario of the moment."""
-        values = {c.field: c.stops[self.at[c.field]] for c in self._controls}
+        return self._scenario(self.at)
+
+    def _scenario(self, at: Mapping[str, Any]) -> Any:
+        values = {c.field: c.stops[at[c.field]] for c in self._controls}
         if isinstance(values.get("machine"), str):
             values["machine"] = PRESETS[values["machine"]]
         return self._patch.Scenario(**values, **self._fixed)
@@ -111,8 +122,7 @@ class Explorer(anywidget.AnyWidget):
     @property
     def runs(self) -> dict[str, Run]:
         """The run of each policy shown."""
-        scenario = self.scenario
-        return {label: self._run(scenario, label) for label in self.at["policies"]}
+        return {label: self._run(self.at, label) for label in self.at["policies"]}
 
     @property
     def numbers(self) -> dict[str, dict[str, Any]]:
@@ -170,10 +180,10 @@ class Explorer(anywidget.AnyWidget):
             "first": self._first,
         }
 
-    def _run(self, scenario: Any, label: str) -> Run:
-        key = (tuple(sorted((k, str(v)) for k, v in self.at.items() if k != "policies")), label)
+    def _run(self, at: Mapping[str, Any], label: str) -> Run:
+        key = (tuple(at[c.field] for c in self._controls), label)
         if key not in self._kept:
-            self._kept[key] = self._patch.simulate(scenario, self._patch.POLICIES[label])
+            self._kept[key] = self._patch.simulate(self._scenario(at), self._patch.POLICIES[label])
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_RUNS:
             self._kept.popitem(last=False)
@@ -205,11 +215,62 @@ class Explorer(anywidget.AnyWidget):
         """A position from the page; the answer goes back with its number and the picture."""
         if not isinstance(question, dict) or question.get("kind") != "ask":
             return
-        with self.hold_trait_notifications():
-            self.at = self._checked(question["at"])
-        answer = self._answer()
-        pictures = [] if "error" in answer else [self._shown["png"]]
-        self.send({"kind": "answer", "seq": question.get("seq", 0), **answer}, buffers=pictures)
+        before = dict(self.at)
+        with self._unhurried():
+            with self.hold_trait_notifications():
+                self.at = self._checked(question["at"])
+            answer = self._answer()
+            pictures = [] if "error" in answer else [self._shown["png"]]
+            self.send({"kind": "answer", "seq": question.get("seq", 0), **answer}, buffers=pictures)
+            self._ahead = deque((at, label) for at in self._beside(before) for label in at["policies"])
+
+    # ---- thinking ahead
+
+    @contextmanager
+    def _unhurried(self) -> Iterator[None]:
+        """No garbage collection meanwhile: it takes longer than an answer. Then there is time for it, and to think."""
+        if self._thinking:
+            self._thinking.cancel()
+        else:
+            self._collects = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            try:
+                self._thinking = asyncio.get_running_loop().call_later(PAUSE, self._think)
+            except RuntimeError:  # not in a kernel: nobody is going to ask
+                self._rest()
+
+    def _think(self) -> None:
+        """Work out one position that may be asked for next, if there is one left."""
+        if not self._ahead:
+            self._rest()
+            return
+        at, label = self._ahead.popleft()
+        with self._unhurried(), suppress(ValueError):  # what cannot be will be told when it is asked for
+            run = self._run(at, label)
+            if label == at["policies"][0]:
+                self._picture(run).ready()
+
+    def _rest(self) -> None:
+        self._thinking = None
+        if self._collects:
+            gc.enable()
+
+    def _beside(self, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The positions one step away: first the one where the last move leads on."""
+        steps = [
+            (c.field, self.at[c.field] + step)
+            for c in self._controls
+            if not c.why_not
+            for step in (1, -1)
+            if 0 <= self.at[c.field] + step < len(c.stops)
+        ]
+        led_on = {(field, 2 * at - before[field]) for field, at in self.at.items() if field != "policies"}
+        moved = {field for field, at in self.at.items() if at != before[field]}
+        steps.sort(key=lambda step: (step[0] not in moved, step not in led_on))
+        return [{**self.at, field: at} for field, at in steps]
 
     def _checked(self, at: Mapping[str, Any]) -> dict[str, Any]:
         """Positions from outside, held within their ranges."""
