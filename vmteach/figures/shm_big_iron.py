@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.transforms import ScaledTranslation
 
 from vmteach.figures import Drawing
 from vmteach.figures.style import (
@@ -47,27 +48,22 @@ WORDS = {
 _PALETTE = np.array([[round(255 * c) for c in to_rgb(PAGE_LOOKS[state].colour)] for state in STATES], np.uint8)
 
 
-def frame_key(run: StormRun) -> int:
-    """The seconds that the picture spans: the shortest window into which the run fits."""
-    return next((window for window in WINDOWS if window >= len(run.events)), WINDOWS[-1])
-
-
 def layout(run: StormRun) -> Picture:
-    """Two ribbons side by side, two sets of curves below them, on one clock."""
-    span = frame_key(run)
+    """Two ribbons side by side, two sets of curves below them, on one clock: x is the part of its window of time."""
     picture = Picture(9.6, 5.0)
-    ticks = [span * i // 3 for i in range(4)]
+    thirds = {i / 3: "" for i in range(4)}
+    picture.parts["clock"] = []
     for i, left in enumerate((0.075, 0.555)):
         axes = picture.panel(
             f"ribbon {i}",
             (left, 0.5, 0.36, 0.42),
-            xlim=(0, span),
             ylim=(0, 100),
             yticks=(0, 25, 50, 75, 100),
-            xticks=ticks,
+            xticks=thirds,
             ylabel="inactive list, % of both lists" if not i else "",
         )
         image = Cells(axes)
+        picture.parts["clock"].append(_ticks(picture, axes))
         words = {
             state: picture.words(axes, 0, 0, text, ha="center", va="center", size=SMALL, zorder=4)
             for state, text in WORDS.items()
@@ -85,13 +81,13 @@ def layout(run: StormRun) -> Picture:
         axes = picture.panel(
             name,
             (left, 0.1, 0.36, 0.26),
-            xlim=(0, span),
             ylim=(0, top),
             xlabel="seconds",
             ylabel=label,
-            xticks=ticks,
+            xticks=thirds,
             yticks=(0, top / 2, top),
         )
+        picture.parts["clock"].append(_ticks(picture, axes))
         lines = [picture.moving(axes.plot([], [], lw=1.8, zorder=3)[0]) for _ in range(8)]
         picture.parts[name] = lines, EndLabels(picture, axes)
     mark = picture.axes["copied"].axvline(0, color=PREDICTION_COLOUR, linestyle=(0, (4, 3)), linewidth=1.6)
@@ -100,10 +96,27 @@ def layout(run: StormRun) -> Picture:
     return picture
 
 
+def _ticks(picture: Picture, axes: Any) -> list[Any]:
+    """Words below the ticks of a clock, for `fill` to write."""
+    words = [picture.words(axes, i / 3, 0, ha="center", va="top", size=SMALL, color=QUIET) for i in range(4)]
+    down = ScaledTranslation(0, -5 / 72, picture.figure.dpi_scale_trans)
+    for word in words:
+        word.set_transform(axes.transData + down)
+    return words
+
+
+def window(run: StormRun) -> int:
+    """The seconds that the picture spans: the shortest window into which the run fits."""
+    return next((window for window in WINDOWS if window >= len(run.events)), WINDOWS[-1])
+
+
 def fill(picture: Picture, runs: Mapping[str, StormRun], prediction: Any = None) -> str:
     """The first and the last run as ribbons, all as curves; the prediction is in seconds until the file is copied."""
     shown = list(runs.items())
-    span = picture.axes["copied"].get_xlim()[1]
+    span = max(window(run) for run in runs.values())
+    for words in picture.parts["clock"]:
+        for i, word in enumerate(words):
+            word.set_text(number(span * i // 3))
     for i in range(2):
         ribbon = shown[-1] if i and len(shown) > 1 else shown[0] if not i else None
         _fill_ribbon(picture, i, ribbon, span)
@@ -151,7 +164,7 @@ def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, s
         words[state].set_visible(bool(free and len(inside) and areas[state].sum() > 0.02 * kinds.size))
         if words[state].get_visible():
             placed.append((best, row))
-            words[state].set_position(((best + 0.5) * span / COLUMNS, (row + 0.5) * 100 / ROWS))
+            words[state].set_position(((best + 0.5) / COLUMNS, (row + 0.5) * 100 / ROWS))
 
 
 def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) -> None:
@@ -162,10 +175,10 @@ def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) ->
         for line, (label, run) in zip(lines, runs.items(), strict=False):
             stroke = styles[label]
             y = np.minimum(what(run), picture.axes[name].get_ylim()[1])
-            x = np.arange(len(y))
+            x = np.arange(len(y)) / span
             line.set(visible=True, color=stroke.colour, linestyle=stroke.dash)
             line.set_data(x, y)
-            ends.append((min(float(x[-1]), span), float(y[-1]), label, stroke.colour))
+            ends.append((min(float(x[-1]), 1.0), float(y[-1]), label, stroke.colour))
         for line in lines[len(runs) :]:
             line.set_visible(False)
         labels.show(ends)
@@ -187,11 +200,11 @@ def _predict(picture: Picture, prediction: Any, span: float) -> None:
     mark.set_visible(given)
     word.set_visible(given)
     if given:
-        x = min(max(float(prediction), 0.0), span)
+        x = min(max(float(prediction) / span, 0.0), 1.0)
         mark.set_xdata([x, x])
         word.set_text(f"your prediction: {seconds(float(prediction))}")
         word.set_position((x, 6))
-        word.set_ha("left" if x < span / 2 else "right")
+        word.set_ha("left" if x < 0.5 else "right")
 
 
 def _verdict(label: str, run: StormRun) -> str:

@@ -575,7 +575,7 @@ class EndLabels:
         self._words: list[Text] = []
 
     def show(self, ends: Iterable[tuple[float, float, str, str]]) -> None:
-        """Write each (x, y, word, colour) to the right of its point, moved up where two would touch."""
+        """Write each (x, y, word, colour) to the right of its point, moved up where two that are near would touch."""
         ends = sorted(ends, key=lambda end: end[1])
         low, high = self._axes.get_ylim()
         line = 1.25 * NORMAL / 72 / (self._axes.get_position().height * (self._picture.height + TITLE_BAND))
@@ -585,8 +585,10 @@ class EndLabels:
         for text in self._words[len(ends) :]:
             text.set_visible(False)
         left, right = self._axes.get_xlim()
-        floor = float("-inf")
+        placed: list[tuple[float, float]] = []
         for text, (x, y, word, colour) in zip(self._words, ends, strict=False):
-            floor = max(y, floor + gap)
+            near = (above + gap for other, above in placed if abs(x - other) < 0.25 * (right - left))
+            floor = max([y, *near])
+            placed.append((x, floor))
             text.set(visible=True, text=word, color=colour)
             text.set_position((x + 0.008 * (right - left), floor))
