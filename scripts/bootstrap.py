@@ -29,6 +29,11 @@ PYPROJECT = ROOT / "pyproject.toml"
 STAMP = VENV / "vmteach.stamp"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 START = "notebooks/00_start_here.ipynb"
+LAB_OPTIONS = (
+    "--ServerApp.root_dir=.",
+    f"--LabApp.default_url=/lab/tree/{START}",
+    "--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection",
+)
 OLDEST, NEWEST = (3, 11), (3, 14)
 # Later ones have no wheel for Macs with an Intel processor.
 HELD_BACK = ["argon2-cffi-bindings<26; sys_platform == 'darwin' and platform_machine == 'x86_64'"]
@@ -65,8 +70,7 @@ def lab(*options: str) -> int:
     """Open JupyterLab on the first notebook. It prints the address too, token and all."""
     setup()
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    first_page = f"--LabApp.default_url=/lab/tree/{START}"
-    return in_venv("jupyterlab", "--ServerApp.root_dir=.", first_page, *as_root, *options)
+    return in_venv("jupyterlab", *LAB_OPTIONS, *as_root, *options)
 
 
 def handouts(*options: str) -> int:

@@ -62,6 +62,7 @@ def jupyterlab(scratch: Path) -> Iterator[Lab]:
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--allow-root", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
+    command += ["--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection"]
     command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with (scratch / "log").open("w") as log:

@@ -137,6 +137,15 @@ def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeyp
         explorer.set(processes=10, shm_percent=75, machine="256 MB")
 
 
+def test_what_was_thought_of_is_what_would_have_been_drawn(explorer):
+    thought_ahead(explorer, {**explorer.at, "processes": 3})
+    at = {**explorer.at, "processes": 4}
+    assert (tuple(at[control.field] for control in explorer._controls), "before", "after") in explorer._seen
+    answer, pictures = ask(explorer, at)
+    fresh, drawn = ask(explore(patch, figure), at)
+    assert (answer, pictures) == (fresh, drawn)
+
+
 def test_the_way_that_the_control_moves_is_thought_of_first(explorer):
     before = dict(explorer.at)
     for processes in (before["processes"] + 1, before["processes"] - 1):

@@ -17,7 +17,7 @@ LAYERS = (
     ENGINE,
     {"patches", "course"},
     {"figures"},
-    {"explore", "learn", "exercises", "live", "handout", "claims"},
+    {"explore", "learn", "exercises", "live", "handout", "claims", "lab"},
 )
 HEAVY = ("matplotlib", "ipywidgets", "anywidget", "IPython", "pandas", "numpy")
 

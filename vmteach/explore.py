@@ -9,12 +9,13 @@ kernel thinks ahead: the positions beside the last one are worked out, a piece a
 import asyncio
 import gc
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import anywidget
 import traitlets
@@ -24,8 +25,9 @@ from vmteach.machine import PRESETS, Machine
 from vmteach.run import Control, Run, one_of
 
 HERE = Path(__file__).parent
+Thing = TypeVar("Thing")
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
-MOST_RUNS, MOST_PICTURES = 64, 6  # that are kept
+MOST_RUNS, MOST_LAYOUTS, MOST_SHOWN = 64, 6, 64  # that are kept
 PAUSE = 0.01  # s between two pieces of thinking ahead, for questions to come in
 
 
@@ -42,6 +44,13 @@ def explore(patch: Any, figure: Any, policies: Sequence[str] | None = None, **fi
     ('256 MB', 2108)
     """
     return Explorer(patch, figure, policies, fixed)
+
+
+class Shown(NamedTuple):
+    """What is to be seen at one position: what the page is told, and the picture."""
+
+    answer: dict[str, Any]
+    png: bytes
 
 
 class Explorer(anywidget.AnyWidget):
@@ -67,11 +76,12 @@ class Explorer(anywidget.AnyWidget):
         self._first["policies"] = list(policies or (patch.BEFORE, patch.AFTER))
         self._kept: OrderedDict[Hashable, Run] = OrderedDict()
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
-        self._ahead: deque[tuple[dict[str, Any], str]] = deque()  # positions and kernels to be thought of
+        self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
+        self._ahead: deque[tuple[dict[str, Any], str]] = deque()  # to be thought of: positions and kernels, then all
         self._thinking: asyncio.TimerHandle | None = None
         self._collects = True  # whether garbage is collected when nobody thinks
         super().__init__(spec=self._spec(), at=dict(self._first))
-        self._shown: dict[str, Any] = {}
+        self._shown = Shown({}, b"")
         self._answer()
         self.on_msg(self._on_question)
 
@@ -132,30 +142,33 @@ class Explorer(anywidget.AnyWidget):
     @property
     def finding(self) -> str:
         """The title of the picture."""
-        return str(self._shown["finding"])
+        return str(self._shown.answer["finding"])
 
     @property
     def alt(self) -> str:
         """The picture in words."""
-        return str(self._shown["alt"])
+        return str(self._shown.answer["alt"])
 
     @property
     def code(self) -> str:
         """The Python that gives what is shown."""
+        return self._code(self.at)
+
+    def _code(self, at: Mapping[str, Any]) -> str:
         name = self._patch.__name__.rsplit(".", 1)[-1]
-        given = {**{c.field: c.stops[self.at[c.field]] for c in self._controls}, **self._fixed}
+        given = {**{c.field: c.stops[at[c.field]] for c in self._controls}, **self._fixed}
         arguments = ", ".join(f"{field}={_spelled(field, value)}" for field, value in given.items())
         return (
             "from vmteach.machine import PRESETS\n"
             f"from vmteach.patches import {name} as patch\n\n"
             f"scenario = patch.Scenario({arguments})\n"
-            f"labels = {list(self.at['policies'])!r}\n"
+            f"labels = {list(at['policies'])!r}\n"
             "runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in labels}\n"
         )
 
     def png(self) -> bytes:
         """The picture, without its title."""
-        return bytes(self._shown["png"])
+        return self._shown.png
 
     # ---- how
 
@@ -181,48 +194,55 @@ class Explorer(anywidget.AnyWidget):
         }
 
     def _run(self, at: Mapping[str, Any], label: str) -> Run:
-        key = (tuple(at[c.field] for c in self._controls), label)
-        if key not in self._kept:
-            self._kept[key] = self._patch.simulate(self._scenario(at), self._patch.POLICIES[label])
-        self._kept.move_to_end(key)
-        while len(self._kept) > MOST_RUNS:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+        key = tuple(at[c.field] for c in self._controls), label
+        make = partial(self._simulate, at, label)
+        return _kept(self._kept, key, make, MOST_RUNS)
+
+    def _simulate(self, at: Mapping[str, Any], label: str) -> Run:
+        return self._patch.simulate(self._scenario(at), self._patch.POLICIES[label])  # type: ignore[no-any-return]
 
     def _picture(self, run: Run) -> Picture:
         key = self._figure.frame_key(run) if hasattr(self._figure, "frame_key") else None
-        if key not in self._pictures:
-            self._pictures[key] = self._figure.layout(run)
-        self._pictures.move_to_end(key)
-        while len(self._pictures) > MOST_PICTURES:
-            self._pictures.popitem(last=False)
-        return self._pictures[key]
+        return _kept(self._pictures, key, partial(self._figure.layout, run), MOST_LAYOUTS)
 
-    def _answer(self) -> dict[str, Any]:
-        """Simulate, draw, and tell; a scenario that cannot be is told in its own words."""
-        try:
-            runs = self.runs
-        except ValueError as impossible:
-            return {"error": str(impossible)}
+    def _show(self, at: Mapping[str, Any]) -> Shown:
+        """Simulate, draw, and tell."""
+        runs = {label: self._run(at, label) for label in at["policies"]}
         picture = self._picture(next(iter(runs.values())))
         alt = self._figure.fill(picture, runs)
-        self._shown = {"alt": alt, "finding": picture.finding, "png": picture.png(title=False)}
         names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
         rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
-        return {"alt": alt, "finding": picture.finding, "labels": list(runs), "rows": rows, "code": self.code}
+        answer = {"alt": alt, "finding": picture.finding, "labels": list(runs), "rows": rows, "code": self._code(at)}
+        return Shown(answer, picture.png(title=False))
+
+    def _answer(self) -> dict[str, Any]:
+        """What is shown now, drawn anew; a scenario that cannot be is told in its own words."""
+        try:
+            self._shown = self._show(self.at)
+        except ValueError as impossible:
+            return {"error": str(impossible)}
+        return dict(self._shown.answer)
+
+    def _look(self, at: Mapping[str, Any]) -> Shown:
+        """What is to be seen at a position, from memory where it has been drawn already."""
+        key = tuple(at[c.field] for c in self._controls), *at["policies"]
+        return _kept(self._seen, key, partial(self._show, at), MOST_SHOWN)
 
     def _on_question(self, _: Any, question: Any, buffers: Any = None) -> None:
         """A position from the page; the answer goes back with its number and the picture."""
         if not isinstance(question, dict) or question.get("kind") != "ask":
             return
-        before = dict(self.at)
+        before, reply = dict(self.at), {"kind": "answer", "seq": question.get("seq", 0)}
         with self._unhurried():
             with self.hold_trait_notifications():
                 self.at = self._checked(question["at"])
-            answer = self._answer()
-            pictures = [] if "error" in answer else [self._shown["png"]]
-            self.send({"kind": "answer", "seq": question.get("seq", 0), **answer}, buffers=pictures)
-            self._ahead = deque((at, label) for at in self._beside(before) for label in at["policies"])
+            try:
+                self._shown = self._look(self.at)
+            except ValueError as impossible:
+                self.send({**reply, "error": str(impossible)}, buffers=[])
+            else:
+                self.send({**reply, **self._shown.answer}, buffers=[self._shown.png])
+            self._ahead = deque((at, label) for at in self._beside(before) for label in (*at["policies"], ""))
 
     # ---- thinking ahead
 
@@ -249,9 +269,10 @@ class Explorer(anywidget.AnyWidget):
             return
         at, label = self._ahead.popleft()
         with self._unhurried(), suppress(ValueError):  # what cannot be will be told when it is asked for
-            run = self._run(at, label)
-            if label == at["policies"][0]:
-                self._picture(run).ready()
+            if label:
+                self._run(at, label)
+            else:
+                self._look(at)
 
     def _rest(self) -> None:
         self._thinking = None
@@ -277,6 +298,16 @@ class Explorer(anywidget.AnyWidget):
         indices = {c.field: min(max(int(at.get(c.field, 0)), 0), len(c.stops) - 1) for c in self._controls}
         labels = [label for label in self._labels if label in at.get("policies", ())]
         return {**indices, "policies": labels or [self._labels[0]]}
+
+
+def _kept(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Callable[[], Thing], most: int) -> Thing:
+    """What is remembered under a key, made if need be; no more than `most` are, those of late."""
+    if key not in memory:
+        memory[key] = make()
+    memory.move_to_end(key)
+    while len(memory) > most:
+        memory.popitem(last=False)
+    return memory[key]
 
 
 def _spelled(field: str, value: Any) -> str:

@@ -333,19 +333,15 @@ class Picture:
 
         Without the title its band is cut off, for a page that says the finding in its own text.
         """
-        self.ready()
+        if self._background is None:
+            self.canvas.draw()
+            self._background = self.canvas.copy_from_bbox(self.figure.bbox)
         self.canvas.restore_region(self._background)
         renderer = self.canvas.get_renderer()
         for artist in self._drawn(title):
             artist.draw(renderer)
         band = 0 if title else round(TITLE_BAND * DPI)
         return encode_png(np.asarray(self.canvas.buffer_rgba())[band:, :, :3])
-
-    def ready(self) -> None:
-        """Draw what stays, so that the first picture costs no more than the others."""
-        if self._background is None:
-            self.canvas.draw()
-            self._background = self.canvas.copy_from_bbox(self.figure.bbox)
 
     def svg(self, alt: str, title: bool = True) -> str:
         """The picture as an SVG element for a page: labelled, self-contained, with ids of its own."""
