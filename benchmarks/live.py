@@ -2,7 +2,8 @@
 
 The browser has no part in it: benchmarks/latency.py measures what a reader sees. The kernel holds three things that
 can be moved: a slider that does nothing, the flagship's explorer, and the same picture made the usual way, by
-interactive_output, with both runs and a new figure at every move. The explorer meets no place that it remembers.
+interactive_output, with both runs and a new figure at every move. A jump goes to a place that the explorer has never
+been to nor beside; a step goes on along a control, at the pace of somebody who looks at each picture.
 """
 
 import ast
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from jupyter_client.manager import start_new_kernel
@@ -21,6 +22,8 @@ from paired import Ratio, of_rounds
 ROOT = Path(__file__).resolve().parent.parent
 WAIT = 60  # s
 PLACES = tuple(product((0, 3, 6), (1, 3, 6)))  # stops of vm_cache_scan_ratio and of the number of processes
+STEPS = tuple((3, i) for i in range(7)) + tuple((i, 6) for i in range(4, 7))  # one stop at a time
+PACE = 0.25  # s from a picture to the next step
 REPEATS = 8  # of the move that does nothing
 
 SETUP = """\
@@ -134,13 +137,25 @@ def seconds(move: Callable[[tuple[int, int]], int], place: tuple[int, int], repe
     return (perf_counter() - began) / repeats
 
 
-def move_over_nothing() -> Ratio:
-    """A move of the explorer, and of a slider that does nothing."""
+def jump_over_nothing() -> Ratio:
+    """A jump of the explorer, and a move of a slider that does nothing."""
     with kernel() as moves:
         return of_rounds([(seconds(moves.move_ours, p), seconds(moves.move_nothing, p, REPEATS)) for p in PLACES])
 
 
-def usual_over_move() -> Ratio:
-    """A move in the usual notebook, and one of the explorer, to the same place."""
+def step_over_nothing() -> Ratio:
+    """A step of the explorer, and a move of a slider that does nothing."""
     with kernel() as moves:
-        return of_rounds([(seconds(moves.move_theirs, p), seconds(moves.move_ours, p)) for p in PLACES])
+        return of_rounds([(_step(moves, p), seconds(moves.move_nothing, p, REPEATS)) for p in STEPS][1:])
+
+
+def usual_over_step() -> Ratio:
+    """A move in the usual notebook, and a step of the explorer to the same place."""
+    with kernel() as moves:
+        return of_rounds([(seconds(moves.move_theirs, p), _step(moves, p)) for p in STEPS][1:])
+
+
+def _step(moves: Moves, place: tuple[int, int]) -> float:
+    spent = seconds(moves.move_ours, place)
+    sleep(PACE)
+    return spent

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from cases import Case, play
-from live import move_over_nothing, usual_over_move
+from live import jump_over_nothing, step_over_nothing, usual_over_step
 from page import number, put, table
 from paired import Ratio, of_rounds, paired
 from scenarios import GIB, SCENARIOS, copying
@@ -182,8 +182,9 @@ ROWS = (
     Row("slowest position of a control / new figure", slowest_position, 1.5, 1),
     Row("97 % shared / new figure", thrash, 1.5, 1),
     Row("a new figure / filling the one that is there", picture, 1.5, 3, True),
-    Row("live kernel: a new place / a move that does nothing", move_over_nothing, 150, 6),
-    Row("live kernel: interactive_output, new figure / ours", usual_over_move, 1.2, 8, True),
+    Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 10, 2),
+    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 150, 6),
+    Row("live kernel: interactive_output, new figure / a step", usual_over_step, 8, 25, True),
     Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
     Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 8, 3),
     Row("OrderedDict LRU / engine", ordered_dict, 2, 4, True),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach import claims, lowmem
+from vmteach.figures import shm_big_iron as figure
 from vmteach.machine import GIB, KIB, PRESETS, Machine
 from vmteach.patches.shm_big_iron import (
     AFTER,
@@ -203,3 +204,22 @@ def test_costs_scale_with_the_processors():
     one = replace(PRESETS["32 GB"], cpus=1)
     assert Scenario(machine=one).costs.convert == 8 * Scenario().costs.convert + CONVERT % 8
     assert Scenario(machine=one).costs.read == 4 * KIB * 1_000_000_000 // one.disk_rate
+
+
+def test_each_column_of_the_ribbon_is_the_list_of_its_second():
+    """Pixel by pixel, by walking each list from its tail."""
+    run = simulate(Scenario(machine=PRESETS["256 MB"]), POLICIES[BEFORE])
+    span, room = len(run.events) + 4, run.scenario.lists
+    image = figure.codes(run, span)
+    for column in range(0, figure.COLUMNS, 7):
+        second = column * span / figure.COLUMNS
+        places = [("free", room)]
+        if second < len(run.events) + 1:
+            places = [*run.lists[min(int(second) // run.every, len(run.lists) - 1)], *places]
+        for row in range(0, figure.ROWS, 9):
+            left = (row + 0.5) / figure.ROWS * room
+            here = 0
+            while left >= places[here][1]:
+                left -= places[here][1]
+                here += 1
+            assert figure.STATES[image[row, column]] == places[here][0]

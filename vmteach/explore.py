@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 Thing = TypeVar("Thing")
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
 MOST_RUNS, MOST_LAYOUTS, MOST_SHOWN = 64, 6, 64  # that are kept
-PAUSE = 0.01  # s between two pieces of thinking ahead, for questions to come in
+PAUSE, QUIET = 0.01, 0.4  # s before a piece of thinking ahead: in between, for questions to come in, and for long shots
 
 
 def explore(patch: Any, figure: Any, policies: Sequence[str] | None = None, **fixed: Any) -> "Explorer":
@@ -78,6 +78,7 @@ class Explorer(anywidget.AnyWidget):
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
         self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
         self._ahead: deque[tuple[dict[str, Any], str]] = deque()  # to be thought of: positions and kernels, then all
+        self._likely = 0  # pieces that are left when the likeliest position has been thought of
         self._thinking: asyncio.TimerHandle | None = None
         self._collects = True  # whether garbage is collected when nobody thinks
         super().__init__(spec=self._spec(), at=dict(self._first))
@@ -242,7 +243,9 @@ class Explorer(anywidget.AnyWidget):
                 self.send({**reply, "error": str(impossible)}, buffers=[])
             else:
                 self.send({**reply, **self._shown.answer}, buffers=[self._shown.png])
-            self._ahead = deque((at, label) for at in self._beside(before) for label in (*at["policies"], ""))
+            beside = self._beside(before)
+            self._ahead = deque((at, label) for at in beside for label in (*at["policies"], ""))
+            self._likely = len(self._ahead) - len(self.at["policies"]) - 1
 
     # ---- thinking ahead
 
@@ -257,8 +260,9 @@ class Explorer(anywidget.AnyWidget):
         try:
             yield
         finally:
+            wait = QUIET if len(self._ahead) == self._likely else PAUSE
             try:
-                self._thinking = asyncio.get_running_loop().call_later(PAUSE, self._think)
+                self._thinking = asyncio.get_running_loop().call_later(wait, self._think)
             except RuntimeError:  # not in a kernel: nobody is going to ask
                 self._rest()
 

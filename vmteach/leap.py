@@ -176,8 +176,6 @@ class Leap:
         for line, moved in self.lines:
             if isinstance(line, Decision):
                 k = min(k, self._by_decision(line, moved, k))
-        while k > 0 and not self._apart(k):
-            k //= 2
         return k
 
     def before(self, end: int) -> int:
@@ -260,22 +258,6 @@ class Leap:
             middle = (low + high) // 2
             low, high = (middle, high) if holds(middle) else (low, middle)
         return low
-
-    def _apart(self, k: int) -> bool:
-        """Pages that one line of the request changes must not be met by another line."""
-        spans = [
-            (v.first + by, v.first + k * by + v.count, v.page is not v.after)
-            for v, by in self.changes
-            if v.source != ROTATED
-        ]
-        spans.sort()
-        reach, changes = -1, False
-        for first, end, change in spans:
-            if first < reach and (change or changes):
-                return False
-            changes = change or (changes and first < reach)
-            reach = max(reach, end)
-        return True
 
     def take(self, k: int) -> None:
         """Take `k` cycles at once, and move the history on by as much."""

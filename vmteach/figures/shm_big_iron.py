@@ -131,19 +131,22 @@ def fill(picture: Picture, runs: Mapping[str, StormRun], prediction: Any = None)
 def codes(run: StormRun, span: float) -> "np.ndarray[Any, Any]":
     """The ribbon as rows (tail first) and columns (time) of indices into STATES."""
     image = np.zeros((ROWS, COLUMNS), np.uint8)
-    heights = (np.arange(ROWS) + 0.5) / ROWS * run.scenario.lists
     ran = int(COLUMNS * min(span, len(run.events) + 1) / span)  # columns
     looks, column = np.unique((np.arange(ran) * span / COLUMNS).astype(int) // run.every, return_inverse=True)
-    strips = [_strip(run.lists[min(int(look), len(run.lists) - 1)], heights) for look in looks]
-    image[:, :ran] = np.array(strips, np.uint8).T[:, column]
+    image[:, :ran] = _strips([run.lists[min(look, len(run.lists) - 1)] for look in looks], run.scenario.lists)[
+        :, column
+    ]
     return image
 
 
-def _strip(places: Sequence[tuple[str, int]], heights: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """The indices into STATES at these heights (pages from the tail) of one list; above its head 0, free."""
-    edges = np.cumsum([pages for _, pages in places])
-    kinds = np.array([_INDEX[state] for state, _ in places] + [0], np.uint8)
-    return kinds[np.searchsorted(edges, heights, side="right")]
+def _strips(lists: Sequence[Sequence[tuple[str, int]]], room: int) -> "np.ndarray[Any, Any]":
+    """The indices into STATES of each list as a column: from its tail up, of the `room` that it might fill."""
+    far = 2 * room  # all lists in one line, each with as much of what is free above it as there must be
+    parts = [part for places in lists for part in (*places, ("free", far - sum(pages for _, pages in places)))]
+    edges = np.cumsum([pages for _, pages in parts])
+    kinds = np.array([_INDEX[state] for state, _ in parts], np.uint8)
+    heights = (np.arange(ROWS) + 0.5) / ROWS * room
+    return kinds[np.searchsorted(edges, heights[:, None] + far * np.arange(len(lists)), side="right")]
 
 
 def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, span: float) -> None:
@@ -186,12 +189,14 @@ def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) ->
 
 def _copied(run: StormRun) -> "np.ndarray[Any, Any]":
     """The part of the file that has been read, %, at each second from 0."""
-    return np.array([0, *(100 * s.copied / run.scenario.copy_pages for s in run.counters)])
+    whole = run.scenario.copy_pages
+    return np.array([0, *(100 * s.copied / whole for s in run.counters)])
 
 
 def _swapped(run: StormRun) -> "np.ndarray[Any, Any]":
     """Pages written to swap as a multiple of the file's, at each second from 0."""
-    return np.array([0, *(s.writes / run.scenario.copy_pages for s in run.counters)])
+    whole = run.scenario.copy_pages
+    return np.array([0, *(s.writes / whole for s in run.counters)])
 
 
 def _predict(picture: Picture, prediction: Any, span: float) -> None:
