@@ -300,6 +300,31 @@ def aligned_cases(draw) -> Case:
     return Case(setup, draw(rules()), draw(copies(600)), draw(st.booleans()), draw(horizons(setup)))
 
 
+@st.composite
+def strolling_cases(draw) -> Case:
+    """Busy pages that everybody touches, and walks of page tables that take seconds and find little or nothing."""
+    hot, cold, beyond = draw(st.integers(1, 8)), draw(st.integers(0, 6)), draw(st.integers(0, 3))
+    busy = PageState(Kind.SHM, dirty=True, referenced=True)
+    pinned, file = PageState(Kind.FILE, pinned=True), PageState(Kind.FILE)
+    shm, stuck = hot + cold + beyond, draw(st.integers(1, 12))
+    chunks = [PageRun(shm, stuck, pinned), PageRun(shm + stuck, draw(st.integers(0, 4)), file)]
+    chunks += [PageRun(hot, cold, busy._replace(referenced=draw(st.booleans())))]
+    setup = Setup(
+        shm=shm,
+        inactive=tuple(run for run in draw(st.permutations(chunks)) if run.count),
+        active=(PageRun(0, hot, busy),),
+        processes=draw(st.integers(1, 8)),
+        ptes=(PteRun(0, hot, Pte.YOUNG), *([PteRun(hot, cold, draw(st.sampled_from([*Pte])))] if cold else [])),
+        hot=draw(st.integers(max(1, hot - 1), hot)),
+        slots=beyond + draw(st.integers(0, 9)),
+        slots_used=beyond,
+        batch=draw(st.sampled_from([2, 3, 8])),
+        sysctls=Sysctls(vm_cache_scan_ratio=1, vm_passes=draw(st.integers(1, 3)), vm_mapped_ratio=1),
+        costs=Costs(pte=SECOND // draw(st.integers(1, 30))),
+    )
+    return Case(setup, draw(rules()), draw(copies(12)), draw(st.booleans()), draw(st.integers(1, 90)) * SECOND // 10)
+
+
 def play(case: Case, fuel: int = SMALL_FUEL) -> Naive:
     """The naive model after the whole workload; a case that needs more steps than `fuel` is given up."""
     model = Naive(case.setup, case.rules, fuel)

@@ -3,14 +3,14 @@
 from functools import partial
 
 import pytest
-from cases import BIG_FUEL, Case, big_cases, cases, play
+from cases import BIG_FUEL, Case, big_cases, cases, play, strolling_cases
 from hypothesis import HealthCheck, given, settings
 
 from vmteach.disk import Disk
 from vmteach.extents import Intervals, PageQueue, Run, Segment
 from vmteach.leap import ACTIVE, INACTIVE
 from vmteach.lru import Reclaim
-from vmteach.pages import Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
+from vmteach.pages import SECOND, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
 
 slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 few = partial(settings, suppress_health_check=slow, deadline=None, print_blob=True)
@@ -72,6 +72,39 @@ def test_small_machines_agree_page_for_page(case):
 @given(big_cases())
 def test_long_runs_agree_page_for_page(case):
     compare(case, BIG_FUEL)
+
+
+@few(max_examples=150)
+@given(strolling_cases())
+def test_walks_that_take_seconds_agree_page_for_page(case):
+    compare(case)
+
+
+def test_such_walks_are_taken_in_whole_seconds():
+    """A walk that would take 30 s goes from second to second in a few steps, however many processes there are."""
+    busy = PageState(Kind.SHM, dirty=True, referenced=True)
+    steps = []
+    for processes in (100, 500):
+        setup = Setup(
+            shm=5_000,
+            inactive=(PageRun(5_000, 50, PageState(Kind.FILE, pinned=True)),),
+            active=(PageRun(0, 5_000, busy),),
+            processes=processes,
+            ptes=(PteRun(0, 5_000, Pte.YOUNG),),
+            hot=5_000,
+            costs=Costs(pte=10_000),
+        )
+        engine = Reclaim(setup, Rules()).run(1)
+        assert engine.oom and len(engine.samples) == engine.now // SECOND == processes // 10
+        steps.append(engine.steps)
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.deep
+@few(max_examples=2_000)
+@given(strolling_cases())
+def test_deep_walks_that_take_seconds_agree_page_for_page(case):
+    compare(case)
 
 
 @pytest.mark.deep

@@ -588,27 +588,27 @@ class Reclaim:
     def _stroll(self, turns: int) -> int:
         """One more than the turns that a walk takes in whole seconds at once; 0 when it cannot.
 
-        At a second all ptes have just become young again. When they are the hot ones, the walk makes old what it
-        meets, changes no page, and finds everything young again at the next second: only its place moves on.
+        At a second all ptes have just become young again. When they are those of hot pages that are active and
+        referenced, the walk makes ptes old and changes no page, and at the next second all are young again: only
+        its place has moved on.
         """
         setup, processes, cost = self.setup, self.processes, self.setup.costs.pte
         hot, young = setup.hot, Intervals(Pte.NONE)
         young.set(0, hot, Pte.YOUNG)
         if not (self.leaps and self.still and hot and cost) or (self.rules.rotate_written and self.disk.n):
             return 0
-        if SECOND // cost + 2 > (processes.count - 1) * hot:  # it would come round to what it made old
-            return 0
         if any(group.ptes != young for group in processes.ring):
             return 0
         if not all(isinstance(page, Page) and page.busy for _, _, page in self.pages.runs(0, hot)):
             return 0
-        left = turns * hot - processes.address - 1
+        begun = min(processes.address, hot)  # behind the hot pages nothing is mapped
+        left = turns * hot - begun - 1
         seconds = (self.now + left * cost - self.next_second) // SECOND
         if seconds < 0:
             return 0
         n = -(-(self.next_second + seconds * SECOND - self.now) // cost)
         self.from_here = tuple(self.count.values())
-        turned, address = divmod(processes.address + n - 1, hot)
+        turned, address = divmod(begun + n - 1, hot)
         processes.stroll(turned, address + 1)
         self.count["ptes"] += n
         self.steps += 1
@@ -785,31 +785,42 @@ class Reclaim:
     def places(self, where: Where) -> Iterator[tuple[int, Page, int]]:
         """A list from tail to head as (pages, their state, processes that map them).
 
-        The repetitions of a stripe are told in at most eight groups, and in fewer where these would be less than
-        1/40 of the list; each has its parts in proportion. That is close enough for a picture, and no dearer for
-        a long list than for a short one.
+        Close enough for a picture, and no dearer for a long list than for a short one: runs of less than 1/500 of
+        the list are told as part of what follows them, and the repetitions of a stripe in at most eight groups, in
+        fewer where these would be less than 1/40 of the list; each has its parts in proportion.
         """
         queues = [self.queues[name] for name in (INACTIVE if where is Where.INACTIVE else (ACTIVE,))]
-        grain = 1 + sum(len(queue) for queue in queues) // 40
-        for queue in queues:
-            for item in queue.items:
-                if isinstance(item, Run):
-                    first, behind = item.first, item.first + item.count
-                    while first < behind:
-                        end, page, mapcount = self._stretch(first)
-                        yield min(end, behind) - first, page, mapcount
-                        first = end
-                    continue
-                groups = max(1, min(8, item.times, item.pages // grain))
-                known, done = [self._stretch(s.first) for s in item.segments], 0
-                for g in range(1, groups + 1):
-                    n = item.times * g // groups - done
-                    for i, (first, count, stride) in enumerate(item.segments):
-                        first += done * stride
-                        if first >= known[i][0]:
-                            known[i] = self._stretch(first)
-                        yield n * count, known[i][1], known[i][2]
-                    done += n
+        items = [item for queue in queues for item in queue.items]
+        whole, owed = sum(len(queue) for queue in queues), 0
+        for item in items:
+            pages = item.count if isinstance(item, Run) else item.pages
+            if owed + pages < whole // 500 and item is not items[-1]:
+                owed += pages
+                continue
+            for n, page, mapcount in (
+                self._of_run(item) if isinstance(item, Run) else self._of_stripe(item, 1 + whole // 40)
+            ):
+                yield n + owed, page, mapcount
+                owed = 0
+
+    def _of_run(self, run: Run) -> Iterator[tuple[int, Page, int]]:
+        first, behind = run.first, run.first + run.count
+        while first < behind:
+            end, page, mapcount = self._stretch(first)
+            yield min(end, behind) - first, page, mapcount
+            first = end
+
+    def _of_stripe(self, stripe: Stripe, grain: int) -> Iterator[tuple[int, Page, int]]:
+        groups = max(1, min(8, stripe.times, stripe.pages // grain))
+        known, done = [self._stretch(s.first) for s in stripe.segments], 0
+        for g in range(1, groups + 1):
+            n = stripe.times * g // groups - done
+            for i, (first, count, stride) in enumerate(stripe.segments):
+                first += done * stride
+                if first >= known[i][0]:
+                    known[i] = self._stretch(first)
+                yield n * count, known[i][1], known[i][2]
+            done += n
 
     def _stretch(self, first: int) -> tuple[int, Page, int]:
         """The first id behind `first` that differs, the state of page `first`, and how many processes map it."""
