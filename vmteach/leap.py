@@ -144,6 +144,12 @@ class Leap:
             for name in (*INACTIVE, ACTIVE)
         }
 
+    @cached_property
+    def put(self) -> dict[str, list[Segment]]:
+        """What is put on each queue."""
+        names = (*INACTIVE, ACTIVE)
+        return {name: _segments(line for line in self.visits if line[0].target == name) for name in names}
+
     @property
     def told(self) -> bool:
         """Whether it is known what happens when in the cycle."""
@@ -260,7 +266,7 @@ class Leap:
         return low
 
     def take(self, k: int) -> None:
-        """Take `k` cycles at once, and move the history on by as much."""
+        """Take `k` cycles at once. After the last, `settle`."""
         model = self.model
         for name, queue in model.queues.items():
             taken, repeats = self.taken[name]
@@ -270,8 +276,7 @@ class Leap:
                 else:
                     queue.take(k * repeats * taken[0].count)
         for name, queue in model.queues.items():
-            put = _segments(line for line in self.visits if line[0].target == name)
-            queue.put_stripe([s.shifted(self.gone + 1) for s in put], k)
+            queue.put_stripe([s.shifted(self.gone + 1) for s in self.put[name]], k)
         for visit, by in self.changes:
             if visit.page is not visit.after and visit.source != ROTATED:
                 self._change(visit, by, k)
@@ -291,12 +296,15 @@ class Leap:
             model.complete(k * self.submitted)
         model.steps += 1
         self.gone += k
+
+    def settle(self) -> None:
+        """Move the history on by as many cycles as were taken."""
         for i in range(-2 * self.cycle, 0):
-            request, moved = model.history[i], self.shifts[i % self.cycle]
-            model.history[i] = Request(
-                [shifted(line, by, k) for line, by in zip(request.log, moved)],
+            request, moved = self.model.history[i], self.shifts[i % self.cycle]
+            self.model.history[i] = Request(
+                [shifted(line, by, self.gone) for line, by in zip(request.log, moved)],
                 request.delta,
-                tuple(Run(first + k * self.submitted, count) for first, count in request.rotated),
+                tuple(Run(first + self.gone * self.submitted, count) for first, count in request.rotated),
                 request.base,
                 request.diary,
             )
@@ -327,7 +335,7 @@ class Leap:
 
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` cycles is free again, but for as many as there were before."""
-        model, gone, rotated = self.model, freed.after, self.model.history[-1].rotated
+        model, gone, rotated = self.model, freed.after, list(self.model.queues[ROTATED].runs())
         for run in rotated:
             model._set(*run, gone)
         left = k * self.submitted

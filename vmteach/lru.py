@@ -869,6 +869,7 @@ class Reclaim:
                     self.observe(self)  # type: ignore[misc]  # without it the next look is never
                     look = self.look_from(look + 1)
                 n = min(k, max(1, leap.before(look)))
+        leap.settle()
 
     def _shifts(self, cycle: int) -> list[list[Shift]] | None:
         """How far each line of the last `cycle` requests moved on since a cycle before; None if unlike."""
