@@ -6,10 +6,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab handouts editions test test-deep bench lint lock new-patch clean
+.PHONY: help lab handouts editions test test-deep test-oldest test-newest bench lint lock new-patch clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 
 lab:  ## open JupyterLab on the course (LABFLAGS="--no-browser --port=8899" for options)
 	$(BOOTSTRAP) lab $(LABFLAGS)
@@ -26,6 +26,12 @@ test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
 test-deep:  ## pass all tests, the long random ones too
 	$(BOOTSTRAP) test -m "" $(TESTFLAGS)
 
+test-oldest:  ## pass the tests with the oldest packages that pyproject.toml allows, in an environment of their own
+	@"$(PYTHON)" scripts/bounds.py oldest $(TESTFLAGS)
+
+test-newest:  ## the same with the newest packages
+	@"$(PYTHON)" scripts/bounds.py newest $(TESTFLAGS)
+
 bench:  ## print the speed ratios with their gates and goals (BENCHFLAGS="--long" for the long ones)
 	$(BOOTSTRAP) bench $(BENCHFLAGS)
 
@@ -39,5 +45,5 @@ new-patch:  ## begin a chapter: copy the plainest one (NAME=my_patch)
 	@"$(PYTHON)" scripts/new_patch.py "$(NAME)"
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf .venv .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build handouts editions
+	rm -rf .venv .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build handouts editions
 	find . -name __pycache__ -prune -exec rm -rf {} +
