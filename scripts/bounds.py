@@ -1,4 +1,4 @@
-"""Pass the tests at the bounds of pyproject.toml: with the oldest versions that it allows, or with the newest there are.
+"""Pass the tests at the bounds of pyproject.toml: with the oldest versions that it allows, or the newest there are.
 
     python scripts/bounds.py oldest [pytest options]
     python scripts/bounds.py newest [pytest options]
