@@ -184,21 +184,31 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_trace_ends_in_an_error_where_it_is_read_and_stays_there(home, how):
-    """No number is made of half a trace; the cells that need none of it are not touched."""
-    file = home / "data" / "vmstat_storm.csv"
-    file.write_bytes(DAMAGE[how](file.read_bytes()))
-    name = "08_shm_big_iron"
+@pytest.mark.parametrize(
+    ("name", "file", "table"),
+    [
+        ("00_start_here", "changelog", "changelog"),
+        ("04_extraversion", "changelog", "log"),
+        ("08_shm_big_iron", "vmstat_storm", "trace"),
+    ],
+    ids=["00", "04", "08"],
+)
+def test_a_damaged_table_ends_in_an_error_where_it_is_read_and_stays_there(home, how, name, file, table):
+    """No number is made of half a table; the cells that need none of it are not touched."""
+    path = home / "data" / f"{file}.csv"
+    path.write_bytes(DAMAGE[how](path.read_bytes()))
     with room(home, name) as chapter:
         sources = {i: chapter.cells[i].source for i in chapter.code()}
         first = next(iter(sources))
-        needing = [i for i, source in sources.items() if "trace" in names_read(source)]
-        assert len(needing) >= 5
+        needing = [i for i, source in sources.items() if table in names_read(source)]
+        assert needing
         assert chapter.run(first) is None
         errors = {i: chapter.run(i) for i in needing}
-        assert errors[needing[0]] is not None
-        assert [i for i, error in errors.items() if error and error.ename == "DeadKernelError"] == []
-        assert chapter.run(next(i for i, source in sources.items() if "explore(" in source)) is None
+        assert errors[needing[0]].ename == "DamagedTable"
+        assert f"../data/{file}.csv is damaged" in errors[needing[0]].evalue
+        assert {error.ename for error in errors.values() if error} <= {"DamagedTable", "NameError"}
+        explorers = [i for i, source in sources.items() if "explore(" in source]
+        assert all(chapter.run(i) is None for i in explorers)
 
 
 READER = """

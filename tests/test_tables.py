@@ -1,0 +1,75 @@
+"""The course's tables: read as they are, or refused by the file's name."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmteach.tables import SHAPES, DamagedTable, read_table
+
+DATA = Path(__file__).parent.parent / "data"
+WHOLE = {name: (DATA / name).read_bytes() for name in SHAPES}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_whole_table_is_read_as_it_is_written(name):
+    table = read_table(DATA / name)
+    with (DATA / name).open(encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert table.astype(str).to_dict("records") == written
+    numbers = [column.strip("*") for column in SHAPES[name].columns.split() if column.endswith("*")]
+    assert all(table[column].dtype.kind == "i" for column in numbers)
+
+
+def test_every_table_has_a_shape():
+    assert sorted(path.name for path in DATA.glob("*.csv")) == sorted(SHAPES)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@settings(deadline=None, max_examples=60)
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_a_table_that_is_cut_anywhere_is_refused(tmp_path_factory, name, share):
+    """Whatever is left: never fewer rows, never half a word."""
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_bytes(WHOLE[name][: int(share * len(WHOLE[name]))])
+    with pytest.raises(DamagedTable, match=f"{name} is damaged: .* git checkout"):
+        read_table(file)
+
+
+DAMAGE = {
+    "empty": (lambda text: b"", "it is empty"),
+    "not text": (lambda text: b"\xff\xfe" + text, "byte 0 is not text"),
+    "another table": (lambda text: b"a,b\n1,2\n", "its columns must be r, b, swpd, .*; they are a, b"),
+    "a row less": (lambda text: text[: text[:-1].rindex(b"\n") + 1], "it must have 32 rows, it has 31"),
+    "a row twice": (lambda text: text + text[text[:-1].rindex(b"\n") + 1 :], "it must have 32 rows, it has 33"),
+    "a field less": (lambda text: text.replace(b",76,0,0\n", b",76,0\n"), "line 2 must have 16 fields, it has 15"),
+    "a word": (lambda text: text.replace(b"33,1,35156", b"33,1,many"), "line 2, swpd: 'many' is not a whole number"),
+    "no number": (lambda text: text.replace(b"33,1,35156", b"33,1,"), "line 2, swpd: '' is not a whole number"),
+    "half a quote": (lambda text: text.replace(b"33,1", b'"33,1'), "its quotes do not match"),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_what_is_wrong_is_named(tmp_path, how):
+    damage, message = DAMAGE[how]
+    file = tmp_path / "vmstat_storm.csv"
+    file.write_bytes(damage(WHOLE[file.name]))
+    with pytest.raises(DamagedTable, match=message) as error:
+        read_table(file)
+    assert str(error.value).startswith(f"{file} is damaged")
+
+
+def test_a_text_that_is_gone_is_named(tmp_path):
+    file = tmp_path / "changelog.csv"
+    file.write_bytes(WHOLE[file.name].replace(b"blkdev_eof,", b",", 1))
+    with pytest.raises(DamagedTable, match="line 2, stem: nothing is there"):
+        read_table(file)
+
+
+def test_a_missing_table_and_an_unknown_one_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"claims\.csv"):
+        read_table(tmp_path / "claims.csv")
+    with pytest.raises(ValueError, match="a table's name must be one of changelog"):
+        read_table(tmp_path / "other.csv")

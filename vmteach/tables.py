@@ -1,0 +1,87 @@
+"""The course's own tables, whole or not at all: a file that was cut or changed by hand says so where it is read.
+
+source      data/README.md says what each column is
+left out    a wrong word or number in the right place: nothing in a file can tell
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vmteach.run import one_of
+
+
+class Shape(NamedTuple):
+    """What a table must look like: `*` marks a column of whole numbers, `?` one whose fields may be empty."""
+
+    rows: int
+    columns: str
+
+    @property
+    def names(self) -> list[str]:
+        return self.columns.replace("*", "").replace("?", "").split()
+
+
+SHAPES = {
+    "changelog.csv": Shape(14, "release patch prefix topic serial stem says?"),
+    "vmstat_storm.csv": Shape(32, "r* b* swpd* free* buff* cache* si* so* bi* bo* in* cs* us* sy* id* wa*"),
+    "claims.csv": Shape(24, "id claim value? unit? low? high? tolerance kind source"),
+    "machines.csv": Shape(10, "name ram* cpus* word* page* stack* swap* swap_rate* disk_rate* source"),
+}
+
+
+class DamagedTable(ValueError):
+    """A table that is not as it was handed out."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} is damaged: {what}. Get the file again, for example with: git checkout {path}")
+
+
+def read_table(path: str | Path) -> Any:
+    """A table of data/ as a pandas.DataFrame: whole numbers as such, all else as text.
+
+    `path` ends with the table's name. DamagedTable names the file, the line and the mending; a file that is not
+    there is a FileNotFoundError.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    one_of("a table's name", path.name, tuple(SHAPES))
+    header, *rows = _lines(path)
+    return pd.DataFrame(rows, columns=header)
+
+
+def _lines(path: Path) -> list[list[Any]]:
+    """The header and the rows, checked against the table's shape."""
+    shape = SHAPES[path.name]
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = list(csv.reader(io.StringIO(text), strict=True))
+    except UnicodeDecodeError as error:
+        raise DamagedTable(path, f"byte {error.start} is not text") from None
+    except csv.Error as error:
+        raise DamagedTable(path, f"its quotes do not match ({error})") from None
+    if not text.endswith("\n"):
+        raise DamagedTable(path, "its last line has no end" if text else "it is empty")
+    header, *rows = lines
+    if header != shape.names:
+        raise DamagedTable(path, f"its columns must be {', '.join(shape.names)}; they are {', '.join(header)}")
+    if len(rows) != shape.rows:
+        raise DamagedTable(path, f"it must have {shape.rows} rows, it has {len(rows)}")
+    return [header, *(_row(path, line, row, shape) for line, row in enumerate(rows, 2))]
+
+
+def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
+    """The values of one line."""
+    columns = shape.columns.split()
+    if len(row) != len(columns):
+        raise DamagedTable(path, f"line {line} must have {len(columns)} fields, it has {len(row)}")
+    values: list[Any] = []
+    for name, value in zip(columns, row):
+        if name.endswith("*") and not value.removeprefix("-").isdecimal():
+            raise DamagedTable(path, f"line {line}, {name[:-1]}: {value!r} is not a whole number")
+        if not value and not name.endswith("?"):
+            raise DamagedTable(path, f"line {line}, {name}: nothing is there")
+        values.append(int(value) if name.endswith("*") else value)
+    return values
