@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,6 +36,18 @@ DONE = f"""() => {{ {CELLS}
     || ({ERRORS})().length > 0 }}"""
 
 
+SOURCES = """() => { const cells = window.jupyterapp.shell.currentWidget.content.model.cells; const all = [];
+  for (let i = 0; i < cells.length; i++) all.push(cells.get(i).sharedModel.getSource());
+  return all }"""
+COUNT = "(i) => window.jupyterapp.shell.currentWidget.content.model.cells.get(i).executionCount"
+RUN = """([i, source]) => { const { content } = window.jupyterapp.shell.currentWidget;
+  if (source !== null) content.model.cells.get(i).sharedModel.setSource(source);
+  content.activeCellIndex = i; content.deselectAll();
+  window.jupyterapp.commands.execute('notebook:run-cell'); }"""
+RAN = """([i, before]) => { const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(i);
+  return cell.executionCount !== null && cell.executionCount !== before && cell.executionState !== 'running' }"""
+
+
 class Lab(NamedTuple):
     """Where it listens, and the folder that it serves."""
 
@@ -49,19 +62,34 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def jupyterlab(scratch: Path) -> Iterator[Lab]:
-    """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id."""
+def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
+    """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id.
+
+    It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. With `whole` all cells
+    of a notebook are in the page, not only those in view.
+    """
+    for name in ("notebooks", "data"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, scratch / "course" / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     folders = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
     for name in folders:
         (scratch / name).mkdir(parents=True)
     notices = scratch / "SETTINGS" / "@jupyterlab" / "apputils-extension"
     notices.mkdir(parents=True)
     (notices / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    if whole:
+        cells = scratch / "SETTINGS" / "@jupyterlab" / "notebook-extension"
+        cells.mkdir(parents=True)
+        (cells / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--allow-root", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={ROOT / 'notebooks'}"]
+    command += [
+        "--allow-root",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={scratch / 'course' / 'notebooks'}",
+    ]
     command += ["--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection"]
     command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
@@ -120,6 +148,20 @@ class Visit:
         """Run every cell and wait for the last."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         self.page.wait_for_function(DONE, timeout=180_000)
+
+    def cells(self) -> list[str]:
+        """The sources of all cells."""
+        return list(self.page.evaluate(SOURCES))
+
+    def run(self, index: int, source: str | None = None) -> None:
+        """Run one cell, with another text if one is given, and wait until it has run."""
+        before = self.page.evaluate(COUNT, index)
+        self.page.evaluate(RUN, [index, source])
+        self.page.wait_for_function(RAN, arg=[index, before], timeout=60_000)
+
+    def cell(self, index: int) -> Any:
+        """The cell's place in the page."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
     def errors(self) -> list[str]:
         """The errors that cells gave."""

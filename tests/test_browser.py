@@ -1,22 +1,44 @@
 """The chapters in a real browser: run, and every control moved."""
 
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from lab import Visit, jupyterlab
 
+from vmteach import exercises
+
 pytestmark = pytest.mark.browser
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 SHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 CHAPTERS = [path.name for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
+TASK = 'exercise("{}", "{}")'
 EXPLORED = [name for name in CHAPTERS if "explore(" in (NOTEBOOKS / name).read_text()]
 
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp("lab")) as running:
+    with jupyterlab(tmp_path_factory.mktemp("lab"), whole=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_saved_in_the_checkout():
+    before = {path.name: path.read_bytes() for path in NOTEBOOKS.glob("*.ipynb")}
+    yield
+    assert {path.name: path.read_bytes() for path in NOTEBOOKS.glob("*.ipynb")} == before
+
+
+@pytest.fixture(scope="module", params=EXPLORED)
+def chapter(request, browser, lab):
+    """A chapter, run from top to bottom; the tests of one chapter share its page."""
+    visit = Visit(browser, lab)
+    visit.name = request.param[:-6]
+    visit.open(request.param)
+    visit.run_all()
+    yield visit
+    visit.close()
 
 
 @pytest.fixture
@@ -24,6 +46,12 @@ def visit(browser, lab):
     visit = Visit(browser, lab)
     yield visit
     visit.close()
+
+
+def shots() -> Path:
+    """The folder of the screenshots, which are kept as build products."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    return SHOTS
 
 
 def picture(face) -> str:
@@ -91,27 +119,101 @@ def _settle(face) -> None:
     raise AssertionError("the explorer was busy for 8 s")
 
 
-@pytest.mark.parametrize("notebook", EXPLORED)
-def test_chapter_runs_and_its_controls_are_alive(visit, notebook):
-    visit.open(notebook)
-    visit.run_all()
-    assert visit.errors() == []
-    face = visit.explorer()
+def test_every_cell_runs(chapter):
+    assert chapter.errors() == []
+
+
+def test_every_control_is_alive(chapter):
+    face = chapter.explorer()
     _settle(face)
     for control in face.locator('input[type="range"]').all():
         declared_dead = control.get_attribute("aria-describedby") is not None
         assert move(face, control) or declared_dead, control.get_attribute("data-field")
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    face.screenshot(path=SHOTS / f"{notebook[:-6]}.png")
+    face.screenshot(path=shots() / f"{chapter.name}.png")
     first = face.locator('input[type="range"]').first
     box = first.bounding_box()
-    visit.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    chapter.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
     _settle(face)
     assert first.input_value() == "0"
     face.locator("button", has_text="Reset").click()
     _settle(face)
-    assert visit.strangers == []
-    assert visit.complaints == []
+
+
+def test_a_prediction_is_kept(chapter):
+    """Nothing at first; then the first number or choice that will do, by keyboard."""
+    widget = chapter.page.locator('.vml[aria-label="Prediction"]').first
+    keys, said = chapter.page.keyboard, widget.locator(".vml-said")
+    number = widget.locator("input[type=number]")
+    if number.count():
+        number.focus()
+        keys.press("Control+a")
+        keys.press("Delete")
+        keys.press("Enter")
+        said.get_by_text("Write a number").wait_for()
+        keys.type(number.get_attribute("min") or "1")
+    else:
+        widget.locator("input[type=radio]").first.focus()
+        keys.press("Space")
+    keys.press("Enter")
+    said.get_by_text("Kept: ").wait_for()
+
+
+def test_an_exercise_from_wrong_to_right(chapter):
+    """A wrong answer of the bank is told its mistake, hints and the solution unfold, and a right one is right."""
+    stem, cells = chapter.name[3:], chapter.cells()
+    task, begin = next(
+        (t, i) for t in exercises.chapter(stem).EXERCISES for i in [cells.index(TASK.format(stem, t.name))]
+    )
+    check = next(i for i, source in enumerate(cells) if source.startswith(f"{TASK.format(stem, task.name)}.check("))
+    bank = import_module(f"bank.{stem}").BANK[task.name]
+    (wrong, told), (right, _) = bank.wrong[0], bank.right[0]
+
+    verdict = chapter.cell(check).locator(".vmteach-card[role=status]")
+    chapter.run(check - 1, wrong)
+    chapter.run(check)
+    verdict.get_by_text("Not yet.").wait_for()
+    assert told.replace("`", "") in verdict.inner_text()
+
+    card = chapter.cell(begin).locator(".vmteach-card")
+    for fold in card.locator("details").all():
+        fold.locator("> summary").focus()
+        chapter.page.keyboard.press("Enter")
+    assert card.locator("details[open] > summary").all_inner_texts()[0].startswith("Hint 1")
+    assert card.get_by_text("Solution", exact=True).is_visible() and card.get_by_text("Why.").first.is_visible()
+    card.screenshot(path=shots() / f"{chapter.name}_exercise.png")
+
+    chapter.run(check - 1, right)
+    chapter.run(check)
+    verdict.get_by_text("Right.").wait_for()
+
+
+def test_a_question_is_answered(chapter):
+    widget = chapter.page.locator('.vml[aria-label="Recall"]').first
+    question = widget.locator("form").first
+    said = widget.locator(".vml-said").first
+    answers = set()
+    for option in question.locator("input[type=radio]").all():
+        option.focus()
+        chapter.page.keyboard.press("Space")
+        chapter.page.keyboard.press("Enter")
+        answers.add(said.get_attribute("data-outcome"))
+        assert said.inner_text()
+    assert answers == {"right", "not yet"}
+
+
+def test_every_output_is_accessible(chapter):
+    """axe-core over all outputs of the chapter: nothing serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    outputs = chapter.page.locator(".jp-Notebook .jp-OutputArea-output").count()
+    assert outputs >= len([source for source in chapter.cells() if "draw(" in source or "explore(" in source])
+    found = axe.run(chapter.page, context=".jp-Notebook .jp-OutputArea-output").response["violations"]
+    assert [
+        (v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")
+    ] == []
+
+
+def test_nothing_was_asked_elsewhere_and_nothing_complained(chapter):
+    assert (chapter.strangers, chapter.complaints) == ([], [])
 
 
 @pytest.mark.parametrize("notebook", [name for name in CHAPTERS if name not in EXPLORED])
@@ -131,13 +233,3 @@ def test_letters_do_not_reach_the_notebook(visit):
     face.locator('input[type="range"]').first.focus()
     visit.page.keyboard.type("bddrm")
     assert visit.page.evaluate(count) == cells
-
-
-def test_outputs_are_accessible(visit):
-    """axe-core over the outputs: nothing serious or critical in the explorer and the pictures."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    visit.open("08_shm_big_iron.ipynb")
-    visit.run_all()
-    visit.explorer()
-    found = axe.run(visit.page, context=".jp-Notebook .vmt").response["violations"]
-    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
