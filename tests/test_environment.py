@@ -39,9 +39,11 @@ BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
 
 def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
     parts = yaml.safe_load(text("environment.yml"))["dependencies"]
-    conda = [Requirement(part) for part in parts if isinstance(part, str) and part != "pip"]
-    python = conda.pop([r.name for r in conda].index("python"))
-    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+    first, *others = (part for part in parts if isinstance(part, str) and part != "pip")
+    python = re.fullmatch(r"python=(3\.\d+)", first)
+    assert python and python[1] in SpecifierSet(PROJECT["requires-python"])
+    assert any(known.startswith(f"{python[1]}.") for known in PYTHONS)
+    conda = [Requirement(part) for part in others]
     assert {r.name: r.specifier for r in conda} == {r.name: r.specifier for r in DIRECT}
 
 
@@ -50,6 +52,19 @@ def test_environment_yml_installs_the_project_itself_with_pip():
     assert page["name"] == PROJECT["name"]
     assert page["channels"] == ["conda-forge"]
     assert page["dependencies"][-2:] == ["pip", {"pip": ["-e ."]}]
+
+
+def test_repo2docker_reads_environment_yml_and_its_python(monkeypatch, tmp_path):
+    """With its own parser, where that is installed: pip install jupyter-repo2docker."""
+    buildpacks = pytest.importorskip("repo2docker.buildpacks", reason="pip install jupyter-repo2docker to check this")
+    monkeypatch.chdir(ROOT)
+    others = ("LegacyBinderDocker", "Docker", "JuliaProjectToml", "JuliaRequire", "Nix", "R")  # it asks these before
+    for name in others:
+        assert not getattr(buildpacks, f"{name}BuildPack")("buildpack-deps:jammy").detect(), name
+    conda = buildpacks.CondaBuildPack("buildpack-deps:jammy")
+    assert conda.detect()
+    assert f"python={conda.python_version}" in text("environment.yml")
+    assert ["environment.yml" in script for _, script in conda.get_assemble_scripts()] == [True]
 
 
 def test_direct_dependencies_have_a_lower_bound_and_no_other():
