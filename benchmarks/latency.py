@@ -1,6 +1,6 @@
 """From a key press to the changed picture, in Chromium over a live JupyterLab: medians and 95th percentiles.
 
-    python benchmarks/latency.py [chapter ...]
+    python benchmarks/latency.py [--write] [chapter ...]
 
 A key is pressed on each control that matters, up to its last stop and back. The clock runs from the control's `input`
 event to the first frame after the new picture is in the page. Absolute times are for people: the tests assert none.
@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from conftest import CHROMIUM_OPTIONS, chromium_program
 from lab import Visit, jupyterlab
+from page import put, table
 
 CLOCK = """(face) => { window.spent = []; let began = 0;
   face.addEventListener('input', () => { began = performance.now(); }, true);
@@ -47,18 +48,31 @@ def measure(visit: Visit, notebook: str) -> dict[str, list[float]]:
     return times
 
 
-def main(names: list[str]) -> None:
+def high(spent: list[float]) -> float:
+    """The 95th percentile."""
+    return sorted(spent)[min(len(spent) - 1, round(0.95 * len(spent)))]
+
+
+def main(options: list[str]) -> None:
+    names = [option for option in options if option != "--write"]
     notebooks = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if "explore(" in path.read_text()]
     chosen = [name for name in notebooks if not names or any(part in name for part in names)]
+    rows = []
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_program(), args=list(CHROMIUM_OPTIONS))
         print(f"{'chapter':24}{'control':24}{'presses':>8}{'median':>9}{'p95':>9}  ms")
         for name in chosen:
             visit = Visit(browser, lab)
-            for field, spent in measure(visit, name).items():
-                high = sorted(spent)[min(len(spent) - 1, round(0.95 * len(spent)))]
-                print(f"{name[:-6]:24}{field:24}{len(spent):8}{median(spent):9.0f}{high:9.0f}", flush=True)
+            times = measure(visit, name)
             visit.close()
+            for field, spent in times.items():
+                print(f"{name[:-6]:24}{field:24}{len(spent):8}{median(spent):9.0f}{high(spent):9.0f}", flush=True)
+            every = [ms for spent in times.values() for ms in spent]
+            worst = max(times, key=lambda field: high(times[field]))
+            worst_told = f"{worst} {high(times[worst]):.0f}"
+            rows.append([name[:-6], str(len(every)), f"{median(every):.0f}", f"{high(every):.0f}", worst_told])
+    if "--write" in options:
+        put("latency", table(["chapter", "presses", "median, ms", "p95, ms", "slowest control, its p95"], rows))
 
 
 if __name__ == "__main__":
