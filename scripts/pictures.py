@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import readme
 from PIL import Image, ImageDraw, ImageFont
 
@@ -42,23 +43,23 @@ class Shot(NamedTuple):
     cell: str
     words: str
     stays: int = 2000
-    state: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    state: dict[str, Any] = {}
 
 
 STORM = ("shm_big_iron", "vary-1")
 SHOTS = (
-    Shot(*STORM, "Copying a file on 32 GB, three quarters of them shared", 2600),
+    Shot(*STORM, "Copying a file; 32 GB, three quarters of it shared", 2800),
     Shot(*STORM, "Vary the machine: 16 GB", 1600, {"machine": "16 GB"}),
     Shot(*STORM, "Vary the machine: 4 GB", 1600, {"machine": "4 GB"}),
-    Shot(*STORM, "Vary vm_cache_scan_ratio: 1", 2200, {"vm_cache_scan_ratio": 1}),
+    Shot(*STORM, "Vary vm_cache_scan_ratio: search the whole list", 2200, {"vm_cache_scan_ratio": 1}),
     Shot(*STORM, "Less shared memory: here the patch writes more", 2200, {"shm_percent": 40}),
-    Shot(*STORM, "What if: 2.6's answer", 2200, {"policies": ["before", "what if: rotation as in 2.6"]}),
-    Shot("shm_big_iron", "real-twin", "The judge: a real trace", 2600),
-    Shot("scsi_deadlock", "vary-1", "Every order of steps; one that hangs", 2600),
-    Shot("mremap", "vary-1", "A call that breaks the address space", 2600, {"call": "cut and move"}),
-    Shot("csum_trail", "vary-1", "Loads at the end of a page", 2600),
-    Shot("shm_big_iron", "predict-1", "First of all: your prediction", 2000),
-    Shot("shm_big_iron", "run-1", "Your prediction, drawn in", 2600),
+    Shot(*STORM, "What if: the answer that 2.6 gave", 2200, {"policies": ["before", "what if: rotation as in 2.6"]}),
+    Shot("shm_big_iron", "real-twin", "A real trace judges the model", 2600),
+    Shot("scsi_deadlock", "vary-1", "All orders of the steps: does one hang?", 2600),
+    Shot("mremap", "vary-1", "A call that leaves pages in no mapping", 2600, {"call": "cut and move"}),
+    Shot("csum_trail", "vary-1", "Which bytes a checksum loads", 2600),
+    Shot("shm_big_iron", "predict-1", "Every chapter asks for a prediction", 2000),
+    Shot("shm_big_iron", "run-1", "The prediction, drawn in", 2600),
 )
 GUESS = "60"  # what a reader may well type
 
@@ -99,7 +100,8 @@ def shoot(scratch: Path) -> Iterator[tuple[Shot, Image.Image, dict[str, Any]]]:
             elif shot.cell == "predict-1":
                 yield shot, predicted(visit.page, cell), {}
             else:
-                yield shot, picture(cell.locator("figure.vmteach-drawing").screenshot()), {}
+                drawn = cell.locator("figure.vmteach-drawing")
+                yield shot, picture(drawn.screenshot()), {"finding": drawn.locator("figcaption").inner_text()}
         visit.close()
         chromium.close()
 
@@ -125,16 +127,17 @@ def explored(visit: Any, shot: Shot) -> tuple[Image.Image, dict[str, Any]]:
     stops = {control.field: control.stops for control in patch.CONTROLS}
     for field, stop in shot.state.items():
         if field == "policies":
-            for box in face.locator("[data-policy]").all():
-                box.set_checked(box.get_attribute("data-policy") in stop)
+            boxes = [(box.get_attribute("data-policy") in stop, box) for box in face.locator("[data-policy]").all()]
+            for wanted, box in sorted(boxes, key=lambda pair: not pair[0]):  # checked first: one must stay
+                box.set_checked(wanted)
             continue
         control = face.locator(f'[data-field="{field}"]')
         for key in ("Home", *["ArrowRight"] * stops[field].index(stop)):
             control.press(key)
     visit.page.wait_for_timeout(300)
     visit.page.wait_for_function("() => !document.querySelector('.vmt-busy')")
-    boxes = face.locator("[data-policy]").all()
-    state = {**shot.state, "policies": [box.get_attribute("data-policy") for box in boxes if box.is_checked()]}
+    labels = [box.get_attribute("data-policy") for box in face.locator("[data-policy]:checked").all()]
+    state = {**shot.state, "policies": labels}
     said = {"state": state, "finding": face.locator(".vmt-finding").inner_text()}
     if said["finding"] != finding(shot.stem, state):
         raise SystemExit(f"{shot}: the page says {said}, the model {finding(shot.stem, state)!r}")
@@ -159,6 +162,7 @@ def predicted(page: Any, cell: Any) -> Image.Image:
     face.locator("button").click()
     face.get_by_text("Kept: ").wait_for()
     top = found(page, "predict").locator(".jp-RenderedMarkdown").bounding_box()
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }")  # takes its buttons
     last = face.bounding_box()
     height = last["y"] + last["height"] - top["y"]
     return picture(page.screenshot(clip={**last, "y": top["y"], "height": height}))
@@ -178,7 +182,7 @@ def framed(shot: Shot, image: Image.Image, height: int, place: int) -> Image.Ima
     fonts = Path(get_data_path()) / "fonts" / "ttf"
     bold, plain = (ImageFont.truetype(str(fonts / f"{name}.ttf"), 16) for name in ("DejaVuSans-Bold", "DejaVuSans"))
     frame = Image.new("RGB", (WIDTH, BAND + height), "white")
-    frame.paste(image.crop((0, 0, min(image.width, WIDTH - 2 * MARGIN), height)), (MARGIN, BAND))
+    frame.paste(image.crop((0, 0, min(image.width, WIDTH - 2 * MARGIN), image.height)), (MARGIN, BAND))
     pen = ImageDraw.Draw(frame)
     pen.rectangle((0, 0, WIDTH, BAND - 9), fill=GROUND)
     pen.rectangle((0, 0, 4, BAND - 9), fill=RULE)
@@ -198,12 +202,42 @@ def together(frames: list[Image.Image]) -> Image.Image:
     return strip
 
 
+def unique(image: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The colours of an image, where each pixel's colour is among them, and how many pixels have it."""
+    codes = np.asarray(image, dtype=np.int64) @ (1 << 16, 1 << 8, 1)
+    found, places, counts = np.unique(codes.ravel(), return_inverse=True, return_counts=True)
+    return np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1), places, counts
+
+
+def palette(image: Image.Image) -> np.ndarray:
+    """The most frequent colour, then always the one whose pixels are farthest from what there is, all together.
+
+    Pillow's own ways to choose mix white with what is nearly white, and the paper comes out grey.
+    """
+    colours, _, counts = unique(image)
+    chosen = [colours[counts.argmax()]]
+    away = ((colours - chosen[0]) ** 2).sum(axis=1)
+    while len(chosen) < COLOURS and away.any():
+        chosen.append(colours[(away * counts).argmax()])
+        away = np.minimum(away, ((colours - chosen[-1]) ** 2).sum(axis=1))
+    return np.array(chosen)
+
+
+def indexed(image: Image.Image, colours: np.ndarray) -> Image.Image:
+    """The image in these colours, each pixel in the nearest."""
+    own, places, _ = unique(image)
+    nearest = ((own[:, None] - colours[None]) ** 2).sum(axis=2).argmin(axis=1).astype(np.uint8)
+    drawn = Image.fromarray(nearest[places].reshape(image.height, image.width))
+    drawn.putpalette(colours.astype(np.uint8).tobytes())
+    return drawn
+
+
 def write(taken: list[tuple[Shot, Image.Image, dict[str, Any]]], folder: Path | None = None) -> None:
     """The three files, and each frame in `folder`."""
     height = max(image.height for _, image, _ in taken) + MARGIN
     frames = [framed(shot, image, height, place) for place, (shot, image, _) in enumerate(taken, 1)]
-    strip = together(frames).quantize(COLOURS, dither=Image.Dither.NONE)
-    first, *others = (frame.quantize(palette=strip, dither=Image.Dither.NONE) for frame in frames)
+    colours = palette(together(frames))
+    first, *others = (indexed(frame, colours) for frame in frames)
     notes = [{"stem": shot.stem, "words": shot.words, **said} for shot, _, said in taken]
     first.save(
         MOVING,
@@ -215,7 +249,7 @@ def write(taken: list[tuple[Shot, Image.Image, dict[str, Any]]], folder: Path | 
     )
     first.save(STILL, optimize=True)
     short = [framed(shot, image, image.height + MARGIN, place) for place, (shot, image, _) in enumerate(taken, 1)]
-    together(short).quantize(palette=strip, dither=Image.Dither.NONE).save(STRIP, optimize=True)
+    indexed(together(short), colours).save(STRIP, optimize=True)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         with Image.open(MOVING) as moving:

@@ -284,16 +284,24 @@ def changelog_stems() -> set[str]:
 
 @every_patch
 def test_the_chapter_is_whole(stem):
-    chapter = f"{STEMS.index(stem) + 1:02d}_{stem}.ipynb"
-    parts = (f"vmteach/figures/{stem}.py", f"tests/test_{stem}.py", f"notebooks/{chapter}")
-    assert [part for part in parts if not (ROOT / part).is_file()] == []
-    assert stem in changelog_stems()
+    parts = [f"vmteach/{folder}/{stem}.py" for folder in ("patches", "figures", "exercises")]
+    parts += [f"tests/test_{stem}.py", f"tests/bank/{stem}.py", f"notebooks/{STEMS.index(stem) + 1:02d}_{stem}.ipynb"]
+    missing = [part for part in parts if not (ROOT / part).is_file()]
+    assert not missing, f"write {', '.join(missing)}; `make new-patch NAME={stem}` copies each from blkdev_eof"
+    assert stem in changelog_stems(), (
+        f"data/changelog.csv has no line with the stem {stem}: add the announcement's, and one row in vmteach/tables.py"
+    )
 
 
-def test_nothing_has_a_name_of_its_own():
-    patches = {path.stem for path in (ROOT / "vmteach" / "patches").glob("[a-z]*.py")}
-    figures = {path.stem for path in (ROOT / "vmteach" / "figures").glob("[a-z]*.py")} - {"style", "course"}
-    chapters = {path.stem[3:] for path in (ROOT / "notebooks").glob("*.ipynb")} - {"start_here"}
-    assert patches <= set(STEMS)
-    assert figures == patches
-    assert chapters == patches
+@pytest.mark.parametrize("folder", ["vmteach/patches", "vmteach/figures", "vmteach/exercises"])
+def test_no_module_has_a_name_of_its_own(folder):
+    strangers = {path.stem for path in (ROOT / folder).glob("[a-z]*.py")} - {"style", "course", *STEMS}
+    assert not strangers, (
+        f"add {', '.join(strangers)} to STEMS in vmteach/patches/__init__.py, or delete it from {folder}"
+    )
+
+
+def test_no_notebook_has_a_name_of_its_own():
+    chapters = {f"{i:02d}_{stem}" for i, stem in enumerate(("start_here", *STEMS))}
+    strangers = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} - chapters
+    assert not strangers, f"notebooks/ has {', '.join(strangers)}: its number is its stem's place in STEMS, from 01"

@@ -10,13 +10,13 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
 def test_every_entry_has_a_chapter_in_the_order_of_the_announcement():
-    assert tuple(CHAPTERS) == STEMS
-    assert [chapter.number for chapter in CHAPTERS.values()] == list(range(1, 13))
+    wanted = "vmteach/course.py must have a row for each of STEMS (vmteach/patches/__init__.py), in their order"
+    assert tuple(CHAPTERS) == STEMS, wanted
+    assert [chapter.number for chapter in CHAPTERS.values()] == list(range(1, len(STEMS) + 1))
 
 
 def test_a_chapter_stands_behind_what_it_needs():
     depth = {chapter.stem: i for i, level in enumerate(levels()) for chapter in level}
-    assert sorted(depth) == sorted(STEMS)
     assert all(depth[need] < depth[chapter.stem] for chapter in CHAPTERS.values() for need in chapter.needs)
 
 
@@ -27,4 +27,5 @@ def test_the_graph_tells_every_need():
 
 def test_notebooks_belong_to_chapters():
     known = {chapter.notebook for chapter in CHAPTERS.values()} | {"00_start_here.ipynb"}
-    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} <= known
+    strangers = {path.name for path in NOTEBOOKS.glob("*.ipynb")} - known
+    assert not strangers, f"vmteach/course.py has no row for {', '.join(strangers)}"
