@@ -155,19 +155,33 @@ def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, s
     image.set_visible(shown is not None)
     kinds = codes(shown[1], span) if shown else np.zeros((ROWS, COLUMNS), np.uint8)
     image.show(_PALETTE[kinds])
-    areas = {state: (kinds == _INDEX[state]).sum(axis=0) for state in words}
+    coarse = kinds[::2, ::3]  # close enough to place a word
+    masks = np.array([coarse == _INDEX[state] for state in words])
+    areas, (heights, tops) = masks.sum(axis=(1, 2)), _stretches(masks)
+    names = list(words)
     placed: list[tuple[int, float]] = []
-    for state in sorted(words, key=lambda state: -int(areas[state].sum())):  # the largest area has its word first
-        wide = np.convolve(areas[state], np.ones(61) / 61, "same")
-        wide[:54] = wide[-54:] = -1  # a word must have room on either side
-        best = int(np.argmax(wide))
-        inside = np.flatnonzero(kinds[:, best] == _INDEX[state])
-        row = float(np.median(inside)) if len(inside) else 0.0
-        free = all(abs(best - column) > 85 or abs(row - other) > 12 for column, other in placed)
-        words[state].set_visible(bool(free and len(inside) and areas[state].sum() > 0.02 * kinds.size))
-        if words[state].get_visible():
+    for k in map(int, np.argsort(-areas)):  # the largest area has its word first
+        tall = np.convolve(heights[k], np.ones(21) / 21, "same")
+        tall[:18] = tall[-18:] = -1  # a word must have room on either side
+        best = int(np.argmax(tall))
+        row = float(tops[k, best] - heights[k, best] / 2)
+        free = all(abs(best - column) > 28 or abs(row - other) > 6 for column, other in placed)
+        word = words[names[k]]
+        word.set_visible(bool(free and heights[k, best] and areas[k] > 0.02 * coarse.size))
+        if word.get_visible():
             placed.append((best, row))
-            words[state].set_position(((best + 0.5) / COLUMNS, (row + 0.5) * 100 / ROWS))
+            word.set_position(((3 * best + 1.5) / COLUMNS, (2 * row + 1) * 100 / ROWS))
+
+
+def _stretches(masks: "np.ndarray[Any, Any]") -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """For each mask and column: the rows of its longest stretch, and the last of them."""
+    run = np.zeros((len(masks), masks.shape[2]), int)
+    longest, top = run.copy(), run.copy()
+    for row in range(masks.shape[1]):
+        run = (run + 1) * masks[:, row]
+        longer = run > longest
+        longest[longer], top[longer] = run[longer], row
+    return longest, top
 
 
 def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) -> None:
