@@ -33,7 +33,7 @@ fails until "{stem}" is one of them. In this order:
 
 1. vmteach/patches/__init__.py: add "{stem}" as the last of STEMS; the notebook has number {number:02d} for that.
 2. vmteach/course.py: a row for it: title, idea, what to read before.
-3. data/changelog.csv: the line of the announcement, with the stem in its column.
+3. data/changelog.csv: the line of the announcement, with the stem in its column; vmteach/tables.py counts its rows.
 4. The facts: what the kernel did before and after, each with its source, before any code.
 5. The copies, in the order above, each written anew. What still tells of the old chapter:
        grep -rn {entry} vmteach/patches/{stem}.py notebooks/{number:02d}_{stem}.ipynb

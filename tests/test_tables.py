@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from vmteach.tables import SHAPES, DamagedTable, read_table
 
 DATA = Path(__file__).parent.parent / "data"
+WHOLE_NUMBERS = {
+    "vmstat_storm.csv": "r b swpd free buff cache si so bi bo in cs us sy id wa".split(),
+    "machines.csv": "ram cpus word page stack swap swap_rate disk_rate".split(),
+}
 WHOLE = {name: (DATA / name).read_bytes() for name in SHAPES}
 
 
@@ -19,8 +23,8 @@ def test_a_whole_table_is_read_as_it_is_written(name):
     with (DATA / name).open(encoding="utf-8", newline="") as file:
         written = list(csv.DictReader(file))
     assert table.astype(str).to_dict("records") == written
-    numbers = [column.strip("*") for column in SHAPES[name].columns.split() if column.endswith("*")]
-    assert all(table[column].dtype.kind == "i" for column in numbers)
+    whole = [column for column in table if table[column].dtype.kind == "i"]
+    assert whole == WHOLE_NUMBERS.get(name, [])
 
 
 def test_every_table_has_a_shape():
@@ -42,11 +46,13 @@ DAMAGE = {
     "empty": (lambda text: b"", "it is empty"),
     "not text": (lambda text: b"\xff\xfe" + text, "byte 0 is not text"),
     "another table": (lambda text: b"a,b\n1,2\n", "its columns must be r, b, swpd, .*; they are a, b"),
+    "names exchanged": (lambda text: text.replace(b"swpd,free", b"free,swpd"), "they are r, b, free, swpd"),
     "a row less": (lambda text: text[: text[:-1].rindex(b"\n") + 1], "it must have 32 rows, it has 31"),
     "a row twice": (lambda text: text + text[text[:-1].rindex(b"\n") + 1 :], "it must have 32 rows, it has 33"),
     "a field less": (lambda text: text.replace(b",76,0,0\n", b",76,0\n"), "line 2 must have 16 fields, it has 15"),
     "a word": (lambda text: text.replace(b"33,1,35156", b"33,1,many"), "line 2, swpd: 'many' is not a whole number"),
-    "no number": (lambda text: text.replace(b"33,1,35156", b"33,1,"), "line 2, swpd: '' is not a whole number"),
+    "no number": (lambda text: text.replace(b"33,1,35156", b"33,1,"), "line 2, swpd: nothing is there"),
+    "a sign": (lambda text: text.replace(b"33,1,35156", b"33,1,-35156"), "swpd: '-35156' is not a whole number"),
     "half a quote": (lambda text: text.replace(b"33,1", b'"33,1'), "its quotes do not match"),
 }
 
@@ -65,6 +71,15 @@ def test_a_text_that_is_gone_is_named(tmp_path):
     file = tmp_path / "changelog.csv"
     file.write_bytes(WHOLE[file.name].replace(b"blkdev_eof,", b",", 1))
     with pytest.raises(DamagedTable, match="line 2, stem: nothing is there"):
+        read_table(file)
+
+
+@pytest.mark.parametrize("word", ["one", "nan", "-4", "4,"])
+def test_a_bound_of_a_claim_that_is_no_number_is_named(tmp_path, word):
+    """`nan` would make each comparison with it false, and so a verdict."""
+    file = tmp_path / "claims.csv"
+    file.write_bytes(WHOLE[file.name].replace(b"GiB converted,4,", f'GiB converted,"{word}",'.encode(), 1))
+    with pytest.raises(DamagedTable, match=f"line 3, low: '{word}' is not a number"):
         read_table(file)
 
 

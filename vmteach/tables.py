@@ -6,6 +6,7 @@ left out    a wrong word or number in the right place: nothing in a file can tel
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,20 +14,20 @@ from vmteach.run import one_of
 
 
 class Shape(NamedTuple):
-    """What a table must look like: `*` marks a column of whole numbers, `?` one whose fields may be empty."""
+    """What a table must look like: `*` marks whole numbers, `~` numbers, `?` fields that may be empty."""
 
     rows: int
     columns: str
 
     @property
     def names(self) -> list[str]:
-        return self.columns.replace("*", "").replace("?", "").split()
+        return [column.rstrip("*~?") for column in self.columns.split()]
 
 
 SHAPES = {
     "changelog.csv": Shape(14, "release patch prefix topic serial stem says?"),
     "vmstat_storm.csv": Shape(32, "r* b* swpd* free* buff* cache* si* so* bi* bo* in* cs* us* sy* id* wa*"),
-    "claims.csv": Shape(24, "id claim value? unit? low? high? tolerance kind source"),
+    "claims.csv": Shape(24, "id claim value~? unit? low~? high~? tolerance kind source"),
     "machines.csv": Shape(10, "name ram* cpus* word* page* stack* swap* swap_rate* disk_rate* source"),
 }
 
@@ -35,11 +36,12 @@ class DamagedTable(ValueError):
     """A table that is not as it was handed out."""
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path} is damaged: {what}. Get the file again, for example with: git checkout {path}")
+        again = f"Get the file again, for example with: git checkout {path} (what you changed in it is lost)"
+        super().__init__(f"{path} is damaged: {what}. {again}")
 
 
 def read_table(path: str | Path) -> Any:
-    """A table of data/ as a pandas.DataFrame: whole numbers as such, all else as text.
+    """A table of data/ as a pandas.DataFrame: columns of whole numbers as such, all else as text.
 
     `path` ends with the table's name. DamagedTable names the file, the line and the mending; a file that is not
     there is a FileNotFoundError.
@@ -74,14 +76,13 @@ def _lines(path: Path) -> list[list[Any]]:
 
 def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
     """The values of one line."""
-    columns = shape.columns.split()
-    if len(row) != len(columns):
-        raise DamagedTable(path, f"line {line} must have {len(columns)} fields, it has {len(row)}")
-    values: list[Any] = []
-    for name, value in zip(columns, row):
-        if name.endswith("*") and not value.removeprefix("-").isdecimal():
-            raise DamagedTable(path, f"line {line}, {name[:-1]}: {value!r} is not a whole number")
-        if not value and not name.endswith("?"):
+    if len(row) != len(shape.names):
+        raise DamagedTable(path, f"line {line} must have {len(shape.names)} fields, it has {len(row)}")
+    for column, name, value in zip(shape.columns.split(), shape.names, row):
+        if not value and "?" not in column:
             raise DamagedTable(path, f"line {line}, {name}: nothing is there")
-        values.append(int(value) if name.endswith("*") else value)
-    return values
+        if "*" in column and not re.fullmatch("[0-9]+", value):
+            raise DamagedTable(path, f"line {line}, {name}: {value!r} is not a whole number")
+        if value and "~" in column and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+            raise DamagedTable(path, f"line {line}, {name}: {value!r} is not a number")
+    return [int(value) if "*" in column else value for column, value in zip(shape.columns.split(), row)]
