@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import inspect
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, ri
 from vmteach.explore import explore
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.learn import Exercise, exercise, folds, goal, predict, progress, recall
-from vmteach.learn_bounded import Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
+from vmteach.learn_bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.patches import scsi_deadlock
 
 
@@ -361,6 +362,7 @@ def test_an_impossible_state_is_told_in_its_own_words(explorer, monkeypatch):
         raise ValueError("disks must be fewer")
 
     monkeypatch.setattr(scsi_deadlock, "Scenario", refuse)
+    explorer.at = {**explorer.at, "disks": 0}  # where it has not been
     assert "disks must be fewer" in crowd.check().message
 
 
@@ -558,6 +560,23 @@ def test_the_file_is_where_the_platform_keeps_a_user_s_data(monkeypatch, platfor
     monkeypatch.setattr(kept.Path, "home", lambda: kept.Path("/home/me"))
     monkeypatch.setattr(kept.sys, "platform", platform)
     assert kept.where().as_posix() == place
+
+
+# ---- calls within calls
+
+
+def deep(n):
+    return deep(n - 1) + 1 if n else 0
+
+
+def test_a_function_may_call_itself_but_not_for_ever():
+    """Again and again: what one call has used is there for the next."""
+    bounds, names = Bounds(), {}
+    exec(compile(inspect.getsource(deep), "<the answer cell>", "exec"), names)
+    for _ in range(3):
+        assert bounds.call(names["deep"], DEPTH - 1) == DEPTH - 1
+        with pytest.raises(Raised, match="RecursionError: maximum recursion depth exceeded"):
+            bounds.call(names["deep"], DEPTH)
 
 
 # ---- in a browser

@@ -21,6 +21,7 @@ from typing import Any
 
 STEPS = 500_000  # bytecodes and lines of the learner's code in one check: a fraction of a second
 SECONDS = 5.0  # and a limit for lines that are slow
+DEPTH = 700  # calls within calls of the learner's code
 PRINTED = 600  # characters that are shown of what it prints
 
 _PATHS = sysconfig.get_paths()
@@ -69,6 +70,7 @@ class Bounds:
         self._allowed, self._left, self._seconds = steps, steps, seconds
         self._out = _Few()
         self._until = 0.0
+        self._depth = 0  # calls within calls
 
     @property
     def printed(self) -> str:
@@ -77,7 +79,7 @@ class Bounds:
 
     def call(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """What the function gives; Raised if it raises or does not end, Unfinished if it gives `...`."""
-        outer = sys.gettrace()
+        outer, depth = sys.gettrace(), self._depth
         self._until = self._until or time.monotonic() + self._seconds
         try:
             with contextlib.redirect_stdout(self._out):
@@ -88,6 +90,7 @@ class Bounds:
                         result = list(result)  # its lines run here, not in the check
                 finally:
                     sys.settrace(outer)
+                    self._depth = depth
         except (KeyboardInterrupt, Raised, Unfinished):
             raise
         except BaseException as error:
@@ -99,6 +102,10 @@ class Bounds:
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         if not learners(frame.f_code.co_filename):
             return None
+        self._depth += 1
+        if self._depth > DEPTH:  # well before Python's own limit, which is less safe while somebody traces
+            self._depth -= 1  # of this call no return will be told
+            raise RecursionError("maximum recursion depth exceeded")
         frame.f_trace_opcodes = True  # `while True: pass` on one line is one line for ever
         self._spend()
         return self._line
@@ -106,6 +113,8 @@ class Bounds:
     def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event in ("line", "opcode"):
             self._spend()
+        elif event == "return":
+            self._depth -= 1
         return self._line
 
     def _spend(self) -> None:
