@@ -362,7 +362,7 @@ def test_an_impossible_state_is_told_in_its_own_words(explorer, monkeypatch):
         raise ValueError("disks must be fewer")
 
     monkeypatch.setattr(scsi_deadlock, "Scenario", refuse)
-    explorer.at = {**explorer.at, "disks": 0}  # where it has not been
+    explorer._kept.clear()  # it forgets where it has been
     assert "disks must be fewer" in crowd.check().message
 
 
