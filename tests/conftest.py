@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -42,15 +42,33 @@ def chromium_program() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+def without(what: str) -> NoReturn:
+    """A test that cannot run is skipped, with the reason; not on a CI service, where each must run."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"this test needs {what}")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """The system's Chromium, headless, driven by playwright; a test without one is skipped."""
+    """The system's Chromium, headless, driven by playwright."""
     program = chromium_program()
     if not program:
-        pytest.skip("this test needs Chromium: install the package chromium, or set CHROMIUM to its path")
-    from playwright.sync_api import sync_playwright
+        without("Chromium: install the package chromium, or set CHROMIUM to its path")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        without("the Python package playwright, which the extra `test` brings")
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=list(CHROMIUM_OPTIONS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> Any:
+    """axe-core, which finds barriers in a page."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        without("the Python package axe-playwright-python, which the extra `test` brings")
+    return Axe()

@@ -31,6 +31,7 @@ ERRORS = f"""() => {{ {CELLS} const found = [];
     if (output.type === 'error') found.push(output.toJSON().ename + ': ' + output.toJSON().evalue);
   }}
   return found }}"""
+OUTPUTS = f"() => {{ {CELLS} return code.reduce((sum, cell) => sum + cell.outputs.length, 0) }}"
 DONE = f"""() => {{ {CELLS}
   return code.every((cell) => cell.executionCount !== null && cell.executionState !== 'running')
     || ({ERRORS})().length > 0 }}"""
@@ -40,10 +41,10 @@ SOURCES = """() => { const cells = window.jupyterapp.shell.currentWidget.content
   for (let i = 0; i < cells.length; i++) all.push(cells.get(i).sharedModel.getSource());
   return all }"""
 COUNT = "(i) => window.jupyterapp.shell.currentWidget.content.model.cells.get(i).executionCount"
-RUN = """([i, source]) => { const { content } = window.jupyterapp.shell.currentWidget;
-  if (source !== null) content.model.cells.get(i).sharedModel.setSource(source);
-  content.activeCellIndex = i; content.deselectAll();
-  window.jupyterapp.commands.execute('notebook:run-cell'); }"""
+EDIT = """(i) => { const { content } = window.jupyterapp.shell.currentWidget;
+  content.deselectAll(); content.activeCellIndex = i; content.mode = 'edit'; }"""
+SAYS = """([i, source]) =>
+  window.jupyterapp.shell.currentWidget.content.model.cells.get(i).sharedModel.getSource() === source"""
 RAN = """([i, before]) => { const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(i);
   return cell.executionCount !== null && cell.executionCount !== before && cell.executionState !== 'running' }"""
 
@@ -65,8 +66,8 @@ def free_port() -> int:
 def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
     """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id.
 
-    It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. With `whole` all cells
-    of a notebook are in the page, not only those in view.
+    It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. So does the progress,
+    unless VMTEACH_PROGRESS is set. With `whole` all cells of a notebook are in the page, not only those in view.
     """
     for name in ("notebooks", "data"):
         if (ROOT / name).is_dir():
@@ -83,6 +84,7 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
         (cells / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
+    places = {"VMTEACH_PROGRESS": str(scratch / "progress.json"), **os.environ, **places}
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += [
@@ -94,9 +96,7 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
     command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with (scratch / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, env={**os.environ, **places}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        server = subprocess.Popen(command, env=places, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_for(f"{url}/api/status?token={token}", server, scratch / "log")
@@ -154,10 +154,20 @@ class Visit:
         return list(self.page.evaluate(SOURCES))
 
     def run(self, index: int, source: str | None = None) -> None:
-        """Run one cell, with another text if one is given, and wait until it has run."""
-        before = self.page.evaluate(COUNT, index)
-        self.page.evaluate(RUN, [index, source])
+        """Run one cell with Ctrl-Enter, with another text put in if one is given, and wait until it has run."""
+        before, keys = self.page.evaluate(COUNT, index), self.page.keyboard
+        self.page.evaluate(EDIT, index)
+        self.cell(index).locator(".cm-content").focus()
+        if source is not None:
+            keys.press("Control+a")
+            keys.insert_text(source)
+            self.page.wait_for_function(SAYS, arg=[index, source], timeout=10_000)
+        keys.press("Control+Enter")
         self.page.wait_for_function(RAN, arg=[index, before], timeout=60_000)
+
+    def outputs(self) -> int:
+        """How many outputs the notebook has, whether or not they are in the page."""
+        return int(self.page.evaluate(OUTPUTS))
 
     def cell(self, index: int) -> Any:
         """The cell's place in the page."""
