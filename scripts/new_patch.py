@@ -3,8 +3,8 @@
     python scripts/new_patch.py my_patch
 
 What is copied is blkdev_eof: model, picture, exercises, their bank of answers, tests, notebook. Its stem is replaced by
-the new one and nothing else is: it still tells of block devices, and its changelog entry, 00_blkdev-eof-1, can be
-searched for to see what is not yet written anew. A file that is there already is never written over.
+the new one and nothing else is: it still tells of block devices, and tests/test_contract.py names each file that is
+still as it was copied. A file that is there already is never written over.
 """
 
 import importlib.util
@@ -16,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAINEST = "blkdev_eof"
-ENTRY = "blkdev-eof"  # as the changelog spells it
 
 PARTS = {
     "vmteach/patches/{stem}.py": "the model: what goes in, what the patch changed, what happened",
@@ -28,21 +27,19 @@ PARTS = {
 }
 
 NEXT = """\
-It does not count as a chapter yet: tests/test_contract.py accepts only the stems in vmteach/patches/__init__.py, and
-fails until "{stem}" is one of them. In this order:
+It does not count as a chapter yet: tests/test_contract.py accepts only the stems in vmteach/patches/__init__.py. The
+steps, as CONTRIBUTING.md numbers and tells them:
 
-1. vmteach/patches/__init__.py: add "{stem}" as the last of STEMS; the notebook has number {number:02d} for that.
-2. vmteach/course.py: a row for it: title, idea, what to read before.
-3. data/changelog.csv: the line of the announcement, with the stem in its column; vmteach/tables.py counts its rows.
-4. The facts: what the kernel did before and after, each with its source, before any code.
-5. The copies, in the order above, each written anew. What still tells of the old chapter:
-       grep -rn {entry} vmteach/patches/{stem}.py notebooks/{number:02d}_{stem}.ipynb
-6. tests/test_notebooks.py and the tests of the course and of the data say what they count: let them count one more.
-7. README.md's table and CHANGELOG.md.
+1. The row: "{stem}" as the last of STEMS in vmteach/patches/__init__.py; a row in vmteach/course.py;
+   data/changelog_RELEASE.csv and its line in SHAPES of vmteach/tables.py, and in data/README.md.
+2. The facts: what the kernel did before and after, each with its source, before any code.
+3. The model, 4. its tests, 5. its picture, 6. exercises and their bank, 7. the chapter: the copies, each written anew.
+8. The pages: README.md, CHANGELOG.md, docs/teachers.md, notebooks/00_start_here.ipynb, docs/words.txt.
 
     make test TESTFLAGS="tests/test_contract.py -k {stem}"
 
-says at each step what is missing. CONTRIBUTING.md tells more."""
+says at each step what is missing, and which file is still a copy. From step 3 until step 7 is done, `make test` as a
+whole stops while it collects, since the copies speak of the old model: name the tests."""
 
 
 def stems(root: Path) -> tuple[str, ...]:
@@ -108,7 +105,7 @@ def main(stem: str = "", *more: str) -> int:
     for path, what in zip(made, PARTS.values()):
         print(f"{path.relative_to(ROOT).as_posix():44}{what}")
     print()
-    print(NEXT.format(stem=stem, number=len(stems(ROOT)) + 1, entry=ENTRY))
+    print(NEXT.format(stem=stem))
     return 0
 
 

@@ -1,8 +1,12 @@
-"""What every chapter owes its reader, over all patch modules that there are."""
+"""What every chapter owes its reader, over all patch modules that there are.
+
+With `-k STEM` it says of a chapter that is being made what is missing: CONTRIBUTING.md has the steps.
+"""
 
 import ast
 import csv
 import inspect
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from vmteach.course import CHAPTERS
 from vmteach.figures import draw
 from vmteach.figures.style import number
 from vmteach.machine import PRESETS, Machine
@@ -25,16 +30,34 @@ from vmteach.run import Control, Run
 ROOT = Path(__file__).parent.parent
 PATCHES = [stem for stem in STEMS if (ROOT / "vmteach" / "patches" / f"{stem}.py").exists()]
 LABELS = ("changelog", "source", "before", "after", "left out")
+PARTS = (
+    "vmteach/patches/{stem}.py",
+    "vmteach/figures/{stem}.py",
+    "vmteach/exercises/{stem}.py",
+    "tests/bank/{stem}.py",
+    "tests/test_{stem}.py",
+    "notebooks/{number:02d}_{stem}.ipynb",
+)
+PLAINEST = "blkdev_eof"  # the chapter that `make new-patch` copies
 
 every_patch = pytest.mark.parametrize("stem", PATCHES)
 
 
 def patch(stem: str) -> ModuleType:
-    return import_module(f"vmteach.patches.{stem}")
+    return module("patches", stem)
 
 
 def figure(stem: str) -> ModuleType:
-    return import_module(f"vmteach.figures.{stem}")
+    return module("figures", stem)
+
+
+def module(folder: str, stem: str) -> ModuleType:
+    """A module of a chapter; where it cannot be imported, its file and why."""
+    try:
+        return import_module(f"vmteach.{folder}.{stem}")
+    except ImportError as error:
+        why = f"vmteach/{folder}/{stem}.py: {error}. Is it still written for another model?"
+    pytest.fail(why, pytrace=False)
 
 
 def scenario(stem: str, **stops: Any) -> Any:
@@ -66,9 +89,11 @@ def corners(stem: str) -> Iterator[tuple[tuple[str, Any], ...]]:
 @every_patch
 def test_docstring_is_one_line_and_five_labelled_ones(stem):
     point, blank, *lines = inspect.getdoc(patch(stem)).splitlines()
-    assert point.endswith(".")
-    assert blank == ""
-    assert tuple(re.findall(rf"^({'|'.join(LABELS)})  +\S", "\n".join(lines), re.M)) == LABELS
+    file = f"vmteach/patches/{stem}.py, docstring"
+    assert point.endswith("."), f"{file}: its first line must be a sentence: {point!r}"
+    assert blank == "", f"{file}: its second line must be empty: the point has one line"
+    labels = tuple(re.findall(rf"^({'|'.join(LABELS)})  +\S", "\n".join(lines), re.M))
+    assert labels == LABELS, f"{file}: must have a line for each of {LABELS} in this order; has {labels}"
 
 
 @every_patch
@@ -84,7 +109,7 @@ def test_every_scenario_has_a_machine_and_a_ratio(stem):
     default = patch(stem).Scenario()
     assert {"machine", "vm_cache_scan_ratio"} <= {field.name for field in fields(default)}
     assert isinstance(default.machine, Machine)
-    assert default.machine == PRESETS[default.machine.name]
+    assert default.machine == PRESETS[default.machine.name], f"vmteach/patches/{stem}.py: the default is no preset"
     assert default.vm_cache_scan_ratio == 6
 
 
@@ -113,13 +138,16 @@ def test_controls_turn_fields_of_the_scenario_and_begin_at_its_default(stem):
         assert isinstance(control, Control)
         assert len(set(control.stops)) == len(control.stops) >= 2
         value = getattr(default, control.field)
-        assert (value.name if control.field == "machine" else value) in control.stops, control.field
+        value = value.name if control.field == "machine" else value
+        where = f"vmteach/patches/{stem}.py, control {control.field}"
+        assert value in control.stops, f"{where}: the default of Scenario, {value!r}, must be one of its stops"
 
 
 @every_patch
 def test_a_reason_why_not_is_a_sentence(stem):
     for control in patch(stem).CONTROLS:
-        assert control.matters or re.fullmatch(r".{20,}\.", control.why_not), control.field
+        reason = f"vmteach/patches/{stem}.py, control {control.field}: why_not must be a sentence: {control.why_not!r}"
+        assert control.matters or re.fullmatch(r".{20,}\.", control.why_not), reason
 
 
 @every_patch
@@ -168,7 +196,8 @@ def test_frame_is_a_table_of_the_events(stem):
 
 @every_patch
 def test_before_and_after_differ(stem):
-    assert numbers(stem, patch(stem).BEFORE) != numbers(stem, patch(stem).AFTER)
+    same = f"vmteach/patches/{stem}.py: the default Scenario gives the same numbers before and after; show the bug"
+    assert numbers(stem, patch(stem).BEFORE) != numbers(stem, patch(stem).AFTER), same
 
 
 @every_patch
@@ -176,7 +205,11 @@ def test_a_control_that_matters_changes_a_number_and_one_with_a_reason_changes_n
     for control in patch(stem).CONTROLS:
         changing = (label for label in patch(stem).POLICIES if changes_a_number(stem, label, control))
         label = next(changing, None)
-        assert bool(label) == control.matters, f"{control.field} changes numbers of: {label}"
+        where = f"vmteach/patches/{stem}.py, control {control.field}"
+        if control.matters:
+            assert label, f"{where}: no stop changes a number under any policy. Say why_not, or choose other stops"
+        else:
+            assert not label, f"{where}: has a why_not, and yet it changes a number under {label!r}"
 
 
 def changes_a_number(stem: str, label: str, control: Control) -> bool:
@@ -237,9 +270,10 @@ def mentions(text: str, value: Any) -> bool:
 def test_alt_text_says_a_number_of_the_runs_that_it_shows(stem):
     runs = runs_of(stem, patch(stem).BEFORE, patch(stem).AFTER)
     finding, alt = filled(stem, runs)
-    assert finding
-    assert len(alt) > 40
-    assert any(mentions(alt, value) for shown in runs.values() for value in shown.numbers.values()), alt
+    assert finding, f"vmteach/figures/{stem}.py: fill must set picture.finding, the title"
+    assert len(alt) > 40, f"vmteach/figures/{stem}.py: fill must return the alt text, in words: {alt!r}"
+    said = any(mentions(alt, value) for shown in runs.values() for value in shown.numbers.values())
+    assert said, f"vmteach/figures/{stem}.py: the alt text has no number of the runs: {alt!r}"
 
 
 @every_patch
@@ -277,31 +311,63 @@ def test_a_notebook_can_show_it(stem):
 # ---- one name everywhere ----
 
 
-def changelog_stems() -> set[str]:
-    with open(ROOT / "data" / "changelog.csv", encoding="utf-8", newline="") as file:
-        return {row["stem"] for row in csv.DictReader(file)}
+def parts(stem: str) -> list[str]:
+    """The files of a chapter. One that is not listed yet has the next number."""
+    number = STEMS.index(stem) + 1 if stem in STEMS else len(STEMS) + 1
+    return [part.format(stem=stem, number=number) for part in PARTS]
+
+
+def found() -> list[str]:
+    """The stems of all files that are named like a part of a chapter, listed or not."""
+    folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
+    names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
+    chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
+    return sorted((names | chapters) - {"style", "course", "start_here"})
+
+
+def entries(stem: str) -> list[str]:
+    """The patches of this stem in the changelogs: the announcement's, and those of other announcements."""
+    rows = []
+    for path in sorted((ROOT / "data").glob("changelog*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows += [row["patch"] for row in csv.DictReader(file) if row["stem"] == stem]
+    return rows
+
+
+@pytest.mark.parametrize("stem", found())
+def test_nothing_has_a_name_of_its_own(stem):
+    there = [part for part in parts(stem) if (ROOT / part).is_file()]
+    assert stem in STEMS, f'vmteach/patches/__init__.py: add "{stem}" as the last of STEMS, or take away {there}'
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_chapter_is_whole(stem):
+    missing = [part for part in parts(stem) if not (ROOT / part).is_file()]
+    assert not missing, f"{', '.join(missing)}: not there; `make new-patch NAME={stem}` makes a first copy of each"
+    assert stem in CHAPTERS, f'vmteach/course.py: add a row Chapter("{stem}", ...)'
+    assert entries(stem), f"data/: no line of a changelog*.csv has the stem {stem}; see step 1 in CONTRIBUTING.md"
 
 
 @every_patch
-def test_the_chapter_is_whole(stem):
-    parts = [f"vmteach/{folder}/{stem}.py" for folder in ("patches", "figures", "exercises")]
-    parts += [f"tests/test_{stem}.py", f"tests/bank/{stem}.py", f"notebooks/{STEMS.index(stem) + 1:02d}_{stem}.ipynb"]
-    missing = [part for part in parts if not (ROOT / part).is_file()]
-    assert not missing, f"write {', '.join(missing)}; `make new-patch NAME={stem}` copies each from blkdev_eof"
-    assert stem in changelog_stems(), (
-        f"data/changelog.csv has no line with the stem {stem}: add the announcement's, and one row in vmteach/tables.py"
-    )
+def test_model_and_card_name_an_entry_of_the_changelog(stem):
+    (line,) = re.findall(r"^changelog  +(.+)$", inspect.getdoc(patch(stem)) or "", re.M)
+    *_, notebook = parts(stem)
+    card = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"][0]["source"]
+    for file, text in ((f"vmteach/patches/{stem}.py, changelog", line), (f"{notebook}, card", "".join(card))):
+        named = any(entry in text for entry in entries(stem))
+        assert named, f"{file}: must name an entry that data/changelog*.csv has for {stem}: {entries(stem)}"
 
 
-@pytest.mark.parametrize("folder", ["vmteach/patches", "vmteach/figures", "vmteach/exercises"])
-def test_no_module_has_a_name_of_its_own(folder):
-    strangers = {path.stem for path in (ROOT / folder).glob("[a-z]*.py")} - {"style", "course", *STEMS}
-    assert not strangers, (
-        f"add {', '.join(strangers)} to STEMS in vmteach/patches/__init__.py, or delete it from {folder}"
-    )
+@pytest.mark.parametrize("stem", [stem for stem in found() if stem != PLAINEST])
+def test_nothing_is_left_as_it_was_copied(stem):
+    """`make new-patch` gives each file of a chapter a text that is another chapter's."""
+    copies = [part for part, plainest in zip(parts(stem), parts(PLAINEST)) if is_copy(part, plainest, stem)]
+    assert not copies, f"{', '.join(copies)}: still the copy of {PLAINEST}; write it anew, as CONTRIBUTING.md says"
 
 
-def test_no_notebook_has_a_name_of_its_own():
-    chapters = {f"{i:02d}_{stem}" for i, stem in enumerate(("start_here", *STEMS))}
-    strangers = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} - chapters
-    assert not strangers, f"notebooks/ has {', '.join(strangers)}: its number is its stem's place in STEMS, from 01"
+def is_copy(part: str, plainest: str, stem: str) -> bool:
+    """Does the file say what the plainest chapter's says, under another stem?"""
+    if not (ROOT / part).is_file():
+        return False
+    copied = re.sub(rf"\b{PLAINEST}\b", stem, (ROOT / plainest).read_text(encoding="utf-8"))
+    return (ROOT / part).read_text(encoding="utf-8") == copied

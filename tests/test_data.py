@@ -99,7 +99,7 @@ def test_what_is_unusual_in_the_trace():
 
 def test_changelog_has_the_14_lines_in_the_order_of_their_names():
     patches = [row["patch"] for row in CHANGELOG]
-    assert len(patches) == 14
+    assert len(patches) == 14, "data/changelog.csv is one announcement; a line of another goes to changelog_RELEASE.csv"
     assert patches == sorted(patches)
     assert [row["release"] for row in CHANGELOG].count("2.4.23aa1") == 3
     assert [row["release"] for row in CHANGELOG].count("2.4.23aa2") == 11
@@ -114,7 +114,18 @@ def test_name_is_prefix_topic_and_serial(row):
 
 
 def test_stems_of_the_changelog_are_the_twelve_in_their_order():
-    assert tuple(dict.fromkeys(row["stem"] for row in CHANGELOG)) == STEMS
+    order = "vmteach/patches/__init__.py: first the twelve of the announcement in its order, then those of others"
+    assert tuple(dict.fromkeys(row["stem"] for row in CHANGELOG)) == STEMS[:12], order
+
+
+def test_entries_of_other_announcements_have_a_table_of_their_release():
+    for path in DATA.glob("changelog_*.csv"):
+        for row in table(path.name):
+            name = f"{row['prefix']}_{row['topic']}-{row['serial']}"
+            assert list(row) == list(CHANGELOG[0]), f"{path.name}: its columns must be those of changelog.csv"
+            assert path.stem == f"changelog_{row['release']}", f"{path.name}: has a line of {row['release']}"
+            assert row["patch"] == name, f"{path.name}: the parts of {row['patch']} give {name}"
+            assert row["stem"] in STEMS[12:], f"{path.name}: {row['stem']} must stand in STEMS, behind the twelve"
 
 
 def test_lines_of_one_stem_are_serials_of_one_topic():

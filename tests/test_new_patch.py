@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,21 +54,41 @@ def test_a_chapter_begins_with_a_copy_and_counts_once_its_stem_is_listed(project
     assert all(name in done.stdout for name in made)
     assert "accepts only the stems in vmteach/patches/__init__.py" in done.stdout
 
-    refused = contract(project, "-k", "name_of_its_own")
+    refused = contract(project, "-k", NEW)
     assert refused.returncode == 1
-    assert NEW in refused.stdout
+    assert f'add "{NEW}" as the last of STEMS' in refused.stdout
 
     listed = project / "vmteach" / "patches" / "__init__.py"
     listed.write_text(listed.read_text().replace("\n)", f'\n    "{NEW}",\n)'))
     missing = contract(project, "-k", "chapter_is_whole")
-    assert missing.returncode == 1
-    assert missing.stdout.count(f"test_the_chapter_is_whole[{NEW}]") >= 1  # no line of the changelog yet
+    assert f'vmteach/course.py: add a row Chapter("{NEW}", ...)' in missing.stdout
 
-    with (project / "data" / "changelog.csv").open("a") as log:
-        log.write(f"2.4.23aa3,00_aio-poll-1,00,aio-poll,1,{NEW},Poll for it.\n")
-    whole = contract(project, "-k", f"{NEW} or name_of_its_own")
-    assert whole.returncode == 0, whole.stdout[-3000:]
-    assert " passed" in whole.stdout
+    course = project / "vmteach" / "course.py"
+    course.write_text(
+        course.read_text().replace("\n)\n\nCHAPTERS", f'\n    Chapter("{NEW}", "Polls", "many"),\n)\n\nCHAPTERS')
+    )
+    missing = contract(project, "-k", "chapter_is_whole")
+    assert f"no line of a changelog*.csv has the stem {NEW}" in missing.stdout
+
+    header = (project / "data" / "changelog.csv").read_text().partition("\n")[0]
+    line = f"2.4.23aa3,00_aio-poll-1,00,aio-poll,1,{NEW},Poll for it."
+    (project / "data" / "changelog_2.4.23aa3.csv").write_text(f"{header}\n{line}\n")
+    whole = contract(project, "-k", NEW)
+    failed = set(re.findall(rf"FAILED tests/test_contract.py::(\w+)\[{NEW}\]", whole.stdout))
+    assert failed == {"test_nothing_is_left_as_it_was_copied", "test_model_and_card_name_an_entry_of_the_changelog"}
+    assert f"notebooks/{number}_{NEW}.ipynb: still the copy of {script.PLAINEST}" in whole.stdout
+    assert f"vmteach/patches/{NEW}.py, changelog: must name an entry" in whole.stdout
+
+
+def test_the_files_that_are_still_copies_are_named(project):
+    made = script.copy(NEW, project)
+    names = [path.relative_to(project).as_posix() for path in made]
+    for done, path in enumerate(made):
+        still = contract(project, "-k", f"left_as_it_was_copied and {NEW}")
+        assert f"AssertionError: {', '.join(names[done:])}: still the copy of {script.PLAINEST}" in still.stdout
+        path.write_text(path.read_text() + "\n")
+    done = contract(project, "-k", f"left_as_it_was_copied and {NEW}")
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_nothing_is_written_over(project):
@@ -96,10 +117,8 @@ def test_without_a_name_it_says_how(project):
         assert (done.returncode, done.stdout) == (2, "One name, please: make new-patch NAME=my_patch\n")
 
 
-def test_the_copy_tells_of_the_old_chapter_where_the_script_says(project):
+def test_a_copy_has_the_new_stem_in_place_of_the_old_one(project):
     made = script.copy(NEW, project)
     texts = {path.relative_to(project).as_posix(): path.read_text() for path in made}
     assert not any(script.PLAINEST in text for text in texts.values())
-    told = {name for name, text in texts.items() if script.ENTRY in text}
-    number = len(script.stems(project)) + 1
-    assert {f"vmteach/patches/{NEW}.py", f"notebooks/{number:02d}_{NEW}.ipynb"} <= told
+    assert [name for name, text in texts.items() if NEW not in text] == [f"vmteach/patches/{NEW}.py"]

@@ -54,7 +54,10 @@ def headings(path: Path) -> list[str]:
 
 def test_names_are_numbers_and_stems():
     names = {f"{i:02d}_{stem}" for i, stem in enumerate(("start_here", *STEMS))}
-    assert {path.stem for path in NOTEBOOKS} <= names
+    others = {path.stem for path in NOTEBOOKS} - names
+    assert not others, (
+        f"notebooks/: {sorted(others)}; a name is the place in STEMS (vmteach/patches/__init__.py) and the stem"
+    )
 
 
 @every_notebook
@@ -77,13 +80,15 @@ def test_nothing_that_ran_is_kept(path):
 @every_notebook
 def test_code_cells_are_short(path):
     lengths = {cell.id: len(cell.source.splitlines()) for cell in code_cells(path)}
-    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+    longer = {name: lines for name, lines in lengths.items() if lines > LONGEST}
+    assert not longer, f"{path.name}: cells of more than {LONGEST} lines: {longer}"
 
 
 @every_chapter
 def test_first_code_cell_only_imports(path):
     first = ast.parse(code_cells(path)[0].source)
-    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in first.body)
+    only = all(isinstance(node, ast.Import | ast.ImportFrom) for node in first.body)
+    assert only, f"{path.name}: the first code cell must hold imports and nothing else"
 
 
 @every_chapter
@@ -91,7 +96,7 @@ def test_sections_come_in_their_order(path):
     title, *sections = headings(path)
     assert title.startswith("# ")
     expected = [f"## {name}" for name in SECTIONS if name != "Map" or "## Map" in sections]
-    assert sections == expected
+    assert sections == expected, f"{path.name}: its sections must be {expected}, they are {sections}"
 
 
 def sections(path: Path) -> dict[str, list[str]]:
@@ -113,22 +118,28 @@ def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
     parts = [(f'exercise("{stem}", "{task.name}")', exercise(stem, task.name)) for task in chapter(stem).EXERCISES]
     expected = [cell for asks, each in parts for cell in (asks, each.stub, each.check_cell)]
     found = sections(path)["Change it"]
+    missing = [cell for cell in expected if cell not in found]
+    assert not missing, (
+        f"{path.name}, Change it: no cell is word for word as vmteach/exercises/{stem}.py has it: {missing}"
+    )
     assert [cell for cell in found if cell in expected] == expected
     imports = sections(path)[""][0]
     names = {alias.asname or alias.name for node in ast.parse(imports).body for alias in node.names}
     needed = {alias.asname or alias.name for node in ast.parse(chapter(stem).NEEDS).body for alias in node.names}
-    assert needed <= names
+    assert needed <= names, f"{path.name}: its first code cell must import {sorted(needed - names)} for the exercises"
 
 
 @every_chapter
 def test_prediction_goals_and_questions_have_their_places(path):
     stem, found = path.stem[3:], sections(path)
-    assert any(f'predict("{stem}/' in cell or f'predict(\n    "{stem}/' in cell for cell in found["Predict"])
-    assert any("prediction.value" in cell for cell in found["Run"])
-    assert any("prediction.against(" in cell for cell in found["Run"])
+    predicts = any(f'predict("{stem}/' in cell or f'predict(\n    "{stem}/' in cell for cell in found["Predict"])
+    assert predicts, f'{path.name}, Predict: no cell with predict("{stem}/...", ...)'
+    for word in ("prediction.value", "prediction.against("):
+        assert any(word in cell for cell in found["Run"]), f"{path.name}, Run: no cell with {word}"
     goals = [f'goal(explorer, "{stem}", "{each.name}")' for each in chapter(stem).GOALS]
-    assert [cell for cell in found["Vary"] if cell in goals] == goals
-    assert f'recall("{stem}")' in found["Key points"]
+    there = [cell for cell in found["Vary"] if cell in goals]
+    assert there == goals, f"{path.name}, Vary: a cell for each of {goals} in this order"
+    assert f'recall("{stem}")' in found["Key points"], f'{path.name}, Key points: no cell recall("{stem}")'
 
 
 @every_chapter
@@ -139,18 +150,19 @@ def test_each_objective_names_what_checks_it(path):
     listed = prose.partition("## Objectives")[2].partition("\n## ")[0]
     objectives = re.findall(r"^\d\. .+$", listed, re.M)
     names = {f"*{task.name}*" for task in chapter(stem).EXERCISES}
-    assert 1 <= len(objectives) <= 3
+    assert 1 <= len(objectives) <= 3, f"{path.name}, Objectives: one to three lines that begin with a number"
     for objective in objectives:
-        assert "goal" in objective.lower() or any(name in objective for name in names), objective
+        checked = "goal" in objective.lower() or any(name in objective for name in names)
+        assert checked, f"{path.name}: an objective must name a goal or one of {sorted(names)}: {objective}"
 
 
 @every_chapter
 def test_the_card_has_its_lines_and_a_plausible_time(path):
     card = read(path).cells[0].source.lower()
     for line in ("entry", "kernel", "level", "read before", "you will be able to"):
-        assert f"**{line}" in card, line
+        assert f"**{line}" in card, f"{path.name}, card: no line **{line}**"
     minutes = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card)
-    assert minutes and 25 <= int(minutes[1]) <= 60
+    assert minutes and 25 <= int(minutes[1]) <= 60, f"{path.name}, card: **Time** must begin with 25 to 60 minutes"
 
 
 def results(stem: str) -> set[str]:
@@ -170,7 +182,7 @@ def test_prose_types_no_result_that_a_cell_computes(path):
     first = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Run"))
     prose = "\n".join(cell.source for cell in cells[first:] if cell.cell_type == "markdown")
     typed = {word for word in results(path.stem[3:]) if re.search(rf"(?<![\w.,]){re.escape(word)}(?!\w|[.,]\d)", prose)}
-    assert typed == set()
+    assert not typed, f"{path.name}: prose behind Run types {sorted(typed)}, which a cell computes; let the cell say it"
 
 
 @every_notebook
@@ -181,7 +193,7 @@ def test_runs_twice_in_one_kernel_without_complaint(path, tmp_path):
         for _ in ("first", "again"):
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index)
-                assert complaints(cell) == []
+                assert complaints(cell) == [], f"{path.name}, cell {cell.id}"
 
 
 def complaints(cell: nbformat.NotebookNode) -> list[str]:

@@ -28,7 +28,8 @@ def test_a_whole_table_is_read_as_it_is_written(name):
 
 
 def test_every_table_has_a_shape():
-    assert sorted(path.name for path in DATA.glob("*.csv")) == sorted(SHAPES)
+    tables = sorted(path.name for path in DATA.glob("*.csv"))
+    assert tables == sorted(SHAPES), "vmteach/tables.py: SHAPES must have a line for each table of data/"
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -27,7 +27,8 @@ PATH = re.compile(r"`((?:vmteach|tests|scripts|docs|data|notebooks|benchmarks|re
 
 def test_every_word_is_listed():
     """Look at each of these; if it is right: python scripts/words.py --add"""
-    assert script.unknown() == {}
+    unknown = script.unknown()
+    assert not unknown, f"read these, then `python scripts/words.py --add`: {unknown}"
 
 
 def test_the_list_is_sorted_and_has_nothing_twice():
@@ -126,7 +127,8 @@ def card_minutes(notebook: str) -> int:
 
 def test_the_plan_has_the_chapters_in_the_order_of_the_course():
     order = [chapter for level in levels() for chapter in level]
-    assert [int(row[0]) for row in plan()] == [chapter.number for chapter in order]
+    table = "docs/teachers.md, the plan: the chapters by how many must be read before, then by number"
+    assert [int(row[0]) for row in plan()] == [chapter.number for chapter in order], table
     for row, chapter in zip(plan(), order):
         assert row[1] == f"[{chapter.stem}](../notebooks/{chapter.notebook})"
         assert row[3] == ", ".join(str(CHAPTERS[need].number) for need in chapter.needs)
@@ -135,5 +137,7 @@ def test_the_plan_has_the_chapters_in_the_order_of_the_course():
 def test_the_plan_s_minutes_are_the_cards_and_so_is_their_sum():
     minutes = [int(row[2]) for row in plan()]
     order = [chapter for level in levels() for chapter in level]
-    assert minutes == [card_minutes(chapter.notebook) for chapter in order]
-    assert f"All twelve take {sum(minutes)} minutes" in (ROOT / "docs" / "teachers.md").read_text(encoding="utf-8")
+    cards = [card_minutes(chapter.notebook) for chapter in order]
+    assert minutes == cards, f"docs/teachers.md, the plan: the cards say {cards}, from top to bottom"
+    text = (ROOT / "docs" / "teachers.md").read_text(encoding="utf-8")
+    assert re.search(rf"\bAll [a-z]+ take {sum(minutes)} minutes", text), f"docs/teachers.md: they take {sum(minutes)}"

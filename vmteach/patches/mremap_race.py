@@ -1,6 +1,7 @@
 """The mremap race: a look-up is repeated after a lock was dropped, and nobody asked whether it found anything.
 
-changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition from 2.6, from Andrew."
+changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition if src is cleared under us while we allocate the
+            pagetable (from 2.6 CVS, from Andrew)."
 source      2.6.3 and 2.4.27 mm/mremap.c, move_one_page() (read); the text of the -aa patch was not found, so that
             the steps of version 1 are inferred from 2.6.3, where the same fix was made
 before      the source entry is looked up again after the page table of the target was allocated; if the look-up
