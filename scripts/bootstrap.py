@@ -129,11 +129,11 @@ def lock() -> int:
     return 0
 
 
-def in_venv(module: str, *arguments: str) -> int:
+def in_venv(module: str, *arguments: str, python: Path = VENV_PYTHON) -> int:
     """The exit status of `python -m module` in the environment, started in the project's folder."""
-    environment = {**os.environ, "PATH": f"{VENV_PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     environment.pop("PYTHONHOME", None)
-    with subprocess.Popen([str(VENV_PYTHON), "-m", module, *arguments], cwd=ROOT, env=environment) as running:
+    with subprocess.Popen([str(python), "-m", module, *arguments], cwd=ROOT, env=environment) as running:
         # Ctrl-C goes to both of us, and is the other's to answer: JupyterLab asks whether it is meant.
         ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
         status = running.wait()

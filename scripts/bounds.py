@@ -3,42 +3,60 @@
     python scripts/bounds.py oldest [pytest options]
     python scripts/bounds.py newest [pytest options]
 
-Each has an environment of its own, .venv-oldest or .venv-newest, without the lock; .venv stays as it is. What our
-own dependencies depend on is the newest that fits. Neither counts pre-releases.
+Each has an environment of its own, .venv-oldest or .venv-newest, without the lock; .venv stays as it is. It is made
+anew each time: what an earlier version brought along is not there. What our own dependencies, the tests' and the
+build's depend on is the newest that fits. Neither counts pre-releases.
 """
 
+from __future__ import annotations  # as in bootstrap.py, which says what is wrong with an old Python
+
+import importlib.util
+import os
 import re
 import subprocess
 import sys
-import tomllib
 import venv
 from pathlib import Path
 
+import bootstrap
+
 ROOT = Path(__file__).resolve().parent.parent
-PYPROJECT = ROOT / "pyproject.toml"
 
 
 def main(which: str = "", *options: str) -> int:
-    """The exit status of pytest."""
+    """The exit status of pytest, or of what failed before it."""
     if which not in ("oldest", "newest"):
         print(__doc__)
         return 2
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
-    needs = project["project"]["dependencies"]
+    refusal = bootstrap.why_not(sys.version_info[:2], has_ensurepip=bool(importlib.util.find_spec("ensurepip")))
+    if refusal:
+        sys.exit(refusal)
+    needs = direct((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     folder = ROOT / f".venv-{which}"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    tools = [*project["project"]["optional-dependencies"]["test"], *project["build-system"]["requires"]]
-    direct = [oldest(need) for need in needs] if which == "oldest" else needs
+    python = folder / bootstrap.VENV_PYTHON.relative_to(bootstrap.VENV)
     print(f"Installing the {which} into {folder.name} ...", flush=True)
-    subprocess.run([*pip, "--upgrade", "--upgrade-strategy", "eager", *direct, *tools], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
-    names = [re.split("[<>=!~]", need)[0] for need in needs]
+    venv.create(folder, clear=True, with_pip=True, symlinks=os.name != "nt")
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wanted = [oldest(need) for need in needs] if which == "oldest" else needs
+    try:
+        subprocess.run([*pip, "--upgrade", "--upgrade-strategy", "eager", *wanted], check=True)
+        subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
+    except subprocess.CalledProcessError as failed:
+        return failed.returncode
     told = "import sys, importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep=', ')"
-    subprocess.run([str(python), "-c", told, *names], check=True)
-    return subprocess.run([str(python), "-m", "pytest", *options], cwd=ROOT, check=False).returncode
+    subprocess.run([str(python), "-c", told, *(re.split("[<>=!~]", need)[0] for need in needs)], check=True)
+    if os.environ.get("CI") == "true":
+        bootstrap.install_chromium()
+    return bootstrap.in_venv("pytest", *options, python=python)
+
+
+def direct(pyproject: str) -> list[str]:
+    """What pyproject.toml asks for itself: to run, to test and to build."""
+    import tomllib
+
+    page = tomllib.loads(pyproject)
+    project = page["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["test"], *page["build-system"]["requires"]]
 
 
 def oldest(need: str) -> str:

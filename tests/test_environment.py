@@ -1,11 +1,13 @@
 """What is installed, how, and that the pages which say so agree."""
 
+import ast
 import importlib.util
 import json
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +36,28 @@ TOOLS = [Requirement(line) for line in PROJECT["optional-dependencies"]["test"]]
 BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
 
 
+# ---- pyproject.toml ----
+
+
+def test_what_vmteach_imports_is_a_direct_dependency():
+    """Or its lowest version would be whatever another package happens to ask for."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "vmteach").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"vmteach"}
+    assert {"numpy", "bs4", "PIL"} <= tops
+    packages = metadata.packages_distributions()
+    stated = {canonicalize_name(r.name) for r in DIRECT}
+    for top in tops:
+        assert stated & {canonicalize_name(package) for package in packages[top]}, top
+
+
+def test_direct_dependencies_have_a_lower_bound_and_no_other():
+    for wanted in DIRECT + TOOLS + BUILD:
+        assert [s.operator for s in wanted.specifier] == [">="], wanted.name
+
+
 # ---- environment.yml ----
 
 
@@ -54,7 +78,12 @@ def test_environment_yml_installs_the_project_itself_with_pip():
     assert page["dependencies"][-2:] == ["pip", {"pip": ["-e ."]}]
 
 
-def test_repo2docker_reads_environment_yml_and_its_python(monkeypatch, tmp_path):
+def test_environment_yml_names_packages_as_conda_forge_does():
+    """Conda takes - and _ for different letters; every other name here is the same in both."""
+    assert re.findall(r"\bjupyter.server\b", text("environment.yml")) == ["jupyter_server"]
+
+
+def test_repo2docker_reads_environment_yml_and_its_python(monkeypatch):
     """With its own parser, where that is installed: pip install jupyter-repo2docker."""
     buildpacks = pytest.importorskip("repo2docker.buildpacks", reason="pip install jupyter-repo2docker to check this")
     monkeypatch.chdir(ROOT)
@@ -65,10 +94,12 @@ def test_repo2docker_reads_environment_yml_and_its_python(monkeypatch, tmp_path)
     assert conda.detect()
     assert f"python={conda.python_version}" in text("environment.yml")
     assert ["environment.yml" in script for _, script in conda.get_assemble_scripts()] == [True]
-
-
-def test_direct_dependencies_have_a_lower_bound_and_no_other():
-    assert all([s.operator for s in r.specifier] == [">="] for r in DIRECT)
+    conda.platform = "linux/amd64"
+    assert any(f"py-{conda.python_version}-" in file for file in conda.get_build_script_files())
+    asked = {"NB_USER": "reader", "NB_UID": "1000", "HOME": "/home/reader", "REPO_DIR": "/home/reader"}
+    dockerfile = conda.render(asked)
+    # The repository is there before the environment is made, which installs it with -e .
+    assert 0 < dockerfile.index("COPY --chown=1000:1000 src/ ") < dockerfile.index("env update")
 
 
 # ---- requirements/lock.txt ----
@@ -197,6 +228,73 @@ def test_the_page_that_make_lab_opens_is_there(bootstrap):
     assert (ROOT / bootstrap.START).is_file()
 
 
+# ---- scripts/bounds.py ----
+
+
+@pytest.fixture
+def bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, in a folder of its own and noting what it would run; each pytest ends with 5."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    spec = importlib.util.spec_from_file_location("bounds_here", ROOT / "scripts" / "bounds.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "pyproject.toml").write_text(text("pyproject.toml"), encoding="utf-8")
+    module.did = []
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module.venv, "create", lambda folder, **how: module.did.append((folder, how)))
+    monkeypatch.setattr(module.subprocess, "run", lambda command, **how: module.did.append(command))
+    monkeypatch.setattr(module.bootstrap, "in_venv", lambda *what, python: module.did.append((python, *what)) or 5)
+    monkeypatch.delenv("CI", raising=False)
+    return module
+
+
+@pytest.mark.parametrize("which", ["oldest", "newest"])
+def test_a_job_at_the_bounds_has_an_environment_of_its_own_made_anew_and_no_lock(bounds, tmp_path, which):
+    assert bounds.main(which, "-k", "mremap") == 5
+    (folder, how), packages, ourselves, _, (python, *tests) = bounds.did
+    assert folder == tmp_path / f".venv-{which}"
+    assert how["clear"]
+    assert python.is_relative_to(folder)
+    assert packages[0] == ourselves[0] == str(python)
+    assert tests == ["pytest", "-k", "mremap"]
+    assert not {"-r", "-c", "--pre", "--require-hashes"} & {*packages, *ourselves}
+    assert ourselves[-2:] == ["-e", str(tmp_path)]
+
+
+def test_oldest_asks_for_each_bound_itself_and_newest_for_anything_above(bounds):
+    asked = {}
+    for which in ("oldest", "newest"):
+        bounds.main(which)
+        asked[which] = [word for word in bounds.did[-4] if re.search("[<>=]=", word)]
+    stated = DIRECT + TOOLS + BUILD
+    assert [Requirement(need) for need in asked["newest"]] == stated
+    assert asked["oldest"] == [str(need).replace(">=", "==") for need in stated]
+
+
+def test_a_job_at_the_bounds_runs_no_test_if_its_packages_do_not_fit_together(bounds, monkeypatch):
+    def fails(command, **how):
+        raise subprocess.CalledProcessError(3, command)
+
+    monkeypatch.setattr(bounds.subprocess, "run", fails)
+    assert bounds.main("oldest") == 3
+    assert len(bounds.did) == 1
+
+
+@pytest.mark.parametrize("need", ["pandas", "pandas==2.3", "pandas>=2.3,<3", "pandas>=2.3rc1", "pandas~=2.3"])
+def test_a_bound_that_is_no_bound_is_refused_by_name(bounds, need):
+    with pytest.raises(ValueError, match="pandas"):
+        bounds.oldest(need)
+
+
+def test_jobs_at_the_bounds_refuse_other_words_and_an_old_python(bounds, monkeypatch):
+    assert bounds.main("middle") == 2
+    with monkeypatch.context() as old:
+        old.setattr(bounds.sys, "version_info", (3, 10, 2))
+        with pytest.raises(SystemExit, match=r"3\.11 to 3\.14"):
+            bounds.main("oldest")
+    assert bounds.did == []
+
+
 # ---- what the pages say ----
 
 
@@ -204,6 +302,12 @@ def test_make_help_lists_every_target():
     makefile = text("Makefile")
     targets = re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split()
     assert re.findall(r"^([a-z-]+):  ## .+", makefile, re.M) == targets
+
+
+def test_make_clean_and_git_know_the_environments_of_the_jobs_at_the_bounds():
+    cleaned = re.search(r"rm -rf (.*)", text("Makefile")).group(1).split()
+    assert {".venv", ".venv-oldest", ".venv-newest"} <= set(cleaned)
+    assert ".venv*/" in text(".gitignore").splitlines()
 
 
 def test_ci_makes_the_tests():
