@@ -160,8 +160,13 @@ def test_cells_out_of_order_and_twice_change_no_result(home, name):
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("00_start_here", "changelog"), ("04_extraversion", "changelog"), ("08_shm_big_iron", "vmstat_storm")],
-    ids=["00", "04", "08"],
+    [
+        ("00_start_here", "changelog"),
+        ("04_extraversion", "changelog"),
+        ("08_shm_big_iron", "vmstat_storm"),
+        ("08_shm_big_iron", "claims"),
+    ],
+    ids=["00", "04", "08", "08-claims"],
 )
 def test_a_missing_data_file_is_named_and_the_chapter_goes_on(home, name, file):
     (home / "data" / f"{file}.csv").unlink()
@@ -190,8 +195,9 @@ DAMAGE = {
         ("00_start_here", "changelog", "changelog"),
         ("04_extraversion", "changelog", "log"),
         ("08_shm_big_iron", "vmstat_storm", "trace"),
+        ("08_shm_big_iron", "claims", "found"),
     ],
-    ids=["00", "04", "08"],
+    ids=["00", "04", "08", "08-claims"],
 )
 def test_a_damaged_table_ends_in_an_error_where_it_is_read_and_stays_there(home, how, name, file, table):
     """No number is made of half a table; the cells that need none of it are not touched."""
@@ -212,19 +218,37 @@ def test_a_damaged_table_ends_in_an_error_where_it_is_read_and_stays_there(home,
 
 
 READER = """
-import json, sys, warnings
+import errno, json, os, sys, warnings
+from pathlib import Path
 warnings.simplefilter("ignore")
 import nbformat
 from nbclient import NotebookClient
+refused = None
 try:
-    open("new", "w")
+    Path.home().joinpath("new").write_bytes(bytes(1 << 20))
 except OSError as error:
-    refused = type(error).__name__
+    refused = errno.errorcode[error.errno]
 notebook = nbformat.read(sys.argv[1], as_version=4)
+source = "from vmteach import learn_kept\\nlearn_kept.keep('overflow_buffers', 'recall', 'one', right=True)"
+notebook.cells.append(nbformat.v4.new_code_cell(source))
 NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 said = [out.text for cell in notebook.cells for out in cell.get("outputs", ()) if out.get("name") == "stderr"]
-print("@" + json.dumps({"refused": refused, "said": said}))
+kept = {path.name: path.read_text() for path in Path.home().glob(".local/share/vmteach/*")}
+print("@" + json.dumps({"refused": refused, "said": said, "kept": kept}))
 """
+
+
+def read_chapter_11(
+    notebooks: Path, home: Path, settings: Path, before: tuple[str, ...] = (), **how: Any
+) -> dict[str, Any]:
+    """What a reader is told whose own files are in `home`; Jupyter's are in `settings`."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "VMTEACH", "XDG"))}
+    own = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TMPDIR")
+    environment |= {"HOME": str(home), **{key: str(settings) for key in own}}
+    command = [*before, sys.executable, "-c", READER, str(notebooks / "11_overflow_buffers.ipynb")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **how)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.rpartition("@")[2])
 
 
 def without_powers() -> None:
@@ -237,33 +261,47 @@ def without_powers() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="root's powers are taken away in Linux's way")
 def test_a_read_only_checkout_and_home(home, tmp_path_factory):
     """The chapter runs, writes nothing, and says what is not kept."""
-    settings = tmp_path_factory.mktemp("settings")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "VMTEACH", "XDG"))}
-    own = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TMPDIR")
-    environment |= {"HOME": str(home), **{key: str(settings) for key in own}}
     everything = [home, *home.rglob("*")]
     before = {path: path.stat().st_mtime_ns for path in everything}
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", READER, "11_overflow_buffers.ipynb"],
-            cwd=home / "notebooks",
-            env=environment,
-            preexec_fn=without_powers,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        settings = tmp_path_factory.mktemp("settings")
+        told = read_chapter_11(home / "notebooks", home, settings, cwd=home / "notebooks", preexec_fn=without_powers)
         after = {path: path.stat().st_mtime_ns for path in (home, *home.rglob("*"))}
     finally:
         for path in everything:
             path.chmod(0o755)
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.rpartition("@")[2])
-    assert told["refused"] == "PermissionError"
+    assert told["refused"] == "EACCES"
+    assert told["said"]
     assert all("The chapter works without it" in text for text in told["said"])
     assert after == before
+
+
+def own_mounts() -> tuple[str, ...]:
+    """The command that gives a process mounts of its own, which end with it; nothing where that is not allowed."""
+    command = ("unshare", "--mount", *(() if hasattr(os, "geteuid") and os.geteuid() == 0 else ("--map-root-user",)))
+    try:
+        mounted = subprocess.run([*command, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, timeout=20)
+    except OSError:
+        return ()
+    return () if mounted.returncode else command
+
+
+def test_a_full_disk_for_real(tmp_path, tmp_path_factory):
+    """A home of 256 KiB without a byte left: the chapter runs, says what is not kept, and the file is still whole."""
+    if not (command := own_mounts()):
+        pytest.skip("this needs Linux and the right to mount a small disk")
+    kept = '{"version": 1, "chapters": {"mremap": {"recall": {"one": {"right": true}}}}}'
+    disk = 'mount -t tmpfs -o size=256k none "$HOME" && mkdir -p "$HOME/.local/share/vmteach" && '
+    disk += 'printf %s "$0" > "$HOME/.local/share/vmteach/progress.json" && cd "$HOME" && exec "$@"'
+    settings = tmp_path_factory.mktemp("settings")
+    told = read_chapter_11(ROOT / "notebooks", tmp_path, settings, (*command, "sh", "-c", disk, kept))
+    assert told["refused"] == "ENOSPC"
+    assert told["kept"] == {"progress.json": kept}
+    assert "No space left on device" in told["said"][-1]
+    assert "The chapter works without it" in told["said"][-1]
+    assert list(tmp_path.iterdir()) == []  # the disk is gone with its process
 
 
 # ---- progress
