@@ -79,8 +79,7 @@ def files(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_asked_and_axe_finds_nothing(visit, folder, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+def test_nothing_is_asked_and_axe_finds_nothing(visit, folder, axe, scheme):
     for file in files(folder):
         here = visit(file, color_scheme=scheme)
         assert (here.strangers(file), here.complaints) == ([], []), file.name

@@ -621,7 +621,7 @@ CELLS = (
 
 
 @pytest.mark.browser
-def test_all_of_it_by_keyboard_in_jupyterlab(browser, tmp_path, monkeypatch, file):
+def test_all_of_it_by_keyboard_in_jupyterlab(browser, axe, tmp_path, monkeypatch, file):
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     notebook.cells = [nbformat.v4.new_markdown_cell("# Learning"), *map(nbformat.v4.new_code_cell, CELLS)]
     (tmp_path / "notebooks").mkdir()
@@ -633,7 +633,7 @@ def test_all_of_it_by_keyboard_in_jupyterlab(browser, tmp_path, monkeypatch, fil
         visit.page.set_viewport_size({"width": 1280, "height": 4000})  # all cells in view
         visit.open("learn.ipynb")
         visit.run_all()
-        play(visit)
+        play(visit, axe)
         assert (visit.errors(), visit.strangers, visit.complaints) == ([], [], [])
         visit.close()
     chapter_kept = json.loads(file.read_text(encoding="utf-8"))["chapters"]["scsi_deadlock"]
@@ -642,7 +642,7 @@ def test_all_of_it_by_keyboard_in_jupyterlab(browser, tmp_path, monkeypatch, fil
     assert chapter_kept["recall"]["1"]["solved"] is False
 
 
-def play(visit):
+def play(visit, axe):
     """Predict, unfold two hints, reach the goal and answer a question, with keys alone."""
     page, keys = visit.page, visit.page.keyboard
     count = "() => window.jupyterapp.shell.currentWidget.content.model.cells.length"
@@ -674,6 +674,5 @@ def play(visit):
     said.nth(2).get_by_text("Not yet.").wait_for()
     page.wait_for_timeout(500)  # the kernel writes what the page has said already
     assert page.evaluate(count) == cells
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for context in (".jp-Notebook .vml", ".jp-Notebook .vmteach-card"):
         assert axe.run(page, context=context).response["violations"] == []
