@@ -5,7 +5,8 @@
 
 Each has an environment of its own, .venv-oldest or .venv-newest, without the lock; .venv stays as it is. It is made
 anew each time: what an earlier version brought along is not there. What our own dependencies, the tests' and the
-build's depend on is the newest that fits. Neither counts pre-releases.
+build's depend on is the newest that fits. Neither counts pre-releases. With the newest come the
+judges too: programs of others, repo2docker and Dask, that two tests ask and `make test` does without.
 """
 
 from __future__ import annotations  # as in bootstrap.py, which says what is wrong with an old Python
@@ -31,7 +32,8 @@ def main(which: str = "", *options: str) -> int:
     refusal = bootstrap.why_not(sys.version_info[:2], has_ensurepip=bool(importlib.util.find_spec("ensurepip")))
     if refusal:
         sys.exit(refusal)
-    needs = direct((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    needs = direct(pyproject) + (judges(pyproject) if which == "newest" else [])
     folder = ROOT / f".venv-{which}"
     python = folder / bootstrap.VENV_PYTHON.relative_to(bootstrap.VENV)
     print(f"Installing the {which} into {folder.name} ...", flush=True)
@@ -57,6 +59,13 @@ def direct(pyproject: str) -> list[str]:
     page = tomllib.loads(pyproject)
     project = page["project"]
     return [*project["dependencies"], *project["optional-dependencies"]["test"], *page["build-system"]["requires"]]
+
+
+def judges(pyproject: str) -> list[str]:
+    """The programs of others that some tests ask, and that the lock leaves out."""
+    import tomllib
+
+    return tomllib.loads(pyproject)["project"]["optional-dependencies"]["judges"]
 
 
 def oldest(need: str) -> str:

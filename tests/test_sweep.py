@@ -29,7 +29,7 @@ def test_executors_agree():
 
 
 def test_a_dask_cluster_agrees():
-    distributed = pytest.importorskip("distributed", reason="this test needs Dask: install distributed")
+    distributed = pytest.importorskip("distributed", reason="this test needs Dask: make test-newest")
     local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**local) as cluster, distributed.Client(cluster) as client:
         assert sweep(MEASURE, PLACES, client.get_executor()) == sweep(MEASURE, PLACES)
