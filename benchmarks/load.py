@@ -1,16 +1,18 @@
 """What a class asks of a machine: kernels that run a chapter, how much memory each holds, whether any dies.
 
-    python benchmarks/load.py [--chapter 08_shm_big_iron] [--one-by-one 20] [--at-once 5] [--moves 10] [--server]
+    python benchmarks/load.py [--chapter 08_shm_big_iron] [--one-by-one 20] [--at-once 5] [--moves 5] [--pace 0.5]
+                               [--server]
 
-Each kernel runs the whole chapter, then moves every control of its explorer that matters, and is measured before it
-ends. Linux only: the figures are read from /proc. `--server` measures a JupyterLab server too, one kernel in it.
+Each kernel runs the whole chapter, then steps along every control of its explorer that matters, as questions from a
+page would, and is measured before it ends. `--pace` is the seconds from step to step, in which the explorer may think
+ahead. Linux only: the figures are read from /proc. `--server` measures a JupyterLab server too, one kernel in it.
 
 resident    all of a kernel's pages in memory (VmRSS), with the libraries that it shares with others
 own         its share: what is shared is divided among those who share it (Pss). Five at once show what five cost
 peak        the most that was resident at any time (VmHWM)
 chapter     seconds from the first cell to the last, without the start of the kernel
 processor   seconds of processor time, start and moves included
-answer      milliseconds that the kernel spends on one move of a control: model, picture, read-out
+answer      milliseconds from the moment when a step is due to its answer: model, picture, read-out, and what is waited
 """
 
 import argparse
@@ -35,8 +37,10 @@ NOTEBOOKS = ROOT / "notebooks"
 GIB, MIB = 1 << 30, 1 << 20
 
 PROBE = """\
+import asyncio as _asyncio
 import json as _json
 import os as _os
+import random as _random
 import time as _time
 from vmteach.explore import Explorer as _Explorer
 
@@ -44,12 +48,18 @@ _fields = lambda name: dict(line.split(":", 1) for line in open("/proc/self/" + 
 _bytes = lambda text: int(text.split()[0]) * 1024
 _explorer = next((value for value in list(globals().values()) if isinstance(value, _Explorer)), None)
 _spent = []
-for _n in range(MOVES if _explorer else 0):
-    for _control in _explorer._controls:
-        if _control.matters:
-            _began = _time.perf_counter()
-            _explorer.set(**{_control.field: _control.stops[_n % len(_control.stops)]})
-            _spent.append(_time.perf_counter() - _began)
+await _asyncio.sleep(PACE * _random.random())  # nobody moves in step with the others
+_due = _time.perf_counter()
+for _control in _explorer._controls if _explorer else ():
+    _step = 1
+    for _n in range(MOVES if _control.matters else 0):
+        if not 0 <= _explorer.at[_control.field] + _step < len(_control.stops):
+            _step = -_step
+        _at = {**_explorer.at, _control.field: _explorer.at[_control.field] + _step}
+        _due = max(_due + PACE, _time.perf_counter())
+        await _asyncio.sleep(_due - _time.perf_counter())
+        _explorer._on_question(None, {"kind": "ask", "seq": _n, "at": _at})
+        _spent.append(_time.perf_counter() - _due)
 _status, _share = _fields("status"), _fields("smaps_rollup")
 print("@" + _json.dumps({"resident": _bytes(_status["VmRSS"]), "peak": _bytes(_status["VmHWM"]),
     "own": _bytes(_share["Pss"]), "processor": sum(_os.times()[:4]), "answers": _spent}))
@@ -80,9 +90,9 @@ def kernel(chapter: str, scratch: Path) -> Iterator[tuple[NotebookClient, float]
         yield client, perf_counter() - began
 
 
-def measure(client: NotebookClient, chapter: float, moves: int) -> Measured:
-    """The figures of a kernel that is alive, after `moves` moves of each control."""
-    cell = nbformat.v4.new_code_cell(PROBE.replace("MOVES", str(moves)))
+def measure(client: NotebookClient, chapter: float, moves: int, pace: float) -> Measured:
+    """The figures of a kernel that is alive, after `moves` steps along each control, `pace` seconds apart."""
+    cell = nbformat.v4.new_code_cell(PROBE.replace("MOVES", str(moves)).replace("PACE", str(pace)))
     client.nb.cells.append(cell)
     client.execute_cell(cell, len(client.nb.cells) - 1)
     said = "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
@@ -91,16 +101,16 @@ def measure(client: NotebookClient, chapter: float, moves: int) -> Measured:
     return Measured(*memory, chapter, found["processor"], tuple(found["answers"]))
 
 
-def one_by_one(chapter: str, count: int, moves: int) -> list[Measured]:
+def one_by_one(chapter: str, count: int, moves: int, pace: float) -> list[Measured]:
     """The figures of `count` kernels, each ended before the next begins."""
     found = []
     for _ in range(count):
         with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
-            found.append(measure(client, spent, moves))
+            found.append(measure(client, spent, moves, pace))
     return found
 
 
-def at_once(chapter: str, count: int, moves: int) -> list[Measured]:
+def at_once(chapter: str, count: int, moves: int, pace: float) -> list[Measured]:
     """The figures of `count` kernels that run together, all of them alive until the last has been measured."""
     from threading import Barrier
 
@@ -109,7 +119,7 @@ def at_once(chapter: str, count: int, moves: int) -> list[Measured]:
     def student(_: int) -> Measured:
         with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
             everybody.wait()
-            measured = measure(client, spent, moves)
+            measured = measure(client, spent, moves, pace)
             everybody.wait()
             return measured
 
@@ -190,7 +200,8 @@ def main() -> None:
     parser.add_argument("--chapter", default="08_shm_big_iron")
     parser.add_argument("--one-by-one", type=int, default=20)
     parser.add_argument("--at-once", type=int, default=5)
-    parser.add_argument("--moves", type=int, default=10)
+    parser.add_argument("--moves", type=int, default=5)
+    parser.add_argument("--pace", type=float, default=0.5)
     parser.add_argument("--server", action="store_true")
     asked = parser.parse_args()
     if not Path("/proc/self/smaps_rollup").exists():
@@ -199,9 +210,9 @@ def main() -> None:
     print(f"{'':16}{'n':>4}{'resident':>10}{'own':>10}{'peak MiB':>10}{'chapter':>10}{'processor s':>13}", end="")
     print(f"{'answer':>8}{'p95 ms':>8}")
     if asked.one_by_one:
-        print(line("one by one", one_by_one(asked.chapter, asked.one_by_one, asked.moves)), flush=True)
+        print(line("one by one", one_by_one(asked.chapter, asked.one_by_one, asked.moves, asked.pace)), flush=True)
     if asked.at_once:
-        together = at_once(asked.chapter, asked.at_once, asked.moves)
+        together = at_once(asked.chapter, asked.at_once, asked.moves, asked.pace)
         print(line("at once", together), flush=True)
     if asked.server:
         server, bare = server_memory(asked.chapter)
