@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab handouts editions test test-deep test-oldest test-newest bench lint lock new-patch clean
+.PHONY: help lab handouts editions pictures test test-deep test-oldest test-newest bench lint lock new-patch clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -19,6 +19,9 @@ handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="0
 
 editions:  ## write the notebooks for students, teachers and nbgrader to editions/ (EDITIONFLAGS="--minutes")
 	$(BOOTSTRAP) editions $(EDITIONFLAGS)
+
+pictures:  ## take the pictures of README.md again (needs Chromium, some minutes)
+	$(BOOTSTRAP) pictures
 
 test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
 	$(BOOTSTRAP) test $(TESTFLAGS)

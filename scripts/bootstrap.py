@@ -49,6 +49,7 @@ def main(command: str = "help", *options: str) -> int:
         "handouts": handouts,
         "editions": editions,
         "bench": bench,
+        "pictures": pictures,
         "test": test,
         "lint": lint,
         "lock": lock,
@@ -89,6 +90,12 @@ def bench(*options: str) -> int:
     """Print the speed ratios with their gates and goals."""
     setup()
     return in_venv("benchmarks.ratios", *options)
+
+
+def pictures(*options: str) -> int:
+    """Take the pictures of README.md from the chapters, in Chromium, and write its computed parts."""
+    setup()
+    return subprocess.run([str(VENV_PYTHON), str(ROOT / "scripts" / "pictures.py"), *options]).returncode
 
 
 def test(*options: str) -> int:

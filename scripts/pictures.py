@@ -1,4 +1,4 @@
-"""Write the moving picture of README.md: `python scripts/pictures.py` in the project's environment; needs Chromium.
+"""Write the moving picture of README.md: `make pictures`; needs Chromium.
 
 Opens the real chapters in JupyterLab, moves their controls by keyboard as a reader would, and takes a picture at
 each stop. Writes docs/chapters.gif, the same as a strip that does not move, and the first frame alone; then

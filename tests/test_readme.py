@@ -39,7 +39,7 @@ FILES = {
 
 
 def test_the_computed_parts_are_computed_now():
-    """After a change of a model: python scripts/readme.py, and python scripts/pictures.py if the pictures changed."""
+    """After a change of a model: python scripts/readme.py, or make pictures if the pictures changed."""
     assert readme.written(PAGE) == PAGE
 
 
@@ -127,7 +127,7 @@ EXPLORED = [note for note in NOTES if "state" in note]
 
 @pytest.mark.parametrize("note", EXPLORED, ids=[f"{note['stem']} {note['words']}" for note in EXPLORED])
 def test_what_a_frame_says_is_what_the_model_says(note):
-    """If this fails the pictures are old: python scripts/pictures.py"""
+    """If this fails the pictures are old: make pictures"""
     assert pictures.finding(note["stem"], note["state"]) == note["finding"]
 
 
