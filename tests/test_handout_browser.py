@@ -221,6 +221,22 @@ def test_on_paper_folds_are_open_and_answers_come_last(visit, folder):
     assert len(here.page.pdf()) > 10_000
 
 
+WIDE = """all => all.filter((one) => one.checkVisibility()
+  && one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map((one) => one.innerText.slice(0, 80))"""
+
+
+def test_nothing_is_wider_than_the_paper(visit, folder):
+    """A screen can scroll; what is cut off on A4 is lost."""
+    for file in files(folder):
+        here = visit(file)
+        here.page.set_viewport_size({"width": 680, "height": 960})  # 180 mm
+        here.page.emulate_media(media="print")
+        here.page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+        assert here.page.locator("table, pre, img, svg").evaluate_all(WIDE) == [], file.name
+        here.context.close()
+
+
 def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
     here = visit(lessons[1]).page
     said = here.locator(".vml-said")

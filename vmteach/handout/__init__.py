@@ -144,7 +144,11 @@ def execute(notebook: Path) -> Any:
 
     read = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     resources = {"metadata": {"path": str(notebook.parent)}}
-    client = NotebookClient(read, timeout=900, kernel_name="python3", resources=resources, store_widget_state=False)
+    # A kernel warns, for each chapter, that messages are not encrypted on their way from this machine to itself.
+    silent = ["--log-level=ERROR"]
+    client = NotebookClient(
+        read, timeout=900, kernel_name="python3", extra_arguments=silent, resources=resources, store_widget_state=False
+    )
     with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch))):
         _quietly(client, BEGIN)
         listed: Any = None
