@@ -812,7 +812,7 @@ CONTROLS = (
             "shrink and move",
         ),
     ),
-    Control("below_limit", "mappings below the limit", (0, 1, 2, 4, 5, 6, 8), unit="mappings"),
+    Control("below_limit", "mappings below the limit", (0, 1, 2, 4, 5, 6, 8)),
 )
 
 
