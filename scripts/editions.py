@@ -7,10 +7,11 @@ student     the notebooks as they are, with stubs. One cell more tells the libra
 teacher     the answer cells are solved, and notes stand after Predict, Vary and each exercise.
 nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
 
-Stub, solution and check come from vmteach/exercises, and so do the notes. A module there may have NOTES, a mapping
-from "predict", "vary", "change" or the name of an exercise to some Markdown of the teacher's own. A chapter without
-exercises goes through as it is. Same notebooks, same bytes. The folder `editions` is not for working in: files that
-this script writes are written over; others (a gradebook, what students hand in) it leaves alone.
+Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from its GUESSES. A
+module there may have NOTES, a mapping from "predict", "vary", "change" or the name of an exercise to some Markdown of
+the teacher's own. A chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions`
+is not for working in: files that this script writes are written over; others (a gradebook, what students hand in) it
+leaves alone.
 
 left out    the solutions are still in the package, for whoever looks: a course with marks needs tests of its own
 """
@@ -165,7 +166,7 @@ def teacher(notebook: Notebook, stem: str) -> Notebook:
         text = note_on_exercise(place.exercise, told)
         add_note(made, made["cells"].index(place.check) + 1, place.exercise.task.name, text)
     add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem, told))
-    add_note(made, section_end(made, "Predict"), "predict", note_on_predict(told))
+    add_note(made, section_end(made, "Predict"), "predict", note_on_predict(stem, told))
     add_note(made, made["cells"].index(code(made)[0]), "minutes", note_on_minutes(minutes(notebook, stem)))
     return made
 
@@ -282,10 +283,18 @@ def note_on_minutes(sum_: "Minutes") -> list[str]:
     return [f"Minutes: {parts}; together {sum_.together}. The card says {sum_.card}."]
 
 
-def note_on_predict(told: Mapping[str, str]) -> list[str]:
+def note_on_predict(stem: str, told: Mapping[str, str]) -> list[str]:
+    (known,) = chapter(stem).GUESSES.values()
+
+    def shown(value: Any) -> str:
+        return str(value) if isinstance(value, str) else f"{value:,}"
+
     return [
         "Let everybody write an answer down before anybody runs the next cell.",
         "**Ask:** two whose answers are far apart for their reasons. Do not say yet who is nearer.",
+        f"It will be {shown(known.result)}. What else a line of thought may lead to, and what that overlooks (whoever "
+        "predicts it is told so beside the result):",
+        *(f"- *{shown(guess)}*: {said}" for guess, said in known.overlooked.items()),
         *own(told, "predict"),
         f"**When late:** keep this; it takes {A_QUESTION} minute, and the next picture lives by it.",
     ]

@@ -281,6 +281,18 @@ def test_without_notes_and_answers_a_teachers_chapter_is_the_committed_one(built
     assert notebook == committed(name)
 
 
+@every_learning
+def test_a_teacher_is_told_what_a_prediction_may_overlook(built, name):
+    cells = json.loads(sheet(built, "teacher", name).read_text(encoding="utf-8"))["cells"]
+    (note,) = (editions.source(cell) for cell in cells if cell["id"] == "teacher-predict")
+    (known,) = chapter(name[3:]).GUESSES.values()
+    shown = [f"{value:,}" if not isinstance(value, str) else value for value in (known.result, *known.overlooked)]
+    assert f"It will be {shown[0]}." in note
+    assert [line for line in note.splitlines() if line.startswith("> - ")] == [
+        f"> - *{value}*: {said}" for value, said in zip(shown[1:], known.overlooked.values())
+    ]
+
+
 def test_a_chapters_own_notes_are_told_and_unknown_ones_refused(monkeypatch):
     module = chapter("overflow_buffers")
     own = {"predict": "Most say 19660.", "vary": "Goal one first.", "change": "In pairs.", "seen": "Draw a clock."}

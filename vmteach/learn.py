@@ -137,9 +137,11 @@ class Prediction(Face):
         begins = f"You said {self._shown(self.value)}"
         if self.value == result:
             return Note(f"{begins}, and so it is.")
+        known = chapter(self._stem).GUESSES.get(self._name)
+        ends = (known and known.to(self.value, result)) or CALM
         if self._choices or isinstance(result, str):
-            return Note(f"{begins}; it is {self._shown(result)}. {CALM}")
-        return Note(f"{begins}, and it is {self._shown(result)}: {_how_far(self.value, result)}. {CALM}")
+            return Note(f"{begins}; it is {self._shown(result)}. {ends}")
+        return Note(f"{begins}, and it is {self._shown(result)}: {_how_far(self.value, result)}. {ends}")
 
     def __repr__(self) -> str:
         return f"{self._question} {self._shown(self.value) if self.value is not None else 'nothing predicted yet'}"
@@ -172,7 +174,8 @@ def _how_far(said: float, result: float) -> str:
         ratio = result / said
         for times, word in ((ratio, "much"), (1 / ratio, "little")):
             if times >= 1.95:
-                return f"{'twice' if isclose(times, 2, rel_tol=0.03) else f'{times:.2g} times'} as {word}"
+                twice = "twice as much" if word == "much" else "half as much"
+                return twice if isclose(times, 2, rel_tol=0.03) else f"{times:.2g} times as {word}"
         return f"{100 * abs(ratio - 1):.2g} % {'more' if ratio > 1 else 'less'}"
     return f"{abs(result - said):.4g} {'more' if result > said else 'less'}"
 

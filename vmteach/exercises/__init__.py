@@ -1,11 +1,12 @@
 """The exercises of a chapter as data: one module a chapter, with the chapter's name.
 
-A module vmteach/exercises/STEM.py has four names:
+A module vmteach/exercises/STEM.py has five names:
 
 NEEDS       the import lines that its stubs need; they are among the imports of the chapter's first code cell
 EXERCISES   a tuple of Tasks in the order of the chapter, at least one on each of the three RUNGS
 GOALS       a tuple of two Goals on the explorer
 RECALL      a tuple of three Questions
+GUESSES     what is said to those who predicted something else, by the name of the prediction
 
 A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
 a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", so a check need
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
 from importlib import import_module
-from math import isfinite
+from math import isclose, isfinite
 from re import sub
 from string import Template
 from types import ModuleType
@@ -147,6 +148,28 @@ class Goal:
         if hidden:
             return not_yet(f"Show the kernel {' and the kernel '.join(map(repr, hidden))} too.")
         return self.check(state, numbers)
+
+
+class Guesses(NamedTuple):
+    """What came out where a prediction was asked for, and other answers with what each of them overlooks.
+
+    >>> Guesses(13, {10: "These are the steps of M alone."}).to(10.1, 13)
+    'These are the steps of M alone.'
+    """
+
+    result: Any
+    overlooked: Mapping[Any, str]
+
+    def to(self, guess: Any, result: Any) -> str:
+        """What to say to a guess, 2 % up or down; nothing where something else came out, or nothing is known."""
+        for known, said in self.overlooked.items():
+            if result == self.result and (guess == known or _near(guess, known)):
+                return said
+        return ""
+
+
+def _near(guess: Any, known: Any) -> bool:
+    return not isinstance(guess, str) and not isinstance(known, str) and isclose(guess, known, rel_tol=0.02)
 
 
 class Option(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
     AFTER,
@@ -254,3 +254,22 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "lost": Guesses(
+        10_240,
+        {
+            0: "2004 sectors are 250 blocks and a half: the last one sticks out.",
+            1024: "So much the disk before lost. This one ends 1 KiB later, and the pages are larger.",
+            2048: (
+                "That is what the disk has of the block that sticks out. But a block is read as part of its page, "
+                "and two whole blocks of this disk stand in that page."
+            ),
+            4096: "A whole block. Only half of it is on the disk; and the page that it stands in has two more.",
+            16_384: "A whole page. The disk ends inside it.",
+        },
+    ),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import AFTER, BEFORE, POLICIES, Loaded, Scenario, schedule, simulate
 
@@ -278,3 +278,24 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "beyond": Guesses(
+        1,
+        {
+            0: (
+                "The buffer ends with its page, but the last load need not: it takes four bytes even where three "
+                "are left."
+            ),
+            2: "Two would need a load at an even place. The start is odd, and steps of two and four leave it so.",
+            3: (
+                "Three would need a load at the page's last byte. From this start all loads of four leave 1 when "
+                "their address is divided by four: the last is at 4093."
+            ),
+            4: "Four would be a load that has no byte of the buffer. There is none.",
+        },
+    ),
+}

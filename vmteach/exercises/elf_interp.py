@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches.elf_interp import (
     AFTER,
     ARCHS,
@@ -311,3 +311,24 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "errno": Guesses(
+        "ELIBBAD",
+        {
+            "ENOENT": "The file is there. What is wrong stands inside it.",
+            "ENOEXEC": "That is for the program, whose machine is right. A bad interpreter has an error of its own.",
+            "SIGSEGV": (
+                "So it ended before. Now the question comes in front of the point of no return, where there is "
+                "still somebody to tell."
+            ),
+            "runs": (
+                "A kernel for i386 cannot run what this interpreter holds. It compared the two before the patch as "
+                "well, only too late."
+            ),
+        },
+    ),
+}

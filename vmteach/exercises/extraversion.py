@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches import extraversion as patch
 from vmteach.patches.extraversion import AFTER, BASES, BEFORE, POLICIES, Scenario, simulate
 
@@ -283,3 +283,24 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "rejected": Guesses(
+        2,
+        {
+            0: (
+                "Two files have other lines than the set expects: the Makefile says 25 where 23 should be, and "
+                "ncpfs has another repair."
+            ),
+            1: "The other repair is not alone: the Makefile says 25 where the set expects 23.",
+            3: (
+                "Of the three fixes two are there word for word. They are found to be already in, which is no "
+                "rejection; but the Makefile is one."
+            ),
+            4: "Two of these are there word for word. They are found to be already in, which is no rejection.",
+        },
+    ),
+}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches import mremap
 from vmteach.patches.mremap import AFTER, BEFORE, CASES, POLICIES, TODAY, AddressSpace, Call, Policy, Scenario, simulate
 
@@ -291,3 +291,21 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "cut-and-move": Guesses(
+        "I5",
+        {
+            "I1": "Both mappings that are left begin and end where a mapping may.",
+            "I2": "The two mappings that are left lie apart, and the count says two.",
+            "I3": (
+                "That is about calls that fail. This one reports success: nobody looked at the failure in the middle."
+            ),
+            "I4": "What the caller asked for did happen. It is what came along that breaks a rule.",
+            "none": "Four pages came along into a mapping of two.",
+        },
+    ),
+}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.interleave import State, Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap_race as race
@@ -307,3 +307,18 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "way": Guesses(
+        13,
+        {
+            3: "These are the steps of C. M has to come to its read as well.",
+            8: "After these the entry can be gone. M still has to come to its read.",
+            10: "These are the steps of M. The three of C must come in between.",
+            12: "The read itself is a step too.",
+        },
+    ),
+}

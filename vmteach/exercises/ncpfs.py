@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches.ncpfs import (
     AFTER,
     BEFORE,
@@ -254,3 +254,21 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "lookup": Guesses(
+        0,
+        {
+            3200: "So much two arrays take too much. A lookup has one of them, and needs 4,096 bytes less.",
+            1600: (
+                "Half of what two arrays took too much. But the stack does not shrink with the arrays: one array "
+                "less is 4,096 bytes less."
+            ),
+            4096: "That is the array. There is room for it, below 1,500 bytes of calls.",
+            896: "So much is left over.",
+        },
+    ),
+}

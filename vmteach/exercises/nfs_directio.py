@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import GIB
 from vmteach.patches.nfs_directio import (
     AFTER,
@@ -251,3 +251,18 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "place": Guesses(
+        1024,
+        {
+            5120: "There it belongs, and there the kernel after puts it. Before, the place goes through 32 bits.",
+            0: "At 4096 MiB the count begins again. This request lies beyond that.",
+            3072: "So it would be if 31 bits were kept and the next one lost. It is 32 that are kept.",
+            4096: "At 4096 MiB the count begins again with 0.",
+        },
+    ),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import GIB, KIB, PRESETS
 from vmteach.patches.overflow_buffers import AFTER, BEFORE, POLICIES, WAITS, Listed, Policy, Scenario, simulate
 
@@ -273,3 +273,18 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "wait": Guesses(
+        537.6,
+        {
+            19660.8: "60 % of all memory. The rule counts low pages only, and there are 896 MiB of them.",
+            896: "That is what the rule counts. It makes a writer wait at 60 % of it.",
+            268.8: "At 30 % the kernel begins to write, in the background. Nobody waits yet.",
+            4096: "There the total would wrap. The writer has been stopped long before.",
+        },
+    ),
+}

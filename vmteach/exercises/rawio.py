@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio
 from vmteach.patches.rawio import AFTER, BEFORE, POLICIES, SHORT, Scenario, pages_wanted, simulate
@@ -283,3 +283,18 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "got": Guesses(
+        192,
+        {
+            256: "All that were wanted. The tmpfs can grow by three quarters of that.",
+            128: "The first chunk alone. The second still gets 64 pages before the tmpfs is full.",
+            64: "That is what the second chunk gets. The first had got all of its 128.",
+            0: "A page that cannot be got does not undo those that were.",
+        },
+    ),
+}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, not_yet, right
 from vmteach.interleave import Stepped, cycle, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import scsi_deadlock as scsi
@@ -356,3 +356,18 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "way": Guesses(
+        6,
+        {
+            2: "Two steps take a lock, R1 and E2. Others come before and between, and they count.",
+            4: "R1 to R3 and E2 are four. But E1 must come before R2, or R0 leaves; and E3 is a step as well.",
+            5: "After five steps every order leads there. One of the two still has a step to take.",
+            8: "The two that are awaited were counted. Only what is done is a step.",
+        },
+    ),
+}

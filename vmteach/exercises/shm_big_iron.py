@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vmteach.exercises import Goal, Option, Question, Task, Verdict, misfit, moved, not_yet, right
+from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, moved, not_yet, right
 from vmteach.lru import Reclaim
 from vmteach.machine import GIB, PRESETS, Sysctls
 from vmteach.pages import Kind, PageRun, PageState, Rules, Setup
@@ -446,3 +446,34 @@ RECALL = (
         ),
     ),
 )
+
+
+# ---- the prediction
+
+GUESSES = {
+    "copy": Guesses(
+        292,
+        {
+            51: (
+                "That is the disk alone. The first request converts 8.4 GiB before a page is free, and later all of "
+                "that has to be written."
+            ),
+            60: (
+                "A little more than the disk alone. The first request converts 8.4 GiB before a page is free, and "
+                "later all of that has to be written."
+            ),
+            129: (
+                "So long take the first request and the disk. Then the converted pages come to the tail, and each "
+                "has to be written."
+            ),
+            143: (
+                "So long it takes to write 8.4 GiB to swap. Before that come 77 s in which they are converted, and "
+                "the disk has its own 51 s."
+            ),
+            195: (
+                "So long take the disk, and writing 8.4 GiB to swap. Before that come 77 s in which the pages are "
+                "converted."
+            ),
+        },
+    ),
+}
