@@ -381,7 +381,7 @@ LESSONS = """from vmteach import learn
 from vmteach.explore import explore
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.patches import scsi_deadlock as patch
-prediction = learn.predict("scsi_deadlock/steps", "How many `steps`?", unit="steps", low=0, high=40)
+prediction = learn.predict("scsi_deadlock/way", "How many `steps`?", unit="steps", low=0, high=40)
 explorer = explore(patch, figure)"""
 
 
@@ -397,6 +397,7 @@ def lessons(tmp_path_factory):
         new_code_cell("explorer", metadata=lists),
         new_code_cell('learn.goal(explorer, "scsi_deadlock", "crowd")'),
         new_code_cell('learn.recall("scsi_deadlock")'),
+        new_code_cell("prediction.against(6)"),
     ]
     notebook = written(folder, *cells, name="12_scsi_deadlock")
     return execute(notebook), build_one(notebook, folder).file
@@ -420,6 +421,9 @@ def test_a_goal_without_its_explorer_stops_the_build(tmp_path):
 def test_lessons_stand_on_paper_too(lessons):
     text = lessons[1].read_text(encoding="utf-8")
     assert "My prediction: ________ steps" in text
+    assert "<p>It is 6 steps.</p>" in text
+    (answer,) = re.findall(r"What other answers overlook</strong>(.*?)</ul>", text, re.DOTALL)
+    assert len(re.findall("<li>", answer)) == 4 and "<li>5 steps: After five steps" in answer
     assert text.count('<summary data-answer="') >= 3 + 1  # the questions, and the folds of the goal
     assert "<strong>1. Hint" in text
 

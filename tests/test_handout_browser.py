@@ -239,10 +239,21 @@ def test_nothing_is_wider_than_the_paper(visit, folder):
 
 def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
     here = visit(lessons[1]).page
+    assert here.locator(".compared [role=status]").text_content() == "Nothing was predicted; it is 6 steps."
     said = here.locator(".vml-said")
     here.locator('.vml input[type="number"]').fill("6")
     here.keyboard.press("Enter")
     assert said.first.text_content() == "Kept in this page: 6 steps"
+    compared = here.locator(".compared [role=status]")
+    assert compared.text_content() == "You said 6 steps, and so it is."
+    for given, begins, ends in (
+        (5, "It is 6 steps. You said 5 steps. After five", "has a step to take."),
+        (30, "You said 30 steps; it is 6 steps. ", "a prediction is there to be compared."),
+    ):
+        here.locator('.vml input[type="number"]').fill(str(given))
+        here.keyboard.press("Enter")
+        assert compared.text_content().startswith(begins)
+        assert compared.text_content().endswith(ends)
     assert said.nth(1).text_content().startswith("Not reached yet.")
     for key in ("ArrowRight",) * 3:  # away from a place where the goal is not reached, over every stop of one control
         here.locator('input[data-field="dispatchers"]').press(key)
@@ -257,7 +268,8 @@ def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
     assert said.nth(2).text_content().startswith(("Right.", "Not yet."))
     here.reload()
     here.wait_for_selector(".explorer .vmt[data-answers]")
-    assert here.locator('.vml input[type="number"]').input_value() == "6"
+    assert here.locator('.vml input[type="number"]').input_value() == "30"
+    assert here.locator(".compared [role=status]").text_content().startswith("You said 30 steps")
 
 
 def test_hostile_text_is_inert(visit, tmp_path):

@@ -18,7 +18,7 @@ import anywidget
 import traitlets
 
 from vmteach import learn_kept as kept
-from vmteach.exercises import Goal, Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, right
+from vmteach.exercises import Goal, Guesses, Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, right
 from vmteach.learn_bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.patches import STEMS
 from vmteach.run import between, one_of
@@ -129,19 +129,34 @@ class Prediction(Face):
             self.given = {} if value is None else {"value": value}
         return self
 
-    def against(self, result: Any) -> Note:
+    def against(self, result: Any) -> "Compared":
         """The prediction beside what came out, in words."""
+        if self.value is not None:
+            kept.keep(self._stem, "predictions", self._name, result=_plain(result))
+        return Compared(self, _plain(result))
+
+    def _beside(self, result: Any) -> str:
         if self.value is None:
-            return Note(f"Nothing was predicted; it is {self._shown(result)}.")
-        kept.keep(self._stem, "predictions", self._name, result=_plain(result))
+            return f"Nothing was predicted; it is {self._shown(result)}."
         begins = f"You said {self._shown(self.value)}"
         if self.value == result:
-            return Note(f"{begins}, and so it is.")
-        known = chapter(self._stem).GUESSES.get(self._name)
-        ends = (known and known.to(self.value, result)) or CALM
-        if self._choices or isinstance(result, str):
-            return Note(f"{begins}; it is {self._shown(result)}. {ends}")
-        return Note(f"{begins}, and it is {self._shown(result)}: {_how_far(self.value, result)}. {ends}")
+            return f"{begins}, and so it is."
+        words = bool(self._choices) or isinstance(result, str)
+        far = "" if words else f": {_how_far(self.value, result)}"
+        if self._guesses and (overlooked := self._guesses.to(self.value, result)):
+            return f"It is {self._shown(result)}{far}. {begins}. {overlooked}"
+        return f"{begins}{'; it' if words else ', and it'} is {self._shown(result)}{far}. {CALM}"
+
+    @property
+    def _guesses(self) -> Guesses | None:
+        """What the chapter has to say to some answers."""
+        found: Guesses | None = chapter(self._stem).GUESSES.get(self._name)
+        return found
+
+    @property
+    def name(self) -> str:
+        """The chapter's stem and what was asked for, such as "mremap_race/way"."""
+        return f"{self._stem}/{self._name}"
 
     def __repr__(self) -> str:
         return f"{self._question} {self._shown(self.value) if self.value is not None else 'nothing predicted yet'}"
@@ -162,6 +177,27 @@ class Prediction(Face):
             self.answer(change["new"].get("value"))
         except ValueError as wrong:
             self._say(str(wrong))
+
+
+class Compared(Note):
+    """What was predicted beside what came out."""
+
+    def __init__(self, prediction: Prediction, result: Any) -> None:
+        super().__init__(prediction._beside(result))
+        self._prediction, self._result = prediction, result
+
+    def facts(self) -> dict[str, Any]:
+        """What a page without a kernel needs: the prediction's name, what came out, and what to say to which answer."""
+        one, known = self._prediction, self._prediction._guesses
+        overlooked = known.overlooked if known and known.result == self._result else {}
+        return {
+            "of": one.name,
+            "unit": one._unit,
+            "result": self._result,
+            "shown": one._shown(self._result),
+            "calm": CALM,
+            "overlooked": [(guess, one._shown(guess), marked(said)) for guess, said in overlooked.items()],
+        }
 
 
 def _how_far(said: float, result: float) -> str:

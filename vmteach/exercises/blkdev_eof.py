@@ -263,7 +263,7 @@ GUESSES = {
         10_240,
         {
             0: "2004 sectors are 250 blocks and a half: the last one sticks out.",
-            1024: "So much the disk before lost. This one ends 1 KiB later, and the pages are larger.",
+            1024: "That is what the disk before lost. This one ends 1 KiB later, and the pages are larger.",
             2048: (
                 "That is what the disk has of the block that sticks out. But a block is read as part of its page, "
                 "and two whole blocks of this disk stand in that page."

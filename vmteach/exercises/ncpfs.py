@@ -262,13 +262,13 @@ GUESSES = {
     "lookup": Guesses(
         0,
         {
-            3200: "So much two arrays take too much. A lookup has one of them, and needs 4,096 bytes less.",
+            3200: "That is for two arrays. A lookup has one of them, and needs 4,096 bytes less.",
             1600: (
                 "Half of what two arrays took too much. But the stack does not shrink with the arrays: one array "
                 "less is 4,096 bytes less."
             ),
             4096: "That is the array. There is room for it, below 1,500 bytes of calls.",
-            896: "So much is left over.",
+            896: "That is what is left over.",
         },
     ),
 }

@@ -463,15 +463,15 @@ GUESSES = {
                 "later all of that has to be written."
             ),
             129: (
-                "So long take the first request and the disk. Then the converted pages come to the tail, and each "
+                "That is the first request and the disk. Then the converted pages come to the tail, and each "
                 "has to be written."
             ),
             143: (
-                "So long it takes to write 8.4 GiB to swap. Before that come 77 s in which they are converted, and "
+                "That is the writing of 8.4 GiB to swap. Before that come 77 s in which they are converted, and "
                 "the disk has its own 51 s."
             ),
             195: (
-                "So long take the disk, and writing 8.4 GiB to swap. Before that come 77 s in which the pages are "
+                "That is the disk, and the writing of 8.4 GiB to swap. Before that come 77 s in which the pages are "
                 "converted."
             ),
         },

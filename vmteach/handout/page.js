@@ -159,7 +159,8 @@ function lesson(place, i, serial) {
     const { value } = kept.read(i);
     return { html: value === undefined ? "" : `Kept in this page: <strong>${text(`${value} ${data.spec.unit ?? ""}`)}</strong>` };
   };
-  const follow = learning.mount(live, data.spec, { given: () => kept.read(i), give: (value) => kept.write(i, value), said });
+  const give = (value) => { kept.write(i, value); place.dispatchEvent(new Event("given")); };
+  const follow = learning.mount(live, data.spec, { given: () => kept.read(i), give, said });
   if (asked) asked.addEventListener("state", () => follow());
   const root = live.querySelector(".vml");
   if (serial > 1) root.setAttribute("aria-label", `${root.getAttribute("aria-label")} ${serial}`);
@@ -172,6 +173,33 @@ document.querySelectorAll(".learning").forEach((place, i) => {
   const { kind } = JSON.parse(place.querySelector("script").textContent).spec;
   lessons[kind] = (lessons[kind] ?? 0) + 1;
   try { lesson(place, i, lessons[kind]); } catch (trouble) { console.error(trouble); }
+});
+
+// What came out, beside what the reader of this page predicted.
+document.querySelectorAll(".compared").forEach((place) => {
+  const { of, unit, result, shown, calm, overlooked } = JSON.parse(place.querySelector("script").textContent);
+  const asked = [...document.querySelectorAll(".learning")];
+  const at = asked.findIndex((one) => JSON.parse(one.querySelector("script").textContent).name === of);
+  const words = place.querySelector(".live");
+  const near = (one, other) => one === other
+    || (typeof one === "number" && Math.abs(one - other) <= 0.02 * Math.max(Math.abs(one), Math.abs(other)));
+  const tell = () => {
+    const { value } = at < 0 ? {} : kept.read(at);
+    if (value === undefined) { words.textContent = `Nothing was predicted; it is ${shown}.`; return; }
+    const begins = `You said ${`${value.toLocaleString("en")} ${unit}`.trim()}`;
+    const [, , said] = overlooked.find(([guess]) => near(guess, value)) ?? [];
+    if (value === result) words.textContent = `${begins}, and so it is.`;
+    else if (!said) words.textContent = `${begins}; it is ${shown}. ${calm}`;
+    else {
+      const rest = document.createElement("span");
+      rest.innerHTML = said;
+      words.replaceChildren(`It is ${shown}. ${begins}. `, rest);
+    }
+  };
+  asked[at]?.addEventListener("given", tell);
+  tell();
+  words.hidden = false;
+  place.classList.add("alive");
 });
 
 // Folds are open on paper, and closed again after it.

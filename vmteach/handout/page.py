@@ -20,6 +20,7 @@ from vmteach.handout.mathml import mathml
 HERE = Path(__file__).parent
 EXPLORER = "application/vnd.vmteach.explorer+json"  # as in states.py, which this module need not load
 LEARNING = "application/vnd.vmteach.learning+json"
+COMPARED = "application/vnd.vmteach.compared+json"
 LEFT_OUT = "What the model leaves out"
 
 PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
@@ -198,7 +199,7 @@ class Body:
         if output["output_type"] == "error":
             raise ValueError(f"cell {cell} raised {output['ename']}: {output['evalue']}")
         data = output["data"]
-        for mime, write in ((EXPLORER, self._explorer), (LEARNING, self._learning)):
+        for mime, write in ((EXPLORER, self._explorer), (LEARNING, self._learning), (COMPARED, self._compared)):
             if mime in data:
                 if "error" in data[mime]:
                     raise ValueError(f"cell {cell}: {data[mime]['error']}")
@@ -250,6 +251,16 @@ class Body:
         return (
             f'<div class="learning"><script type="application/json">{as_json(_cleaned(dict(data)))}</script>'
             f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
+        )
+
+    def _compared(self, data: Mapping[str, Any], cell: str) -> str:
+        """What came out where a reader predicted something; on paper, beside what other answers overlook."""
+        items = "".join(f"<li>{html.escape(shown)}: {said}</li>" for _, shown, said in data["overlooked"])
+        fold = f"<details><summary>What other answers overlook</summary><ul>{items}</ul></details>" if items else ""
+        stored = f"<p>It is {html.escape(data['shown'])}.</p>{fold}"
+        return (
+            f'<div class="compared"><script type="application/json">{as_json(_cleaned(dict(data)))}</script>'
+            f'<p class="live" role="status" hidden></p><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
     def _asked(self, question: Mapping[str, Any]) -> str:
@@ -456,7 +467,9 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {key: inside if key in ("choices", "unit") else _cleaned(inside) for key, inside in value.items()}
+        return {
+            key: inside if key in ("choices", "unit", "shown") else _cleaned(inside) for key, inside in value.items()
+        }
     return [_cleaned(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 

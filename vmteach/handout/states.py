@@ -25,6 +25,7 @@ from vmteach.run import one_of
 
 MIME = "application/vnd.vmteach.explorer+json"
 LEARNING = "application/vnd.vmteach.learning+json"
+COMPARED = "application/vnd.vmteach.compared+json"
 TILE = 32  # pixels, square
 COLOURS = 128
 MOST_FIRST, MOST = 720, 800  # states with the kernels of the chapter; all states
@@ -36,15 +37,16 @@ _shown: "dict[int, tuple[int, Explorer, Stored]]" = {}  # by id: number in the p
 
 
 def begin() -> None:
-    """From now on an explorer, a prediction, a goal or a question that a cell shows is shown as its bundle."""
+    """From now on an explorer, a prediction, what came of it, a goal or a question is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
-    from vmteach.learn import Face
+    from vmteach.learn import Compared, Face
 
     shell: Any = get_ipython()
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type(Explorer, lambda one, include=None, exclude=None: _told(MIME, lambda: shown(one, **_listed)))
     bundles.for_type(Face, lambda one, include=None, exclude=None: _told(LEARNING, lambda: taught(one)))
+    bundles.for_type(Compared, lambda one, include=None, exclude=None: {COMPARED: one.facts(), "text/plain": repr(one)})
 
 
 def _told(mime: str, bundle: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -80,6 +82,8 @@ def shown(
 def taught(face: Any) -> dict[str, Any]:
     """The bundle of a face of vmteach.learn; a goal's has what it says at every stored state of its explorer."""
     data: dict[str, Any] = {"spec": json.loads(json.dumps(face.spec))}
+    if data["spec"]["kind"] == "predict":
+        data["name"] = face.name
     if data["spec"]["kind"] == "goal":
         if id(face._explorer) not in _shown:
             raise ValueError("a goal must stand below its explorer")
