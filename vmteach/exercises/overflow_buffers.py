@@ -132,7 +132,7 @@ def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if mine.machine.word == 64:
         return not_yet("A word of 64 bits does not wrap in this world.", 0)
     if mine.writers == WAITS:
-        return not_yet("Everything dirty is seen: somebody is stopped long before the wrap. What stops him?", 0)
+        return not_yet("Everything dirty is seen: the writer is stopped long before the wrap. What stops it?", 0)
     return not_yet(f"Nobody is stopped, but only {mine.cache * mine.machine.page / GIB:.3g} GiB can be dirty here.", 0)
 
 
