@@ -185,7 +185,7 @@ document.querySelectorAll(".compared").forEach((place) => {
     || (typeof one === "number" && Math.abs(one - other) <= 0.02 * Math.max(Math.abs(one), Math.abs(other)));
   const tell = () => {
     const { value } = at < 0 ? {} : kept.read(at);
-    if (value === undefined) { words.textContent = `Nothing was predicted; it is ${shown}.`; return; }
+    if (value === undefined || value === null) { words.textContent = `Nothing was predicted; it is ${shown}.`; return; }
     const begins = `You said ${`${value.toLocaleString("en")} ${unit}`.trim()}`;
     const [, , said] = overlooked.find(([guess]) => near(guess, value)) ?? [];
     if (value === result) words.textContent = `${begins}, and so it is.`;
