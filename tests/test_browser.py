@@ -211,35 +211,35 @@ def shown(place) -> str:
 
 
 def test_a_prediction_is_kept(chapter):
-    """Nothing at first; then a number or choice that will do, by keyboard; then it is set beside the result."""
+    """Nothing at first; then an answer by keyboard; then that beside the result, with what it overlooks."""
     source = next(source for source in chapter.cells() if "predict(" in source)
     name = source.split(f'predict("{chapter.stem}/')[1].split('"')[0]
     widget = chapter.page.get_by_role("group", name="Prediction", exact=True).first
     keys, said = chapter.page.keyboard, widget.get_by_role("status")
     number = widget.locator("input[type=number]")
+    guess, overlooked = next(iter(exercises.chapter(chapter.stem).GUESSES[name].overlooked.items()))
     if number.count():
         number.focus()
         keys.press("Control+a")
         keys.press("Delete")
         keys.press("Enter")
         said.get_by_text("Write a number").wait_for(timeout=SOON)
-        value = int(number.get_attribute("min")) + 1
-        keys.type(str(value))
-        words = f"{value:,} {widget.locator('.vml-unit').inner_text()}".strip()
+        keys.type(str(guess))
+        words = f"{guess:,} {widget.locator('.vml-unit').inner_text()}".strip()
     else:
-        widget.locator("input[type=radio]").first.focus()
+        widget.get_by_role("radio", name=guess, exact=True).focus()
         keys.press("Space")
-        value = words = widget.locator("label").first.inner_text()
+        words = guess
     assert "Kept" not in said.inner_text() and not learnt(chapter.stem, "predictions", name)
     keys.press("Enter")
     said.get_by_text(f"Kept: {words}.").wait_for(timeout=SOON)
-    assert learnt(chapter.stem, "predictions", name)["value"] == value
+    assert learnt(chapter.stem, "predictions", name)["value"] == guess
 
     against = next(i for i, source in enumerate(chapter.cells()) if source.startswith("prediction.against("))
     note = chapter.cell(against).get_by_role("status")
     assert "Nothing was predicted" in note.inner_text()
     chapter.run(against)
-    note.get_by_text(f"You said {words}").wait_for(timeout=SOON)
+    note.get_by_text(f"You said {words}. {overlooked}").wait_for(timeout=SOON)
 
 
 def test_an_exercise_from_wrong_to_right(chapter):

@@ -162,8 +162,7 @@ class Prediction(Face):
         return f"{self._question} {self._shown(self.value) if self.value is not None else 'nothing predicted yet'}"
 
     def _shown(self, value: Any) -> str:
-        number = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-        return f"{number} {self._unit}".rstrip()
+        return f"{value if isinstance(value, str) or value is None else _number(value)} {self._unit}".rstrip()
 
     def _fitting(self, value: Any) -> Any:
         """What was kept, if it still is an answer to this question."""
@@ -208,12 +207,21 @@ def _how_far(said: float, result: float) -> str:
     """
     if said > 0 and result > 0:
         ratio = result / said
-        for times, word in ((ratio, "much"), (1 / ratio, "little")):
-            if times >= 1.95:
-                twice = "twice as much" if word == "much" else "half as much"
-                return twice if isclose(times, 2, rel_tol=0.03) else f"{times:.2g} times as {word}"
+        if ratio >= 1.95:
+            return "twice as much" if isclose(ratio, 2, rel_tol=0.03) else f"{ratio:.2g} times as much"
+        if ratio <= 1 / 1.95:
+            return "half as much" if isclose(ratio, 0.5, rel_tol=0.03) else f"less by a factor of {1 / ratio:.2g}"
         return f"{100 * abs(ratio - 1):.2g} % {'more' if ratio > 1 else 'less'}"
-    return f"{abs(result - said):.4g} {'more' if result > said else 'less'}"
+    return f"{_number(abs(result - said))} {'more' if result > said else 'less'}"
+
+
+def _number(value: float) -> str:
+    """A number with four digits, or all of those before the point.
+
+    >>> _number(19660.8), _number(537.62), _number(10240)
+    ('19,661', '537.6', '10,240')
+    """
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _plain(value: Any) -> Any:

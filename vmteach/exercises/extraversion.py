@@ -297,8 +297,8 @@ GUESSES = {
             ),
             1: "The other repair is not alone: the Makefile says 25 where the set expects 23.",
             3: (
-                "Of the three fixes two are there word for word. They are found to be already in, which is no "
-                "rejection; but the Makefile is one."
+                "Of the three fixes two are there word for word: they are found to be already in, and not rejected. "
+                "The second rejection is the Makefile's."
             ),
             4: "Two of these are there word for word. They are found to be already in, which is no rejection.",
         },

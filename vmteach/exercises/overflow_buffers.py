@@ -281,7 +281,7 @@ GUESSES = {
     "wait": Guesses(
         537.6,
         {
-            19660.8: "60 % of all memory. The rule counts low pages only, and there are 896 MiB of them.",
+            19660.8: "That is 60 % of all memory. The rule counts low pages only, and there are 896 MiB of them.",
             896: "That is what the rule counts. It makes a writer wait at 60 % of it.",
             268.8: "At 30 % the kernel begins to write, in the background. Nobody waits yet.",
             4096: "There the total would wrap. The writer has been stopped long before.",
