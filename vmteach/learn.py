@@ -216,12 +216,12 @@ def _how_far(said: float, result: float) -> str:
 
 
 def _number(value: float) -> str:
-    """A number with four digits, or all of those before the point.
+    """A number with four digits; from a thousand on with all before the point and one behind it.
 
     >>> _number(19660.8), _number(537.62), _number(10240)
-    ('19,661', '537.6', '10,240')
+    ('19,660.8', '537.6', '10,240')
     """
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.1f}".removesuffix(".0") if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _plain(value: Any) -> Any:
