@@ -377,7 +377,7 @@ def whole(kind: str, peers: list[Peer], everybody: tuple[Peer, ...], *arguments:
 
 
 def cells(ratio: Ratio, own: bool, process: Process) -> list[str]:
-    """A row of either table behind its name."""
+    """A row of either table after its name."""
     times = "1" if own else f"{number(ratio.median)} [{number(ratio.low)}-{number(ratio.high)}]"
     return [number(1000 * ratio.a), times, number(process.seconds), f"{process.mib:.0f}"]
 

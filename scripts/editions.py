@@ -116,7 +116,7 @@ def places(notebook: Notebook) -> Iterator[Place]:
 
 
 def section_end(notebook: Notebook, name: str) -> int | None:
-    """The place of the cell behind a section's last one, or None where there is no such section."""
+    """The place of the cell after a section's last one, or None where there is no such section."""
     starts = [i for i, cell in enumerate(notebook["cells"]) if is_heading(cell)]
     for start, end in zip(starts, [*starts[1:], len(notebook["cells"])]):
         if (

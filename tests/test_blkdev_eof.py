@@ -60,6 +60,20 @@ def test_before_the_last_block_cannot_be_read_after_it_can_but_not_written():
     assert [n["write of the last block"] for n in (before, after, tail)] == ["EIO"] * 3
 
 
+def test_the_partition_of_january_2005():
+    """Mario Holbe's on 2.4.27: dd read 9,992,366 sectors, after a mount 9,992,360; want=4996184, limit=4996183."""
+    kib = 9_992_366 // 2
+    blocks = Rounding.UP.of(kib, 4)
+    assert lost(9_992_366, 4096, 4096) == (9_992_366 - 9_992_360) * SECTOR
+    assert (4 * blocks, kib) == (4_996_184, 4_996_183)
+    assert lost(9_992_366, 1024, 4096) == 0  # before the mount
+
+
+def test_partitions_of_whole_cylinders():
+    ends = [lost(cylinders * 255 * 63, 4096, 4096) > 0 for cylinders in range(1, 1001)]
+    assert sum(ends) / len(ends) == 0.75
+
+
 def test_before_one_tail_has_three_answers():
     """The size says it exists, a buffered read says EIO, and a direct read says end of file."""
     before = device(BEFORE)
@@ -160,7 +174,7 @@ def test_i3_only_a_block_that_is_all_inside_can_be_written(size, block):
 
 
 @given(sizes)
-def test_i4_nothing_behind_the_end_reaches_the_driver(size):
+def test_i4_nothing_beyond_the_end_reaches_the_driver(size):
     for label in POLICIES:
         there = device(label, *size)
         for block, operation in product(range(there.sectors * SECTOR // there.block + 3), ("read", "write")):
@@ -190,7 +204,7 @@ def test_i5_before_they_do_not():
 
 
 def byte_by_byte(sectors: int, block: int, page: int) -> int:
-    """Lost bytes before, counted one by one: a byte is lost if any block of its page ends behind the limit."""
+    """Lost bytes before, counted one by one: a byte is lost if any block of its page ends beyond the limit."""
     size, limit = sectors // 2 * 1024, (sectors // 2 * 2 + 1) * SECTOR
     bad = {at // page for at in range(0, size, block) if at + block > limit}
     return sum(at // page in bad for at in range(size))

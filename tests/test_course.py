@@ -26,7 +26,7 @@ def test_the_start_leads_to_every_chapter():
         assert f",{stem}," in announced or link in start, f"notebooks/00_start_here.ipynb: no text has the link {link}"
 
 
-def test_a_chapter_stands_behind_what_it_needs():
+def test_a_chapter_stands_after_what_it_needs():
     depth = {chapter.stem: i for i, level in enumerate(levels()) for chapter in level}
     assert all(depth[need] < depth[chapter.stem] for chapter in CHAPTERS.values() for need in chapter.needs)
 

@@ -1,4 +1,4 @@
-"""The byte behind the buffer: the rows of the facts, the invariants, and the sum made another way."""
+"""The byte after the buffer: the rows of the facts, the invariants, and the sum made another way."""
 
 import struct
 from dataclasses import replace

@@ -125,7 +125,7 @@ def test_entries_of_other_announcements_have_a_table_of_their_release():
             assert list(row) == list(CHANGELOG[0]), f"{path.name}: its columns must be those of changelog.csv"
             assert path.stem == f"changelog_{row['release']}", f"{path.name}: has a line of {row['release']}"
             assert row["patch"] == name, f"{path.name}: the parts of {row['patch']} give {name}"
-            assert row["stem"] in STEMS[12:], f"{path.name}: {row['stem']} must stand in STEMS, behind the twelve"
+            assert row["stem"] in STEMS[12:], f"{path.name}: {row['stem']} must stand in STEMS, after the twelve"
 
 
 def test_lines_of_one_stem_are_serials_of_one_topic():

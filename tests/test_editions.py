@@ -251,7 +251,7 @@ def test_every_answer_of_every_teachers_chapter_is_right(built, tmp_path, name):
 
 
 @every_learning
-def test_notes_stand_behind_their_parts(built, name):
+def test_notes_stand_after_their_parts(built, name):
     notebook = json.loads(sheet(built, "teacher", name).read_text(encoding="utf-8"))
     cells = notebook["cells"]
     notes = {

@@ -166,7 +166,7 @@ def test_a_written_file_is_what_struct_reads(machine, kind, bits, order, interpr
 @given(data=st.binary(min_size=64, max_size=64), bits=files["bits"], order=files["order"])
 def test_parse_agrees_with_struct_on_any_bytes_and_write_undoes_it(data, bits, order):
     form = MARKS[order] + HEADERS[bits]
-    fields = header_fields(bits)[5:]  # behind the ident
+    fields = header_fields(bits)[5:]  # after the ident
     numbers = parse(data, fields, order)
     assert tuple(numbers.values()) == struct.unpack_from(form, data)[1:]
     assert write(numbers, fields, order) == data[16 : struct.calcsize(form)]

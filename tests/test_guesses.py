@@ -47,7 +47,11 @@ def of_blkdev_eof():
     lost_before = before(blkdev_eof, sectors=2002)["bytes lost (B)"]
     result = before(blkdev_eof, sectors=2004, machine=PRESETS["64-bit 64 GB"])["bytes lost (B)"]
     assert result == size % page == 2 * block + tail
-    return result, {0, lost_before, tail, block, page}, {2004, size // block, 1}  # 1: KiB more than the disk before
+    return (
+        result,
+        {0, lost_before, tail, block, 2 * block, 3 * block, page},
+        {2004, size // block, 1},
+    )  # 1: KiB more than the disk before
 
 
 def of_csum_trail():

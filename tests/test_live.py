@@ -121,7 +121,7 @@ def backing_files() -> list[str]:
     ("sectors", "block", "tail", "odd"),
     [(2002, 4096, 1024000, 1024), (2004, 4096, 1024000, 2048), (2002, 2048, 1024000, 1024)],
 )
-def test_today_the_odd_tail_can_be_read_and_written_and_nothing_lies_behind_it(sectors, block, tail, odd):
+def test_today_the_odd_tail_can_be_read_and_written_and_nothing_lies_beyond_it(sectors, block, tail, odd):
     given = rows(live.odd_tail(sectors, block, seconds=60))
     done = {(row.operation, row.offset, row.length): (row.result, row.errno, row.data) for row in given}
     for reader in ("read", "direct read"):

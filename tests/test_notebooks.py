@@ -182,7 +182,7 @@ def test_prose_types_no_result_that_a_cell_computes(path):
     first = next(i for i, cell in enumerate(cells) if cell.source.startswith("## Run"))
     prose = "\n".join(cell.source for cell in cells[first:] if cell.cell_type == "markdown")
     typed = {word for word in results(path.stem[3:]) if re.search(rf"(?<![\w.,]){re.escape(word)}(?!\w|[.,]\d)", prose)}
-    assert not typed, f"{path.name}: prose behind Run types {sorted(typed)}, which a cell computes; let the cell say it"
+    assert not typed, f"{path.name}: prose after Run types {sorted(typed)}, which a cell computes; let the cell say it"
 
 
 @every_notebook

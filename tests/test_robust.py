@@ -343,7 +343,7 @@ def test_a_full_disk_costs_a_warning_and_leaves_the_old_file_whole(tmp_path, mon
 
 
 def run_here(path: Path, change: Callable[[], None]) -> list[Answer]:
-    """Run a chapter's cells in this process, with a change behind the imports; its experiments' answers."""
+    """Run a chapter's cells in this process, with a change after the imports; its experiments' answers."""
     first, *others = code_of(path)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(first, path.name, "exec"), namespace)

@@ -33,7 +33,7 @@ class Chapter(NamedTuple):
 
 _ROWS = (
     Chapter("blkdev_eof", "The last block of a device", "four layers that disagree about an end"),
-    Chapter("csum_trail", "The byte behind the buffer", "a read that touches one byte too many", ("blkdev_eof",)),
+    Chapter("csum_trail", "The byte after the buffer", "a read that touches one byte too many", ("blkdev_eof",)),
     Chapter("elf_interp", "The point of no return", "check before you burn the bridge"),
     Chapter("extraversion", "The craft of a patch set", "what a diff of two directories tells", ("csum_trail",)),
     Chapter("mremap", "Moving a mapping", "a length of zero, and an error that nobody read", ("blkdev_eof",)),
@@ -53,7 +53,7 @@ def levels() -> list[list[Chapter]]:
     """The chapters by how many must be read before them: a chapter stands right of all that it needs.
 
     >>> [level[0].title for level in levels()[:2]]
-    ['The last block of a device', 'The byte behind the buffer']
+    ['The last block of a device', 'The byte after the buffer']
     """
 
     def depth(stem: str) -> int:

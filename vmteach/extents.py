@@ -26,7 +26,7 @@ class Intervals(Generic[T]):
         self.values = [value]
 
     def at(self, i: int) -> tuple[T, int]:
-        """The value at id `i`, and the first id behind the run that it belongs to."""
+        """The value at id `i`, and the first id after the run that it belongs to."""
         k = bisect_right(self.starts, i)
         return self.values[k - 1], self.starts[k] if k < len(self.starts) else FOREVER
 
@@ -53,7 +53,7 @@ class Intervals(Generic[T]):
         return self.starts[bisect_right(self.starts, i) - 1]
 
     def runs(self, low: int, high: int) -> Iterator[tuple[int, int, T]]:
-        """The runs between `low` and `high`, clipped to it: first, first behind, value."""
+        """The runs between `low` and `high`, clipped to it: first, first after, value."""
         while low < high:
             value, end = self.at(low)
             yield low, min(end, high), value

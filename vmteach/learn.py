@@ -216,7 +216,7 @@ def _how_far(said: float, result: float) -> str:
 
 
 def _number(value: float) -> str:
-    """A number with four digits; from a thousand on with all before the point and one behind it.
+    """A number with four digits; from a thousand on with all before the point and one after it.
 
     >>> _number(19660.8), _number(537.62), _number(10240)
     ('19,660.8', '537.6', '10,240')

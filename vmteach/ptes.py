@@ -36,7 +36,7 @@ class Processes:
         self.address = 0
 
     def mapcount(self, page: int) -> tuple[int, int]:
-        """How many processes map the page, and the first id behind it for which that may differ."""
+        """How many processes map the page, and the first id after it for which that may differ."""
         count, end = 0, FOREVER
         for group in self.ring:
             pte, behind = group.ptes.at(page)

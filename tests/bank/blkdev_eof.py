@@ -48,9 +48,9 @@ BANK = {
             ("mine = Scenario(sectors=2002, block=2048)\n", 1024),
         ),
         wrong=(
-            ("mine = Scenario(sectors=2008, block=4096)\n", "right in every byte"),
-            ("mine = Scenario(sectors=2002, block=1024)\n", "right in every byte"),
-            ("mine = Scenario(sectors=2001)\n", "right in every byte"),
+            ("mine = Scenario(sectors=2008, block=4096)\n", "no block of this device straddles its end."),
+            ("mine = Scenario(sectors=2002, block=1024)\n", "Every byte that was read is true"),
+            ("mine = Scenario(sectors=2001)\n", "Its odd last sector is missing"),
             ("mine = Scenario(sectors=8006)\n", "at most 4096 sectors"),
             ("mine = POLICIES[BEFORE]\n", "Hand in a `Scenario(...)`"),  # which stops with an error
         ),

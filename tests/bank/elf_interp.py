@@ -58,13 +58,23 @@ BANK = {
             ),
         ),
         wrong=(
-            (HONEST + "return True\n", "a check fails behind the point, and you call it honest"),
+            (HONEST + "return True\n", "a check fails past the point, and you call it honest"),
             (HONEST + "return False\n", "no check fails, and you call it dishonest"),
             (
                 HONEST + "return all(e.ok for e in run.events if isinstance(e, elf_interp.Checked))\n",
                 "a check fails in time",
             ),
             (HONEST + "return run.numbers['the caller']\n", "gives a str"),
+            (HONEST + "return run.numbers['outcome'] != 'SIGSEGV'\n", "nobody is killed, and yet a check fails late"),
+            (
+                HONEST + "return not any(isinstance(e, elf_interp.Killed) for e in run.events)\n",
+                "nobody is killed, and yet a check fails late",
+            ),
+            (
+                LATE + "        if late and (isinstance(step, elf_interp.Killed) or not getattr(step, 'ok', True)):\n"
+                "            return False\n    return True\n",
+                "somebody is killed, and no check fails",
+            ),
             (HONEST + "run.events\n", "is there a `return`?"),
         ),
         secret=(r"passed and isinstance",),

@@ -75,7 +75,7 @@ BANK = {
                 ),
                 "between two of context",
             ),
-            (fits("return len(text) < 5 and text[-1] in (hunk[1][1], hunk[-2][1])"), "a line more behind"),
+            (fits("return len(text) < 5 and text[-1] in (hunk[1][1], hunk[-2][1])"), "a line more after it"),
             (fits(THERE, "len(text) >= len(there)"), "is there a `return`?"),
             (fits("return 'clean'"), "a str, not"),
         ),

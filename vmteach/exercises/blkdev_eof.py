@@ -110,13 +110,15 @@ mine = replace(half, behind=blkdev_eof.Lookup.HOLE)
 """,
     hints=(
         "A block that does not count is asked for all the same. What does it get for an answer?",
-        "`help(Policy)` has a line for each field; `blkdev_eof.Lookup` has three answers.",
-        "In the table of layers: a refused buffer spoils its page. A buffer of zeros does not.",
+        "`help(blkdev_eof.Policy)` has a line for each field; change one with `replace(half, field=...)`. "
+        "`blkdev_eof.Lookup` has three answers.",
+        "In the list of layers: a refused buffer spoils its page. A buffer of zeros does not.",
     ),
     reason="With rounding alone the block gets its `EIO` from layer 2 instead of layer 4. It is the answer "
     "that has to change.",
     wrong_turn="To think that the layers only had to agree. They agree now, on the wrong answer.",
-    kernel="Linux 2.6 took just this: rounded down, and a hole for reads.",
+    kernel="Linux 2.6 took just this in March 2004: rounded down, and a hole for reads. Until then its look-up "
+    "answered `EIO`, as `half` does; that it rounded down before is inferred from later trees.",
     check=check_half,
     variants=({"sectors": 2002}, {"sectors": 2004}, {"sectors": 2006}),
 )
@@ -132,7 +134,8 @@ def check_silent(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Take a device of at most 4096 sectors.")
     numbers = simulate(mine, POLICIES[AFTER]).numbers
     if not numbers[ZEROS]:
-        return not_yet("The backup is right in every byte. No block of this device straddles its end.", 0)
+        missing = " Its odd last sector is missing, as under every kernel of 2.4." if mine.sectors % 2 else ""
+        return not_yet(f"Every byte that was read is true: no block of this device straddles its end.{missing}", 0)
     return right(f"{numbers[ZEROS]} bytes of the backup are wrong, and nobody is told.", numbers[ZEROS])
 
 
@@ -142,9 +145,8 @@ SILENT = Task(
     minutes=6,
     asks="A backup program reads the whole device. Before, it stops with an error, and somebody notices. "
     "Find a device of at "
-    "most 4096 sectors on which the backup made under **after: hole** is wrong with no error at all. The "
-    "score is the "
-    "number of wrong bytes.",
+    "most 4096 sectors on which the backup made under **after: hole** has zeros in place of bytes that the disk "
+    "holds, with no error at all. The score is the number of those bytes.",
     stub="""\
 mine = Scenario(sectors=2000, block=4096)  # your device
 """,
@@ -235,17 +237,17 @@ RECALL = (
         "Why does the spare sector never rescue a block that straddles?",
         (
             Option(
-                "Such a block ends a whole KiB, two sectors, or more behind the size.", "And one is forgiven.", True
+                "Such a block ends a whole KiB, two sectors, or more beyond the size.", "And one is forgiven.", True
             ),
             Option("It is only for writes.", "The last check does not ask what a request is for."),
-            Option("There is none on even sizes.", "The limit is one behind the size on every device."),
+            Option("There is none on even sizes.", "The limit is one sector beyond the size on every device."),
         ),
     ),
     Question(
         "What do both readings of the patch promise?",
         (
             Option("That the tail is true data.", "One of them gives zeros."),
-            Option("That the device is one block longer.", "Nothing behind the end is ever read or written."),
+            Option("That the device is one block longer.", "Nothing beyond the end is ever read or written."),
             Option(
                 "The last page can be read, and a block that is not all inside cannot be written.",
                 "That is all that its one line says.",
@@ -269,6 +271,8 @@ GUESSES = {
                 "and two whole blocks of this disk stand in that page."
             ),
             4096: "A whole block. Only half of it is on the disk; and the page that it stands in has two more.",
+            8192: "Those are the two good blocks of the page. What the disk has of the third is lost with them.",
+            12_288: "Three whole blocks. Of the third only half is on the disk.",
             16_384: "A whole page. The disk ends inside it.",
         },
     ),

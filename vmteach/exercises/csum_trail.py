@@ -111,11 +111,11 @@ def check_tail(width: Any, _: Mapping[str, Any]) -> Verdict:
     for end, where, _loads, reached, _fewest in made:
         if reached > end:
             behind = _bytes(reached - end)
-            return not_yet(f"No load leaves the page. But with {where}, you touch {behind} behind the buffer.")
+            return not_yet(f"No load leaves the page. But with {where}, you touch {behind} past the buffer.")
     for _end, where, loads, _reached, fewest in made:
         if loads > fewest:
-            return not_yet(f"Nothing behind the buffer is touched. But with {where}, you make {loads} loads: too many.")
-    return right("No byte behind the buffer is touched, and no load is made in vain. The address does not matter.")
+            return not_yet(f"Nothing past the buffer is touched. But with {where}, you make {loads} loads: too many.")
+    return right("No byte past the buffer is touched, and no load is made in vain. The address does not matter.")
 
 
 TAIL = Task(
@@ -124,7 +124,7 @@ TAIL = Task(
     minutes=6,
     asks="Keep the older prologue and write another tail, without the patch's guard. `left` bytes (1 to 3) are left, "
     "from byte `address` on; say how wide the next load is: 1, 2 or 4. You are asked again until nothing is left. "
-    "No load may touch a byte **behind the buffer**, wherever a page ends, and the loads are to be **as few as "
+    "No load may touch a byte **past the buffer**, wherever a page ends, and the loads are to be **as few as "
     "possible**.",
     stub="""\
 def width(address, left):
@@ -156,7 +156,7 @@ def width(address, left):
 
 def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Scenario):
-        return not_yet("Hand in a `Scenario(...)`: a machine, a length, and what is left behind.")
+        return not_yet("Hand in a `Scenario(...)`: a machine, a length, and what is left after it.")
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel, as it is.")
     before, after = (simulate(mine, POLICIES[label]).numbers for label in (BEFORE, AFTER))
@@ -176,7 +176,7 @@ COST = Task(
     minutes=6,
     asks="Find a buffer with which the newer prologue only **costs**: the kernel before has no oops, and the kernel "
     "after makes more loads. The score is how many more, in percent; get as many as you can. Fields: `machine`, "
-    "`length`, `behind` (bytes of the page behind the buffer), `neighbour`.",
+    "`length`, `behind` (bytes of the page after the buffer), `neighbour`.",
     stub="""\
 mine = Scenario()  # your buffer
 """,
@@ -187,7 +187,7 @@ mine = Scenario(length=4, behind=3)
     hints=(
         "For which starts do the two prologues not do the same?",
         "`simulate(mine, POLICIES[AFTER]).numbers` says how many loads there are. The share is large if they are few.",
-        "6 bytes with 1 behind them begin at byte 4089. After has a load of 1, one of 2, and a tail for 3 bytes: three "
+        "6 bytes with 1 after them begin at byte 4089. After has a load of 1, one of 2, and a tail for 3 bytes: three "
         "loads. Before has two, and an oops. Its tail is the trouble: when is there none?",
     ),
     reason="At byte 4089 one load of four takes the whole buffer before, with no tail. After, there are loads of "
@@ -241,8 +241,8 @@ GOALS = (
         name="unharmed",
         asks="The kernel before loads a byte of the next page, and there is **no** oops.",
         check=check_unharmed,
-        hints=("What does the size of the machine decide?", "In which memory is there always a page behind a page?"),
-        reason="A machine without high memory, such as 256 MB: all of its memory is mapped, page behind page.",
+        hints=("What does the size of the machine decide?", "In which memory is there always a page after a page?"),
+        reason="A machine without high memory, such as 256 MB: all of its memory is mapped, page after page.",
         needs=(BEFORE,),
     ),
 )

@@ -1,6 +1,7 @@
 """Exercises of elf_interp: a field read from bytes, checks that come in time, a caller killed all the same."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
@@ -13,8 +14,10 @@ from vmteach.patches.elf_interp import (
     POLICIES,
     Checked,
     Crossed,
+    Killed,
     Policy,
     Scenario,
+    Started,
     elf,
     simulate,
 )
@@ -71,11 +74,11 @@ def read(data, order):
 """,
     hints=(
         "Which of the two bytes counts 256 times?",
-        "In big-endian order the big end comes first, and in little-endian order the small one.",
+        "In big-endian order the big end comes first, and in little-endian order the little one.",
         "The bytes 01 02 are 258 in big-endian order (256 + 2) and 513 in little-endian order (1 + 512).",
     ),
     reason="Two bytes, one of which counts 256 times. Which one is what the byte order says.",
-    wrong_turn="To read every file as the own machine would. A foreign interpreter is just the file for "
+    wrong_turn="To read every file as your own machine would. A foreign interpreter is just the file for "
     "which that is wrong.",
     kernel="It compares the field as its own machine reads it. A file of the other byte order comes out as "
     "a number that "
@@ -131,6 +134,12 @@ mine = Policy(early=("machine", "type"))
 # ---- honest
 
 
+MADE_UP = (  # steps that no kernel of the model makes, and whether the rule holds
+    ((Crossed(), Checked("interpreter", "type", "1", False), Started("program")), False),
+    ((Crossed(), Checked("interpreter", "type", "3", True), Killed("SIGKILL")), True),
+)
+
+
 def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
     for label, policy in POLICIES.items():
         for case in CASES:
@@ -148,10 +157,21 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
             if got is late:
                 where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
                 if late:
-                    return not_yet(f"{where}: a check fails behind the point, and you call it honest.")
+                    return not_yet(f"{where}: a check fails past the point, and you call it honest.")
                 if any(isinstance(step, Checked) and not step.ok for step in run.events):
                     return not_yet(f"{where}: a check fails in time. That is what checks are for.")
                 return not_yet(f"{where}: no check fails, and you call it dishonest.")
+    run = simulate(CASES[0], POLICIES[AFTER])
+    for events, holds in MADE_UP:
+        if honest(replace(run, events=events)) is not holds:
+            what = (
+                "nobody is killed, and yet a check fails late"
+                if not holds
+                else "somebody is killed, and no check fails"
+            )
+            return not_yet(
+                f"Right for every kernel of the model. But in a made-up run {what}. The rule asks for checks."
+            )
     return right("The rule names every check that comes too late, in any kernel.")
 
 
@@ -159,13 +179,13 @@ HONEST = Task(
     name="honest",
     rung="change one rule",
     minutes=8,
-    asks="Say it as a rule: **behind the point of no return no check fails.** Write it as a function of a "
+    asks="Say it as a rule: **past the point of no return no check fails.** Write it as a function of a "
     "run. In `run.events` "
     "a step of the type `elf_interp.Crossed` is the point, and steps of the type `elf_interp.Checked` have "
     "a field `ok`.",
     stub="""\
 def honest(run):
-    return ...  # True if no check fails behind the point of no return
+    return ...  # True if no check fails past the point of no return
 """,
     answer="honest",
     solution="""\
@@ -226,7 +246,7 @@ mine = [Scenario(arch=arch, interpreter="relocatable") for arch in elf_interp.AR
         "Look at the map: which interpreter ends the same way before and after, and badly?",
         "The machine of the file must be right, so that the early check passes. What else does a header say of a file?",
     ),
-    reason="A relocatable file for the right machine passes the early check. Its type is compared behind "
+    reason="A relocatable file for the right machine passes the early check. Its type is compared past "
     "the point of no return.",
     wrong_turn="To try foreign machines. That is what the patch is for.",
     kernel="On Linux 6.18 the caller of such a program is still killed; the live experiment below shows "
@@ -289,7 +309,7 @@ RECALL = (
         (
             Option("The file.", "It is still open, and is closed on every path."),
             Option("The caller, and with it the only one who could be told of an error.", "So an error kills.", True),
-            Option("The right to read the interpreter.", "It is read again behind the point, to be mapped."),
+            Option("The right to read the interpreter.", "It is read again past the point, to be mapped."),
         ),
     ),
     Question(
@@ -307,7 +327,7 @@ RECALL = (
             Option(
                 "The field is at the same place, and as wide, in both.", "The first fields have fixed widths.", True
             ),
-            Option("The magic says it.", "The magic is the same in both; a byte behind it says the class."),
+            Option("The magic says it.", "The magic is the same in both; a byte after it says the class."),
         ),
     ),
 )

@@ -125,7 +125,7 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
         ("ncpfs on 2.4.25, where another repair stands", BASES["2.4.25"].files[ncpfs.file], name),
         ("-34 on 2.4.25, where a line of context differs", BASES["2.4.25"].files["Makefile"], hunk),
         ("-34 on 2.4.23aa1, whose version line has been changed already", BASES["2.4.23aa1"].files["Makefile"], hunk),
-        ("-34 on a Makefile with a line more behind", (*makefile, "export VERSION"), hunk),
+        ("-34 on a Makefile with a line more after it", (*makefile, "export VERSION"), hunk),
         ("-34 on a file that ends before the version line", makefile[:3], hunk),
         ("-34 on a Makefile whose version line stands elsewhere", (makefile[3], *makefile[:3]), hunk),
         ("a line put in between two of context", ("a", "c"), [(" ", "b"), ("+", "new"), (" ", "c")]),
@@ -261,7 +261,7 @@ RECALL = (
     Question(
         "Why does every change of a patch get a new serial?",
         (
-            Option("Names are all that is compared.", "A change behind an unchanged name would not be seen.", True),
+            Option("Names are all that is compared.", "A change under an unchanged name would not be seen.", True),
             Option("So that it is applied later.", "The prefix decides that. The serial tells versions apart."),
             Option("So that both versions can be applied.", "A topic has one serial in a set."),
         ),

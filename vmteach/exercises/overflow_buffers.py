@@ -40,7 +40,7 @@ def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
             return not_yet("Your counter stops at its largest value. A word that is full does something else.")
         if got != beyond:
             return not_yet(f"With {true} bytes your counter shows {got} pages.")
-    return right("As the machine does it, before the wrap and behind it.")
+    return right("As the machine does it, before the wrap and after it.")
 
 
 SEEN = Task(

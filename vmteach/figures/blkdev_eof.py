@@ -33,6 +33,7 @@ LOOKS = {
     "EIO": DATA_LOOKS["lost"],
     "end of file": Look("#CC79A7", "--"),
 }
+WORDS = {"end of file": "EOF"}  # in a strip as narrow as a block
 
 
 def frame_key(run: Run) -> int:
@@ -183,7 +184,7 @@ def _joined(looks: Sequence[str], row: float) -> Iterator[Span]:
     start, per = 0, 1024 // SECTOR
     for end in range(1, len(looks) + 1):
         if end == len(looks) or looks[end] != looks[start]:
-            yield Span(row, start / per, end / per, looks[start], looks[start])
+            yield Span(row, start / per, end / per, looks[start], WORDS.get(looks[start], looks[start]))
             start = end
 
 
@@ -210,7 +211,7 @@ def _predict(picture: Picture, run: Run, prediction: Any) -> None:
 
 
 def map_of(pages: Sequence[int] = (4096, 16384), base: int = 2000) -> Drawing:
-    """Bytes lost before the patch, over the sectors behind a whole number of pages, soft block and page size."""
+    """Bytes lost before the patch, over the sectors beyond a whole number of pages, soft block and page size."""
     blocks, over = (1024, 2048, 4096), range(0, 32, 2)
     base = base // 32 * 32  # a whole number of 16 KiB pages
     picture = Picture(9.6, 2.5)

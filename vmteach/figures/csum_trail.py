@@ -10,7 +10,7 @@ from vmteach.figures.style import INK, PREDICTION_COLOUR, QUIET, SMALL, Look, Pi
 from vmteach.patches.csum_trail import DWORD, Caught, Scenario, schedule
 from vmteach.run import Run
 
-BACK, ON = 16, 4  # bytes shown before and behind the page's end
+BACK, ON = 16, 4  # bytes shown before and after the page's end
 ROWS = 4
 LOOKS: dict[str, Look] = {
     "buffer": Look("#56B4E9"),

@@ -77,7 +77,7 @@ class Policy:
     read_blocks    how the look-up counts blocks for a read
     write_blocks   and for a write
     behind         what it says to a read of a block that does not count
-    shortens       the operations ("read", "write") of which the last check cuts off what lies behind the end;
+    shortens       the operations ("read", "write") of which the last check cuts off what lies beyond the end;
                    it refuses the others whole
     direct_unit    bytes to whole numbers of which O_DIRECT rounds down; 0: soft blocks
     """
@@ -118,11 +118,11 @@ CONTROLS = (
 
 
 class Checked(NamedTuple):
-    """The last check met a block that ends behind the device; it let pass `sent` sectors of it."""
+    """The last check met a block that ends beyond the device; it let pass `sent` sectors of it."""
 
     block: int
     ends: int  # the first sector after the block
-    limit: int  # the first sector that a request may not end behind
+    limit: int  # the first sector that a request may not end beyond
     sent: int
 
 
@@ -236,7 +236,7 @@ class Device:
         """The bytes of one buffer of a page, or None for EIO."""
         zeros = bytes(self.block)
         if block * self.block >= self.size:
-            return zeros  # facts: step 4: entirely behind the end
+            return zeros  # facts: step 4: entirely beyond the end
         answer = self.blkdev_get_block(block, "read")
         if answer is Lookup.HOLE:
             self.events.append(FoundHole(block))
@@ -251,7 +251,7 @@ class Device:
 
     @cached_property
     def limit(self) -> int:
-        """The sector behind which no request may end; one spare stands for the odd sector that step 1 lost."""
+        """The sector beyond which no request may end; one spare stands for the odd sector that step 1 lost."""
         return self.size // SECTOR + self.policy.unit // SECTOR - 1  # facts: step 3
 
     def generic_make_request(self, block: int, operation: str) -> int:

@@ -1,4 +1,4 @@
-"""A load of four bytes may touch a byte that nobody asked for, and the page behind may not be there.
+"""A load of four bytes may touch a byte that nobody asked for, and the next page may not be there.
 
 changelog   00_csum-trail-1 dropped: "Obsoleted (can't trigger anymore)"
 source      arch/i386/lib/checksum.S, the P6 routine, in Red Hat's 2.4.18-14 and in 2.4.22 (read); the patch is inferred
@@ -34,7 +34,7 @@ class Tail(Enum):
 class Scenario:
     """A buffer within one page of the file cache, `behind` bytes before the page's end.
 
-    `neighbour` says whether the mapping slot behind the page's own is empty or in use.
+    `neighbour` says whether the mapping slot after the page's own is empty or in use.
 
     >>> Scenario(length=1459, behind=0).offset
     2637
@@ -47,7 +47,7 @@ class Scenario:
     machine: Machine = PRESETS["4 GB"]
     vm_cache_scan_ratio: int = 6
     length: int = 7  # bytes
-    behind: int = 0  # bytes of the page behind the buffer
+    behind: int = 0  # bytes of the page after the buffer
     neighbour: str = EMPTY
 
     def __post_init__(self) -> None:
@@ -199,7 +199,7 @@ def overrun(address: int, length: int, policy: Policy, page: int = 4096) -> int:
 def overruns(policy: Policy, page: int = 4096) -> list[tuple[int, int]]:
     """All buffers (offset, length) of one page whose loads touch the next page.
 
-    A load reaches three bytes at most behind the buffer, so a buffer that ends earlier cannot be one.
+    A load reaches three bytes at most past the buffer, so a buffer that ends earlier cannot be one.
 
     >>> len(overruns(POLICIES[BEFORE])), len(overruns(POLICIES[AFTER]))
     (6141, 0)
@@ -320,7 +320,7 @@ def _numbers(scenario: Scenario, policy: Policy, events: tuple[NamedTuple, ...])
     last = events[-1]
     return {
         "loads": len(loads),
-        "bytes touched behind the buffer (B)": max(0, touched - end),
+        "bytes touched past the buffer (B)": max(0, touched - end),
         "bytes touched in the next page (B)": max(0, touched - page),
         "oops": "yes" if isinstance(last, Faulted) else "no",
         "sum": f"{last.sum:#06x}" if isinstance(last, Summed) else "none",
