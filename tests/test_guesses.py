@@ -119,7 +119,7 @@ def of_nfs_directio():
     wraps = (1 << 32) // MIB
     result = before(nfs_directio, offset_mib=5120)["first chunk on the wire (MiB)"]
     assert result == 5120 % wraps
-    return result, {5120, 0, 5120 - (1 << 31) // MIB, wraps}, {wraps, 32, 31, 0}
+    return result, {5120, 0, 5120 - (1 << 31) // MIB, wraps}, {wraps, 32, (1 << 31) // GIB, 0}
 
 
 def of_overflow_buffers():

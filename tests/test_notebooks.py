@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from vmteach import course
 from vmteach.exercises import chapter
 from vmteach.figures.style import number
 from vmteach.learn import exercise
@@ -163,6 +164,14 @@ def test_the_card_has_its_lines_and_a_plausible_time(path):
         assert f"**{line}" in card, f"{path.name}, card: no line **{line}**"
     minutes = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card)
     assert minutes and 25 <= int(minutes[1]) <= 60, f"{path.name}, card: **Time** must begin with 25 to 60 minutes"
+
+
+@every_chapter
+def test_the_card_and_the_course_name_the_same_chapters_to_read_before(path):
+    (line,) = re.findall(r"\| \*\*read before\*\* \| (.+) \|", read(path).cells[0].source, re.I)
+    named = [int(number) for number in re.findall(r"\b\d\d\b", line) if number != "00"]
+    needs = [course.CHAPTERS[need].number for need in course.CHAPTERS[path.stem[3:]].needs]
+    assert named == needs, f"{path.name}, card: {line}; vmteach/course.py: {needs}"
 
 
 def results(stem: str) -> set[str]:

@@ -216,6 +216,14 @@ def test_a_scenario_that_cannot_be_is_refused(wrong, message):
         Scenario(**wrong)
 
 
+@pytest.mark.parametrize(("name", "model", "real"), [("32 GB", 7, 5), ("64 GB", 14, 1)])
+def test_heads_of_buffers_would_fill_low_memory_first(name, model, real):
+    """What the model leaves out: 96 bytes of low memory for each buffer, beside the descriptors of all pages."""
+    machine, low, head = PRESETS[name], 896 * MIB, 96
+    assert Scenario(machine).cache * machine.page // WORD == model
+    assert (low - machine.mem_map) // head * 4096 // WORD == real
+
+
 # ---- the picture ----
 
 

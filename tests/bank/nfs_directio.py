@@ -24,12 +24,15 @@ BANK = {
         right=(
             ("mine = Policy(shift_bits=64, refuses=True)\n", None),
             ("mine = Policy(64, True, True)\n", None),
+            ("mine = Policy(47, True, True)\n", None),
         ),
         wrong=(
             ("mine = Policy(shift_bits=64)\n", "At 2 TiB, in blocks of 512 bytes"),  # the patch
             ("mine = Policy(refuses=True)\n", "are not written, and there is room for them"),
             ("mine = Policy(shift_bits=32)\n", "of other data are destroyed"),  # the kernel before
             ("mine = Policy(shift_bits=64, by_block=False)\n", "Keep the block number"),
+            ("mine = Policy(34, True, True)\n", "and a block number can say the place"),
+            ("mine = Policy(44, True, True)\n", "At 134217726 MiB, in blocks of 32768 bytes"),
             ("mine = 64\n", "Hand in a `Policy(...)`"),
             ("mine = Policy(shift_bits=33)\n", "At 8193 MiB 2048 KiB of other data"),
         ),

@@ -16,6 +16,10 @@ BANK = {
             ("def seen(true):\n    return true // 4096 % 2**32\n", "goes on growing"),
             ("def seen(true):\n    return true // 512 % 2**32 // 8\n", "goes on growing"),  # the kernel after
             ("def seen(true):\n    true // 4096\n", "is there a `return`?"),
+            (
+                "def seen(true):\n    return (true - 2**32 if true >= 2**32 else true) // 4096\n",
+                "your counter shows 6291461",
+            ),
             ("def seen(true):\n    return 'many'\n", "gives a str"),
             ("def seen(true):\n    return true // 4096 % 2**16\n", "nothing has wrapped there yet"),
             ("def seen(true):\n    return (true // 4096 + (true >= 2**32)) % 2**20\n", "your counter shows 1 pages"),

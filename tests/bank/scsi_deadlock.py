@@ -69,6 +69,8 @@ BANK = {
             ("mine = Scenario(disks=4, blocked=frozenset({0}))\n", 3),
             ("mine = Scenario(disks=4, dispatchers=0, commands=2, blocked=frozenset({0}))\n", 3),
             ("mine = Scenario(disks=2, blocked=frozenset({0}))\n", 1),
+            ("mine = Scenario(disks=4, blocked=[0])\n", 3),
+            ("mine = Scenario(disks=4, can_queue=1)\n", 3),
         ),
         wrong=(
             ("mine = Scenario(dispatchers=3, disks=3)\n", "equally many"),

@@ -87,6 +87,14 @@ def check_rule(mine: Any, _: Mapping[str, Any]) -> Verdict:
             return not_yet(f"At {offset_mib} MiB {harm[DESTROYED]} KiB of other data are destroyed.")
         if harm[KEPT] < 2048:
             return not_yet(f"At {offset_mib} MiB {2048 - harm[KEPT]} KiB are not written, and there is room for them.")
+    for bits in (9, 12, 15):
+        below = (1 << 32 + bits - 20) - 2  # MiB: the last request that a block number can say
+        kept = simulate(Scenario(offset_mib=below, block_bits=bits), mine).numbers[KEPT]
+        if kept < 2048:
+            return not_yet(
+                f"At {below} MiB, in blocks of {1 << bits} bytes, {2048 - kept} KiB are not written, "
+                "and a block number can say the place."
+            )
     beyond = simulate(Scenario(offset_mib=2 << 20, block_bits=9), mine).numbers
     if beyond[DESTROYED]:
         return not_yet(f"At 2 TiB, in blocks of 512 bytes, {beyond[DESTROYED]} KiB of other data are destroyed.")
@@ -99,7 +107,8 @@ RULE = Task(
     minutes=5,
     asks="The repair leaves a second limit: where the block **number** no longer fits. Write the policy of "
     "a client that is "
-    "right wherever it can be, and **never** destroys anything.",
+    "right wherever it can be, and **never** destroys anything. Keep `by_block`: the offset goes down as a block "
+    "number, whatever you do.",
     stub="""\
 mine = Policy()  # your policy: its fields are shift_bits, by_block and refuses
 """,
@@ -116,7 +125,8 @@ mine = Policy(shift_bits=64, refuses=True)
     wrong_turn="To take the repair alone. It is right for every file of its time, and goes astray in the "
     "same way as before "
     "once files reach the second limit.",
-    kernel="The patch has the wider shift only. Today the offset itself goes down, and no block number is in the way.",
+    kernel="The patch has the wider shift only. The file layer had a refusal of its own, at 8 TiB: for larger blocks "
+    "it came first. Today the offset itself goes down, and no block number is in the way.",
     check=check_rule,
 )
 
@@ -163,7 +173,8 @@ mine = Scenario(offset_mib=2 * 1024 * 1024, block_bits=9)
     reason="At 2 to the power 32 blocks the block number starts again from zero. With blocks of 512 bytes "
     "that is at 2 TiB.",
     wrong_turn="To try larger blocks. They move the limit up.",
-    kernel="Files of 2 TiB on NFS were far away in 2004. The same sentence had been said of 4 GiB.",
+    kernel="Files of 2 TiB on NFS were far away in 2004. The same sentence had been said of 4 GiB. On NFS a block has "
+    "1 KiB at least, whose second limit is at 4 TiB, and the client itself refuses a file of 8 TiB or more.",
     check=check_harm,
 )
 
@@ -222,9 +233,7 @@ RECALL = (
                 "The upper bits are gone before the variable sees them.",
                 True,
             ),
-            Option(
-                "The wire carries 32 bits.", "It carries 64; the server is asked for the wrong place in all of them."
-            ),
+            Option("The wire carries 32 bits.", "It carries 64 bits, and all 64 say the wrong place."),
             Option(
                 "The file layer cuts the offset.", "It divides, and the quotient fits a word up to the second limit."
             ),
@@ -261,7 +270,8 @@ GUESSES = {
         {
             5120: "There it belongs, and there the kernel after puts it. Before, the place goes through 32 bits.",
             0: "At 4096 MiB the count begins again. This request lies beyond that.",
-            3072: "So it would be if 31 bits were kept and the next one lost. It is 32 that are kept.",
+            3072: "That is 2 GiB lower, as if the border were that of a number with a sign. What is lost is a "
+            "multiple of 4096 MiB.",
             4096: "At 4096 MiB the count begins again with 0.",
         },
     ),

@@ -31,8 +31,8 @@ def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
             return not_yet(f"For {pages} pages you give {got}: those are bytes. How many pages are they?")
         if got != pages:
             return not_yet(f"{pages} pages are dirty, and your counter shows {got}; nothing has wrapped there yet.")
-    for beyond in (0, 5):
-        true = WORD * unit + beyond * PAGE
+    for wraps, beyond in ((1, 0), (1, 5), (7, 5)):
+        true = wraps * WORD * unit + beyond * PAGE
         got = seen(true)
         if got == true // PAGE:
             return not_yet(f"With {true} bytes your counter goes on growing. It is a word of 32 bits.")
@@ -47,7 +47,7 @@ SEEN = Task(
     name="seen",
     rung="fill one line",
     minutes=5,
-    asks="A total counts in units of $unit bytes, in a word of 32 bits. Give the **pages** of 4096 bytes that it shows "
+    asks="A total counts in units of $size, in a word of 32 bits. Give the **pages** of 4096 bytes that it shows "
     "when `true` bytes are dirty (a whole number of pages).",
     stub="""\
 def seen(true):
@@ -61,14 +61,17 @@ def seen(true):
     hints=(
         "Three steps: from bytes to units, what a word keeps of them, and from units to pages.",
         "What a word of 32 bits keeps of a number is its remainder.",
-        "With units of 8 bytes, 16 bytes would be 2 units; the word keeps 2 of them, and they stand for 2 * 8 bytes.",
+        "With a word of 4 bits and units of 8 bytes, 136 bytes are 17 units; the word keeps 1, and it stands for 8 "
+        "bytes.",
     ),
     reason="The counter is the remainder of the units by 2 to the power 32. Reading it as pages undoes the unit, and "
     "cannot bring back what the word let go.",
     wrong_turn="To let the counter stop at its largest value. Counters of this kind start again from zero.",
     kernel="Before the patch the unit was 1 byte and the wrap at 4 GiB, after it 512 bytes and 2 TiB.",
     check=check_seen,
-    variants=({"unit": 1}, {"unit": 512}, {"unit": 64}),
+    variants=tuple(
+        {"unit": unit, "size": size} for unit, size in ((1, "1 byte"), (512, "512 bytes"), (64, "64 bytes"))
+    ),
 )
 
 
@@ -156,10 +159,11 @@ mine = Scenario(machine=PRESETS["64 GB"], writers=NEVER_WAITS)
     ),
     reason="Writers who never wait fill all memory with dirty data, and the counter keeps the remainder by 4 GiB. "
     "On 64 GB that hides fourteen times 4 GiB.",
-    wrong_turn="To take a large machine alone. The limit of 60 % is a share of the low memory, which no amount "
-    "of RAM makes larger.",
+    wrong_turn="To take a large machine alone. The limit of 60 % is a share of the low memory, which does not grow "
+    "beyond 896 MiB.",
     kernel="Nobody ever got there. The check is paranoid, as its author says: it guards against the day on which "
-    "somebody changes the rule.",
+    "somebody changes the rule. And a real machine with 64 GB would run out of low memory for the buffers' heads "
+    "first: a second guard.",
     check=check_forget,
 )
 

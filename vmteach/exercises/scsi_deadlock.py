@@ -79,7 +79,7 @@ pairs = $pairs
     reason="The pairs are `$pairs`. The dispatchers hold a Q while they want H. A script is safe if, "
     "together with that, there is no way round in a ring.",
     wrong_turn="To look at the order of the words. What counts is what is **held** when a lock is **wanted**.",
-    kernel="In form 1, which this patch took, E holds nothing when it asks for a Q. "
+    kernel="In form 1, which this patch probably took (inferred), E holds nothing when it asks for a Q. "
     "Today a checker, lockdep, collects these pairs while the kernel runs.",
     check=check_pairs,
     variants=(
@@ -223,24 +223,24 @@ IDLE = Task(
     asks="Against the kernel before, this patch never loses in the model. Against the later repair (form "
     "2) it does. Find a scenario in which **form 1** leaves disks waiting at its worst end that form 2 "
     "would start. Fields: `disks` and `commands` (up to 4), `dispatchers` (up to 3), `can_queue`, "
-    "`blocked`. The score is how many disks; get as many as you can.",
+    "`blocked` (a set of disk numbers, such as `{0}`). The score is how many disks; get as many as you can.",
     stub="""\
 mine = Scenario()  # change me
 """,
     answer="mine",
     solution="""\
-mine = Scenario(disks=4, blocked=frozenset({0}))
+mine = Scenario(disks=4, blocked={0})
 """,
     hints=(
         "What makes E of form 1 leave its loop before the last disk?",
         "A blocked disk does, and so does a full host. Disks behind that point are not looked at.",
-        "With `disks=2, blocked=frozenset({1})` nothing is lost, for disk 1 is the last. Where should the "
+        "With `disks=2, blocked={1}` nothing is lost, for disk 1 is the last. Where should the "
         "blocked one stand, and how many should be behind it?",
     ),
     reason="E leaves at the first blocked disk, and all disks behind it stay as they are until somebody "
-    "else comes. Form 2 goes through all of them.",
-    wrong_turn="To make the host full. E leaves then too, but the dispatch has marked the disk as starved, "
-    "and a completion will come back to it.",
+    "else comes. Form 2 goes through all of them. A full host (`can_queue=1`) does the same: E leaves at `check`, "
+    "before any dispatch could mark the disks behind as starved. With form 2 R5 marks them.",
+    wrong_turn="To block the last disk. Nothing stands behind it, so nothing is forgotten.",
     kernel="Nobody is harmed if a dispatcher comes along. But a disk whose last dispatcher has left waits "
     "for its next request.",
     check=check_idle,
@@ -333,7 +333,8 @@ RECALL = (
             ),
             Option(
                 "That the lock order has no cycle.",
-                "A test without a deadlock is just what this kernel showed for months, and its lock order has a cycle.",
+                "A test without a deadlock is just what this kernel shows almost always, and its lock order has a "
+                "cycle.",
             ),
         ),
     ),

@@ -9,7 +9,7 @@ left out    completions, plugged queues, the host's blocked flag, other lock tak
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
@@ -43,7 +43,7 @@ ONE_LOCK = "io_request_lock"  # what mainline 2.4 has instead of H and all the q
 class Scenario:
     """One host adapter whose error recovery ends while dispatchers come to its disks.
 
-    >>> Scenario(disks=2, blocked=frozenset({2}))
+    >>> Scenario(disks=2, blocked={2})
     Traceback (most recent call last):
         ...
     ValueError: blocked disk must be between 0 and 1, got 2
@@ -55,9 +55,12 @@ class Scenario:
     disks: int = 1  # disks on the host, each with a queue of its own
     commands: int = 1  # waiting in each queue when the recovery ends
     can_queue: int = 8  # commands that the host takes at once
-    blocked: frozenset[int] = frozenset()  # disks that take no command for now
+    blocked: Collection[int] = frozenset()  # disks that take no command for now
 
     def __post_init__(self) -> None:
+        if not isinstance(self.blocked, Iterable):
+            raise ValueError(f"blocked must be a set of disk numbers, such as {{0}}, got {self.blocked}")
+        object.__setattr__(self, "blocked", frozenset(self.blocked))
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("dispatchers", self.dispatchers, 0, 4)
         between("disks", self.disks, 1, 4)
@@ -261,7 +264,7 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -
 # ---- what comes of it ----
 
 
-def left_waiting(host: Host, blocked: frozenset[int] = frozenset()) -> tuple[int, ...]:
+def left_waiting(host: Host, blocked: Collection[int] = frozenset()) -> tuple[int, ...]:
     """The disks that could work, have a command, and that nobody will come back to.
 
     >>> left_waiting(Host(False, 1, (0, 1), (False, False)))
