@@ -16,6 +16,7 @@ from vmteach.patches.shm_big_iron import (
     BEFORE,
     CONVERT,
     POLICIES,
+    PTE,
     VISIT,
     VMSTAT,
     Scenario,
@@ -204,6 +205,50 @@ def test_costs_scale_with_the_processors():
     one = replace(PRESETS["32 GB"], cpus=1)
     assert Scenario(machine=one).costs.convert == 8 * Scenario().costs.convert + CONVERT % 8
     assert Scenario(machine=one).costs.read == 4 * KIB * 1_000_000_000 // one.disk_rate
+
+
+WALKED, LONGEST = "page table entries walked (millions)", "longest request (s)"
+
+
+def test_level_stretches_are_walks_of_what_is_touched_twice_before_and_once_after():
+    scenario = Scenario()
+    touched = scenario.shm * scenario.touched_percent // 100
+    assert round(touched / 1e6) == 4
+    a_walk = 2 * scenario.processes * touched / 1e6  # the walk goes round twice
+    before, after = (simulate(scenario, POLICIES[label]).numbers[WALKED] for label in (BEFORE, AFTER))
+    assert (before, after) == (pytest.approx(2 * a_walk, rel=0.01), pytest.approx(a_walk, rel=0.01))
+    assert a_walk * 1e6 * PTE / scenario.machine.cpus / 1e9 == pytest.approx(20, abs=0.6)
+
+
+@pytest.mark.parametrize("start", [Start.MAPPED, Start.RUN])
+def test_one_walk_of_600_million_entries_is_the_longest_request_and_fix_1_takes_it_away(start):
+    before, fixed = (simulate(Scenario(start=start), POLICIES[label]).numbers for label in (BEFORE, "fix 1"))
+    more = before[WALKED] - fixed[WALKED]
+    assert 600 < more < 640
+    assert before[LONGEST] - fixed[LONGEST] == pytest.approx(more * 1e6 * PTE / 8 / 1e9, rel=0.02)
+
+
+@pytest.mark.parametrize("start", [Start.UNMAPPED, Start.RUN])
+def test_an_anchored_search_helps_hardly_more_than_fixes_1_and_2_unless_it_covers_the_list(start):
+    def longest(label, ratio):
+        return simulate(Scenario(start=start, vm_cache_scan_ratio=ratio), POLICIES[label]).numbers[LONGEST]
+
+    assert longest("what if: anchored search", 6) == pytest.approx(longest("fixes 1+2", 6), rel=0.06)
+    assert longest(AFTER, 6) < 0.7 * longest("fixes 1+2", 6)
+    assert longest("what if: anchored search", 1) < 1
+
+
+def test_shares_of_100_000_pages_on_smaller_machines():
+    def run_and_list(name):
+        scenario = Scenario(machine=PRESETS[name], start=Start.RUN)
+        inactive = scenario.setup.inactive
+        return inactive[0].count, sum(run.count for run in inactive), scenario
+
+    shares = {name: round(100 * run / total) for name in ("32 GB", "4 GB") for run, total, _ in [run_and_list(name)]}
+    assert shares == {"32 GB": 3, "4 GB": 27}
+    for name in ("1 GB", "256 MB", "32 MB"):
+        run, _, scenario = run_and_list(name)
+        assert run == scenario.shm - scenario.shm * scenario.touched_percent // 100
 
 
 def test_each_column_of_the_ribbon_is_the_list_of_its_second():

@@ -116,7 +116,11 @@ BANK = {
             (SHRINK.format(**{**GOOD, "part": "inactive[: 8 // ratio]"}), "share of the list"),
             (SHRINK.format(**{**GOOD, "freed": 'part.count("clean")'}), "When does the search stop?"),
             (SHRINK.format(**{**GOOD, "left": "inactive"}), "There was one clean page in that list"),
-            (SHRINK.format(**{**GOOD, "left": "inactive[len(part):]"}), "yours gives up"),
+            (SHRINK.format(**{**GOOD, "left": "inactive[len(part):]"}), "yours converts 4 of the 6 dirty pages"),
+            (
+                SHRINK.format(**{**GOOD, "left": 'inactive[len(part):] + [p for p in part if p != "clean"]'}),
+                "Where are those that the search passed over?",
+            ),
             (GIVES_UP, "yours gives up"),
             (SHRINK.format(**{**GOOD, "part": "inactive[: -(-len(inactive) // ratio)]"}), "A list of 7, 1 wanted"),
             (SHRINK.format(**GOOD).replace("return freed, converted", "return freed"), "Give two numbers back"),

@@ -199,6 +199,11 @@ def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if wrong(BAND, 2, 4):
         if _pair(got) and got[0] and not got[1]:
             return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
+        if (pair := _pair(got)) and pair[0] == 2 and pair[1] < 6:
+            return not_yet(
+                f"With a ratio of 4 yours converts {pair[1]} of the 6 dirty pages in front. Where are those that the "
+                "search passed over? In this exercise they stay where they are, at the tail."
+            )
         return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
     short, long = ("dirty",) * 3 + ("clean",) + ("dirty",) * 2 + ("clean",) * 2, ("dirty",) * 3 + ("clean",) * 13
     if wrong(short, 1, 4) or wrong(long, 1, 4):
@@ -227,7 +232,8 @@ CLEAN_PASS = Task(
     "**before** "
     "anything is converted, look at the first 1/`ratio` of the list (rounded down) and take clean pages "
     "only, as many "
-    "as are wanted. What the search leaves stays where it is, and the scan goes on as before if more is wanted.",
+    "as are wanted. What the search leaves stays where it is (not as in exercise 2), and the scan goes on as before "
+    "if more is wanted.",
     stub="""\
 def shrink(inactive, want, ratio):
     \"\"\"Pages freed, and pages converted on the way.\"\"\"
@@ -265,10 +271,11 @@ def shrink(inactive, want, ratio):
         "wanted, it "
         "takes one.",
     ),
-    reason="The search never converts, so that a request which finds enough clean pages has no part in the storm.",
+    reason="The search never converts, so that a request which finds enough clean pages takes no part in the storm.",
     wrong_turn="To leave out the second loop. On a list without clean pages the request would then get nothing, ever.",
-    kernel="The announcement gives the share of the list. Whether the shipped search left the list as it "
-    "was is not known; the chapter's what-if calls this one **anchored**.",
+    kernel="The announcement gives the share of the list. It calls an anchor, with which the search would leave the "
+    "place of writing alone, a better fix: so the shipped search moved what it passed over (inferred). The chapter's "
+    "what-if calls the search of this exercise **anchored**.",
     check=check_clean_pass,
 )
 
@@ -467,13 +474,14 @@ GUESSES = {
                 "has to be written."
             ),
             143: (
-                "That is the writing of 8.4 GiB to swap. Before that come 77 s in which they are converted, and "
-                "the disk has its own 51 s."
+                "That is the writing of 8.4 GiB to swap. Before that come 77 s of converting and of walking "
+                "page tables, and the disk has its own 51 s."
             ),
             195: (
-                "That is the disk, and the writing of 8.4 GiB to swap. Before that come 77 s in which the pages are "
-                "converted."
+                "That is the disk, and the writing of 8.4 GiB to swap. Before that come 77 s of converting and of "
+                "walking page tables."
             ),
+            272: "The disk, the writing and the first request. The other 20 s are a second walk of all page tables.",
         },
     ),
 }
