@@ -205,7 +205,8 @@ def check_blind(mine: Any, _: Mapping[str, Any]) -> Verdict:
     passed = [label for label in WRONG if not race.found(mine, POLICIES[label]).breaks]
     if len(passed) < 2:
         return not_yet(f"The test finds {len(WRONG) - len(passed)} of the four wrong repairs. It is to be blinder.")
-    return right(f"It lets through: {', '.join(passed)}. The score is how many.", len(passed))
+    most = " More do not get through any test that finds version 1." if len(passed) == 3 else ""
+    return right(f"It lets through: {', '.join(passed)}. The score is how many.{most}", len(passed))
 
 
 BLIND = Task(

@@ -203,8 +203,8 @@ mine = Scenario(limit_kib=508)
     "flush is empty the kernel before hands them on.",
     wrong_turn="To make the read longer. All chunks before the short one are delivered by both kernels: no more than "
     "one chunk can be lost.",
-    kernel="An error for the whole is honest, and the program can ask again with a smaller buffer. What the kernel "
-    "before delivers here comes with a length that is too large.",
+    kernel="If the first chunk fails, the program gets an honest error, and can ask again with a smaller buffer. "
+    "What the kernel before delivers here comes with a length that is too large.",
     check=check_thrown,
 )
 
@@ -288,13 +288,14 @@ RECALL = (
 # ---- the prediction
 
 GUESSES = {
-    "got": Guesses(
-        192,
+    "handed": Guesses(
+        128,
         {
-            256: "All that were wanted. The tmpfs can grow by three quarters of that.",
-            128: "The first chunk alone. The second still gets 64 pages before the tmpfs is full.",
-            64: "That is what the second chunk gets. The first had got all of its 128.",
-            0: "A page that cannot be got does not undo those that were.",
+            192: "All that can be got. But 64 of them are the second chunk's, and strict releases a chunk that is "
+            "short.",
+            64: "That is what the second chunk gets. It is short, and strict releases it.",
+            0: "The request goes in chunks of 512 KiB. The first is complete, and on its way before the second fails.",
+            256: "All that were wanted. The tmpfs has room for three quarters of that.",
         },
     ),
 }

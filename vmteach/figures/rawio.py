@@ -57,7 +57,7 @@ def layout(run: Run) -> Picture:
 
 
 def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw the first three runs; the prediction is a number of pages got. The alt text says every number."""
+    """Draw the first three runs; the prediction is a number of pages handed on. The alt text says every number."""
     shown = list(runs.items())[:ROWS]
     spans: list[Span] = []
     for row, words in enumerate(picture.parts["words"]):
@@ -109,7 +109,7 @@ def _predict(picture: Picture, run: Run, prediction: Any) -> None:
     if given:
         x = min(max(prediction / _total(run), 0.0), 1.0)
         line.set_xdata([x, x])
-        words.set_text(f"dashed: your prediction, {number(prediction)} pages got")
+        words.set_text(f"dashed: your prediction, {number(prediction)} pages handed on")
 
 
 def _spans(run: Run, low: int) -> Iterator[Span]:

@@ -2,8 +2,8 @@
 
 changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition if src is cleared under us while we allocate the
             pagetable (from 2.6 CVS, from Andrew)."
-source      2.6.3 and 2.4.27 mm/mremap.c, move_one_page() (read); the text of the -aa patch was not found, so that
-            the steps of version 1 are inferred from 2.6.3, where the same fix was made
+source      mm/mremap.c, move_one_page(), of the 2.6.3 release candidates and of 2.4.27 (read); the text of the -aa
+            patch was not found, so that the steps of version 1 are inferred from 2.6.3 before the same fix was made
 before      the source entry is looked up again after the page table of the target was allocated; if the look-up
             finds nothing, its null pointer is read through
 after       if the second look-up finds nothing, the page is skipped: there is nothing left to move
@@ -271,7 +271,7 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     again = Step("M9", "look the source up again", do=look_again)
     leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
     yield leaves if policy.skips_if_gone else again
-    yield Step("M10", "read through the pointer", when=lambda t: t.src == NULL, goto=OOPS)
+    yield Step("M10", "read through the pointer (null: oops)", when=lambda t: t.src == NULL, goto=OOPS)
     yield Step("M11", "clear the source, write the target", do=move)
     yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
     yield Step("M13", "unlock mmap_sem, return 0", give=MMAP_SEM, do=lambda t: t._replace(returned=True), goto=END)
