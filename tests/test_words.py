@@ -141,3 +141,7 @@ def test_the_plan_s_minutes_are_the_cards_and_so_is_their_sum():
     assert minutes == cards, f"docs/teachers.md, the plan: the cards say {cards}, from top to bottom"
     text = (ROOT / "docs" / "teachers.md").read_text(encoding="utf-8")
     assert re.search(rf"\bAll [a-z]+ take {sum(minutes)} minutes", text), f"docs/teachers.md: they take {sum(minutes)}"
+    span = f"{min(minutes)} to {max(minutes)} minutes"
+    for page in ("README.md", "notebooks/00_start_here.ipynb"):
+        said = re.findall(r"\d+ to \d+ minutes", (ROOT / page).read_text(encoding="utf-8"))
+        assert said and set(said) == {span}, f"{page}: a chapter takes {span}"

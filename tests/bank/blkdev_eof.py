@@ -9,6 +9,10 @@ BANK = {
     "roundings": Case(
         right=(
             (HEAD + "return (kib + per - 1) // per if up else kib // per\n", None),
+            (
+                "import numpy as np\n" + HEAD + "return (np.ceil if up else np.floor)(kib / per).astype(int)\n",
+                None,
+            ),
             (HEAD + "whole, rest = divmod(kib, per)\n    return whole + (1 if up and rest else 0)\n", None),
         ),
         wrong=(

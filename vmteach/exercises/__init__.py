@@ -24,6 +24,7 @@ from enum import StrEnum
 from html import escape
 from importlib import import_module
 from math import isclose, isfinite
+from numbers import Integral
 from re import sub
 from string import Template
 from types import ModuleType
@@ -99,7 +100,8 @@ def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
         return f"{what} nothing (None): is there a `return`?"
     if isinstance(value, float) and not isfinite(value):
         return f"{what} {value}, which is no number to reckon with."
-    if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
+    wider = tuple(Integral if kind is int else kind for kind in kinds)  # numpy's whole numbers are welcome
+    if isinstance(value, wider) and not (isinstance(value, bool) and bool not in kinds):
         return ""
     names = " or ".join(kind.__name__ for kind in kinds)
     return f"{what} a {type(value).__name__}, not {'an' if names[0] in 'aeio' else 'a'} {names}."
