@@ -7,8 +7,10 @@ from vmteach.figures import Drawing
 from vmteach.figures.style import (
     DATA_LOOKS,
     INK,
+    OVER_LINES,
     PAPER,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     SMALL,
     Look,
@@ -55,7 +57,8 @@ def layout(run: Run) -> Picture:
     )
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.78, edge=PAPER, edge_width=0.6)
     picture.parts["words"] = [
-        picture.words(axes, 0, rows[f"{kernel}:read"] - 0.78, size=SMALL + 1, va="center") for kernel in range(KERNELS)
+        picture.words(axes, 0, rows[f"{kernel}:read"] - 0.78, size=SMALL + 1, va="center", bbox=OVER_LINES)
+        for kernel in range(KERNELS)
     ]
     how: dict[str, Any] = {"size": SMALL, "color": QUIET, "ha": "right", "va": "center"}
     picture.parts["names"] = [
@@ -65,11 +68,9 @@ def layout(run: Run) -> Picture:
         ]
         for kernel in range(KERNELS)
     ]
-    line: dict[str, Any] = {"linewidth": 1.6, "zorder": 6, "ymin": 0.02, "ymax": 0.98}
-    picture.parts["end"] = picture.moving(axes.axvline(0, color=INK, **line))
+    picture.parts["end"] = picture.moving(axes.axvline(0, 0.02, 0.98, color=INK, linewidth=1.6, zorder=6))
     picture.parts["end word"] = picture.words(axes, 0, -0.1, "end of the device ", size=SMALL, va="center")
-    line |= {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3))}
-    picture.parts["guess"] = picture.moving(axes.axvline(0, **line))
+    picture.parts["guess"] = picture.moving(axes.axvline(0, 0.02, 0.98, **PREDICTION_LINE))
     picture.parts["guess word"] = picture.words(
         axes, 0, rows["bottom"] - 0.35, color=PREDICTION_COLOUR, size=SMALL, va="center"
     )

@@ -6,7 +6,7 @@ Only the last bytes of the page and the first of the next one are drawn; longer 
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
-from vmteach.figures.style import INK, PREDICTION_COLOUR, QUIET, SMALL, Look, Picture, Span, Strips
+from vmteach.figures.style import INK, PREDICTION_COLOUR, PREDICTION_LINE, QUIET, SMALL, Look, Picture, Span, Strips
 from vmteach.patches.csum_trail import DWORD, Caught, Scenario, schedule
 from vmteach.run import Run
 
@@ -48,9 +48,7 @@ def layout(run: Run) -> Picture:
     ]
     key = "plain box: added to the sum; striped: loaded and masked off; crossed: loaded from the next page"
     picture.figure.text(0.17, 0.02, key, size=SMALL, color=QUIET)
-    picture.parts["mark"] = picture.moving(
-        axes.axvline(page, color=PREDICTION_COLOUR, ls=(0, (4, 3)), lw=1.6, zorder=5)
-    )
+    picture.parts["mark"] = picture.moving(axes.axvline(page, **PREDICTION_LINE))
     picture.parts["guess"] = picture.words(
         axes, page, ROWS + 0.42, size=SMALL, color=PREDICTION_COLOUR, ha="left", va="bottom"
     )

@@ -13,6 +13,7 @@ from vmteach.figures.style import (
     INK,
     PAPER,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     SMALL,
     Look,
@@ -107,8 +108,7 @@ class _Prediction:
     """A line at the number of steps that the reader expects, in the first score."""
 
     def __init__(self, picture: Picture, axes: Any) -> None:
-        how: dict[str, Any] = {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 1.8}
-        self._line = picture.moving(axes.axvline(0, zorder=6, **how))
+        self._line = picture.moving(axes.axvline(0, **PREDICTION_LINE))
         self._words = picture.words(axes, 0, ABOVE, color=PREDICTION_COLOUR, size=SMALL, va="bottom")
 
     def show(self, prediction: Any) -> None:

@@ -8,6 +8,7 @@ from vmteach.figures import Drawing
 from vmteach.figures.style import (
     INK,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     RULE,
     SMALL,
@@ -59,8 +60,7 @@ def layout(run: Run) -> Picture:
     how: dict[str, Any] = {"size": SMALL + 1, "va": "center"}
     left = -BELOW * stack
     picture.parts["words"] = [picture.words(axes, left, kernel * 1.75 + 0.2, **how) for kernel in range(KERNELS)]
-    line: dict[str, Any] = {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 1.6, "zorder": 6}
-    picture.parts["guess"] = picture.moving(axes.axvline(0, **line))
+    picture.parts["guess"] = picture.moving(axes.axvline(0, **PREDICTION_LINE))
     picture.parts["guess word"] = picture.words(
         axes, 0, KERNELS * 1.75 + 0.02, color=PREDICTION_COLOUR, size=SMALL, va="center"
     )

@@ -9,7 +9,9 @@ from vmteach.figures.style import (
     BEFORE_COLOUR,
     DATA_LOOKS,
     INK,
+    OVER_LINES,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     SMALL,
     Look,
@@ -63,13 +65,12 @@ def layout(run: Run) -> Picture:
     picture.parts["words"], picture.parts["names"], picture.parts["lines"] = [], [], []
     for kernel in range(KERNELS):
         y = kernel * STEP
-        picture.parts["words"].append(picture.words(axes, 0, y + 0.1, size=SMALL + 1, va="center"))
+        picture.parts["words"].append(picture.words(axes, 0, y + 0.1, size=SMALL + 1, va="center", bbox=OVER_LINES))
         names = [picture.words(axes, -0.006 * top, y + 0.85 + i * BELOW, ha="right", **how) for i in range(2)]
         picture.parts["names"].append(names)
         lines = [picture.moving(axes.plot([], [], color=INK, lw=1.2, zorder=5)[0]) for _ in range(PARTS)]
         picture.parts["lines"].append(lines)
-    guess: dict[str, Any] = {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 1.6, "zorder": 6}
-    picture.parts["guess"] = picture.moving(axes.axvline(0, **guess))
+    picture.parts["guess"] = picture.moving(axes.axvline(0, **PREDICTION_LINE))
     picture.parts["guess word"] = picture.words(
         axes, 0, KERNELS * STEP - 0.35, color=PREDICTION_COLOUR, size=SMALL, va="center"
     )

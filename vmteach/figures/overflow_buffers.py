@@ -9,7 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from vmteach.figures.style import (
+    OVER_LINES,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     SMALL,
     EndLabels,
@@ -98,8 +100,8 @@ def layout(run: Run) -> Picture:
     picture.parts["counters"] = [picture.words(None, 0.727, 0, va="center", size=SMALL) for _ in range(ROWS)]
     key = "; ".join(("pale: nothing", "striped: write back", "dark: the writer is to wait", "dotted: never reached"))
     picture.figure.text(0.135, 0.03, key, size=SMALL, color=QUIET)
-    mark = axes.axvline(0, color=PREDICTION_COLOUR, ls=(0, (4, 3)), lw=1.6)
-    word = picture.words(axes, 0, top * 0.96, color=PREDICTION_COLOUR, size=SMALL)
+    mark = axes.axvline(0, **PREDICTION_LINE)
+    word = picture.words(axes, 0, top * 0.96, color=PREDICTION_COLOUR, size=SMALL, bbox=OVER_LINES)
     picture.parts["prediction"] = picture.moving(mark), word
     return picture
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from vmteach.figures.style import (
     INK,
+    OVER_LINES,
     PAPER,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     SMALL,
     Look,
@@ -44,14 +46,20 @@ def layout(run: Run) -> Picture:
         (0.085, 0.13, 0.895, 0.84),
         ylim=(-0.5, ROWS * 3 - 0.5),
         xticks={0: "first byte of the read", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1: "last"},
-        yticks={y: name for row in range(ROWS) for y, name in ((row * 3 + 1, "pages"), (row * 3, "pointers"))},
         spines="",
     )
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.8, edge=QUIET, edge_width=0.5)
-    how: dict[str, Any] = {"size": SMALL + 1, "va": "center", "color": INK}
+    how: dict[str, Any] = {"size": SMALL + 1, "va": "center", "color": INK, "bbox": OVER_LINES}
     picture.parts["words"] = [picture.words(axes, 0, 3 * (ROWS - row) - 1, **how) for row in range(ROWS)]
-    line: dict[str, Any] = {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 1.8, "zorder": 6}
-    picture.parts["line"] = picture.moving(axes.axvline(0, **line))
+    how = {"size": SMALL, "va": "center", "ha": "right", "color": QUIET}
+    picture.parts["strip words"] = [
+        [
+            picture.words(axes, -0.008, 3 * (ROWS - row) - below, name, **how)
+            for below, name in ((2, "pages"), (3, "pointers"))
+        ]
+        for row in range(ROWS)
+    ]
+    picture.parts["line"] = picture.moving(axes.axvline(0, **PREDICTION_LINE))
     picture.parts["guess"] = picture.words(axes, 1, ROWS * 3 - 0.55, color=PREDICTION_COLOUR, size=SMALL, ha="right")
     return picture
 
@@ -61,7 +69,8 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     shown = list(runs.items())[:ROWS]
     spans: list[Span] = []
     for row, words in enumerate(picture.parts["words"]):
-        words.set_visible(row < len(shown))
+        for text in (words, *picture.parts["strip words"][row]):
+            text.set_visible(row < len(shown))
         if row < len(shown):
             label, run = shown[row]
             words.set_text(f"{label}:  {_outcome(run)}")

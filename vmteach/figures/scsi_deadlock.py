@@ -17,6 +17,7 @@ from vmteach.figures.style import (
     INK,
     NORMAL,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     RULE,
     SMALL,
@@ -89,8 +90,7 @@ class _Prediction:
     """A line at the number of steps that the reader expects, in the first run's lanes."""
 
     def __init__(self, picture: Picture, axes: Any) -> None:
-        how: dict[str, Any] = {"color": PREDICTION_COLOUR, "linestyle": (0, (4, 3)), "linewidth": 1.6}
-        self._line = picture.moving(axes.axvline(0, zorder=3, **how))
+        self._line = picture.moving(axes.axvline(0, **PREDICTION_LINE))
         self._words = picture.words(axes, 0, -0.98, color=PREDICTION_COLOUR, size=SMALL, va="center")
 
     def show(self, prediction: Any) -> None:

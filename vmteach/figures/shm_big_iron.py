@@ -17,9 +17,11 @@ from vmteach.figures.style import (
     BEFORE_COLOUR,
     INK,
     NORMAL,
+    OVER_LINES,
     PAGE_LOOKS,
     PAPER,
     PREDICTION_COLOUR,
+    PREDICTION_LINE,
     QUIET,
     RULE,
     SMALL,
@@ -90,8 +92,8 @@ def layout(run: StormRun) -> Picture:
         picture.parts["clock"].append(_ticks(picture, axes))
         lines = [picture.moving(axes.plot([], [], lw=1.8, zorder=3)[0]) for _ in range(8)]
         picture.parts[name] = lines, EndLabels(picture, axes)
-    mark = picture.axes["copied"].axvline(0, color=PREDICTION_COLOUR, linestyle=(0, (4, 3)), linewidth=1.6)
-    word = picture.words(picture.axes["copied"], 0, 6, color=PREDICTION_COLOUR, size=SMALL)
+    mark = picture.axes["copied"].axvline(0, **PREDICTION_LINE)
+    word = picture.words(picture.axes["copied"], 0, 6, color=PREDICTION_COLOUR, size=SMALL, bbox=OVER_LINES)
     picture.parts["prediction"] = picture.moving(mark), word
     return picture
 

@@ -71,6 +71,15 @@ DATA_LOOKS: dict[str, Look] = {
 BEFORE_COLOUR = "#595959"
 AFTER_COLOUR = "#0060A0"
 PREDICTION_COLOUR = "#A0006D"
+# Between what is drawn and the words on it.
+PREDICTION_LINE: dict[str, Any] = {
+    "color": PREDICTION_COLOUR,
+    "linestyle": (0, (4, 3)),
+    "linewidth": 1.6,
+    "zorder": 2.5,
+}
+# For words that lie on lines: the paper shines through them a little.
+OVER_LINES: dict[str, Any] = {"facecolor": PAPER + "D8", "edgecolor": "none", "pad": 0.6}
 WHAT_IF_COLOURS = ("#8C4B00", "#00664B", "#6A3D9A", "#B3261E")
 
 
@@ -577,7 +586,7 @@ class EndLabels:
         line = 1.25 * NORMAL / 72 / (self._axes.get_position().height * (self._picture.height + TITLE_BAND))
         gap = line * (high - low)
         while len(self._words) < len(ends):
-            self._words.append(self._picture.words(self._axes, 0, 0, va="center", zorder=5))
+            self._words.append(self._picture.words(self._axes, 0, 0, va="center", zorder=5, bbox=OVER_LINES))
         for text in self._words[len(ends) :]:
             text.set_visible(False)
         left, right = self._axes.get_xlim()
