@@ -247,7 +247,7 @@ def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
     compared = here.locator(".compared [role=status]")
     assert compared.text_content() == "You said 6 steps, and so it is."
     for given, begins, ends in (
-        (5.05, "It is 6 steps. You said 5.05 steps. After five", "has a step to take."),
+        (5.05, "You said 5.05 steps; it is 6 steps. After five", "has a step to take."),
         (30, "You said 30 steps; it is 6 steps. ", "a prediction is there to be compared."),
     ):
         here.locator('.vml input[type="number"]').fill(str(given))

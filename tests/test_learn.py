@@ -84,18 +84,26 @@ def test_what_no_longer_fits_the_question_is_not_taken_up():
 @pytest.mark.parametrize(
     ("said", "result", "words"),
     [
-        (60, 163.98, "You said 60 s, and it is 164 s: 2.7 times as much."),
-        (60, 30, "You said 60 s, and it is 30 s: half as much."),
-        (60, 20, "You said 60 s, and it is 20 s: less by a factor of 3."),
-        (60, 66, "You said 60 s, and it is 66 s: 10 % more."),
-        (0, 5, "You said 0 s, and it is 5 s: 5 more."),
+        (60, 163.98, "You said 60 s; it is 164 s: 2.7 times as much."),
+        (60, 30, "You said 60 s; it is 30 s: half as much."),
+        (60, 20, "You said 60 s; it is 20 s: less by a factor of 3."),
+        (60, 66, "You said 60 s; it is 66 s: 10 % more."),
+        (0, 5, "You said 0 s; it is 5 s: 5 more."),
         (7, 7, "You said 7 s, and so it is."),
+        (1, 2, "You said 1 s; it is 2 s: 1 more."),
     ],
 )
 def test_how_far_off_it_was_is_said_calmly(said, result, words):
     told = repr(seconds().answer(said).against(result))
     assert told.startswith(words)
     assert ("Wrong is fine" in told) == (said != result)
+
+
+def test_one_is_said_in_the_singular():
+    words = {"patches": "1 patch", "pages": "1 page", "bytes": "1 byte", "s": "1 s", "MiB": "1 MiB", "": "1"}
+    for unit, said in words.items():
+        told = repr(predict("extraversion/rejected", "How many?", unit=unit).answer(1).against(2))
+        assert told.startswith(f"You said {said}; it is 2 {unit}".rstrip())
 
 
 def test_a_choice():

@@ -36,7 +36,7 @@ _ROWS = (
     Chapter("csum_trail", "The byte after the buffer", "a read that touches one byte too many", ("blkdev_eof",)),
     Chapter("elf_interp", "The point of no return", "check before you burn the bridge"),
     Chapter("extraversion", "The craft of a patch set", "what a diff of two directories tells", ("csum_trail",)),
-    Chapter("mremap", "Moving a mapping", "a length of zero, and an error that nobody read"),
+    Chapter("mremap", "Moving a mapping", "a length of zero, an answer unread"),
     Chapter("ncpfs", "A name on the stack", "an array as long as the caller likes", ("blkdev_eof",)),
     Chapter("rawio", "Half of the pages", "a part that is taken for the whole", ("shm_big_iron", "blkdev_eof")),
     Chapter("shm_big_iron", "Swapping shared memory", "one request that moves gigabytes"),

@@ -12,6 +12,7 @@ from html import escape
 from math import isclose, isfinite
 from os import environ
 from pathlib import Path
+from re import sub
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -30,6 +31,7 @@ HERE = Path(__file__).parent
 NOTHING: Any = ...  # no answer was handed in
 HINTS = ("a nudge", "where to look", "one step worked out")
 HIDDEN = "This edition shows no solutions."
+FEW = 20  # up to here a difference tells more than a ratio
 CALM = "Wrong is fine: a prediction is there to be compared."
 QUIET = "#595959"
 
@@ -143,9 +145,8 @@ class Prediction(Face):
             return f"{begins}, and so it is."
         words = bool(self._choices) or isinstance(result, str)
         far = "" if words else f": {_how_far(self.value, result)}"
-        if self._guesses and (overlooked := self._guesses.to(self.value, result)):
-            return f"It is {self._shown(result)}{far}. {begins}. {overlooked}"
-        return f"{begins}{'; it' if words else ', and it'} is {self._shown(result)}{far}. {CALM}"
+        overlooked = self._guesses.to(self.value, result) if self._guesses else ""
+        return f"{begins}; it is {self._shown(result)}{far}. {overlooked or CALM}"
 
     @property
     def _guesses(self) -> Guesses | None:
@@ -162,7 +163,8 @@ class Prediction(Face):
         return f"{self._question} {self._shown(self.value) if self.value is not None else 'nothing predicted yet'}"
 
     def _shown(self, value: Any) -> str:
-        return f"{value if isinstance(value, str) or value is None else _number(value)} {self._unit}".rstrip()
+        unit = sub(r"(?<=ch)es$|(?<=\w)s$", "", self._unit) if value == 1 else self._unit  # patches, pages, not s
+        return f"{value if isinstance(value, str) or value is None else _number(value)} {unit}".rstrip()
 
     def _fitting(self, value: Any) -> Any:
         """What was kept, if it still is an answer to this question."""
@@ -202,10 +204,11 @@ class Compared(Note):
 def _how_far(said: float, result: float) -> str:
     """How a result stands to what was said.
 
-    >>> _how_far(10, 45), _how_far(10, 9), _how_far(0, 3)
-    ('4.5 times as much', '10 % less', '3 more')
+    >>> _how_far(100, 450), _how_far(100, 90), _how_far(0, 300), _how_far(3, 2)
+    ('4.5 times as much', '10 % less', '300 more', '1 less')
     """
-    if said > 0 and result > 0:
+    counted = said == int(said) and result == int(result) and max(said, result) <= FEW
+    if said > 0 and result > 0 and not counted:
         ratio = result / said
         if ratio >= 1.95:
             return "twice as much" if isclose(ratio, 2, rel_tol=0.03) else f"{ratio:.2g} times as much"

@@ -101,10 +101,15 @@ def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
     if isinstance(value, float) and not isfinite(value):
         return f"{what} {value}, which is no number to reckon with."
     wider = tuple(Integral if kind is int else kind for kind in kinds)  # numpy's whole numbers are welcome
-    if isinstance(value, wider) and not (isinstance(value, bool) and bool not in kinds):
+    truth = isinstance(value, bool) or (getattr(value, "shape", None) == () and value.dtype == bool)  # numpy's as well
+    if bool in kinds if truth else isinstance(value, wider):
         return ""
     names = " or ".join(kind.__name__ for kind in kinds)
-    return f"{what} a {type(value).__name__}, not {'an' if names[0] in 'aeio' else 'a'} {names}."
+    return f"{what} {_a(type(value).__name__)}, not {_a(names)}."
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from vmteach.patches.extraversion import AFTER, BASES, BEFORE, POLICIES, Scenari
 NEEDS = "from vmteach.patches.extraversion import Scenario\n"
 
 REDIFFED = "what if: rediffed"
+STALE = "2.4.23 with -33"
 
 
 # ---- fates
@@ -30,7 +31,9 @@ def check_fates(mine: Any, given: Mapping[str, Any]) -> Verdict:
             return not_yet(f"`{topic}`: a name that stands in one list only need not be a topic that does.")
         if mine[topic] == "superseded":
             return not_yet(f"`{topic}`: is there the same prefix and topic, with another serial, in the other list?")
-        return not_yet(f"`{topic}`: look for it in both lists, and compare the serials.")
+        if fate in ("superseded", "unchanged"):
+            return not_yet(f"`{topic}`: look for it in both lists, and compare the serials.")
+        return not_yet(f"`{topic}`: which of the two lists has it?")
     return right("By names alone. What has become of the contents, the names do not tell.")
 
 
@@ -66,8 +69,9 @@ $solved
     hints=(
         "Take the serial off each name. Which of the rest stand in both lists?",
         "Those in both lists have two fates, and the serial decides. Those in one list have two, and the list decides.",
-        "`00_nfs-pathconf-2` in the old list and `30_14-pathconf-2` in the new one do not have the same prefix: by "
-        "names alone one patch is dropped, and another is new.",
+        "`30_irq-balance-15` in the old list and `30_irq-balance-16` in the new one: without the serials the names are "
+        "the same, and the serials differ. With `31_irq-balance-16` in the new list they would be two topics, each in "
+        "one list.",
     ),
     reason="In both lists with the same serial: unchanged. In both with another one: superseded. Else it is new or "
     "dropped.",
@@ -124,11 +128,24 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
         ("-34 on 2.4.23", makefile, hunk),
         ("ncpfs on 2.4.25, where another repair stands", BASES["2.4.25"].files[ncpfs.file], name),
         ("-34 on 2.4.25, where a line of context differs", BASES["2.4.25"].files["Makefile"], hunk),
-        ("-34 on 2.4.23aa1, whose version line has been changed already", BASES["2.4.23aa1"].files["Makefile"], hunk),
+        ("-34 on a Makefile whose version line has been changed already", BASES[STALE].files["Makefile"], hunk),
         ("-34 on a Makefile with a line more after it", (*makefile, "export VERSION"), hunk),
         ("-34 on a file that ends before the version line", makefile[:3], hunk),
         ("-34 on a Makefile whose version line stands elsewhere", (makefile[3], *makefile[:3]), hunk),
-        ("a line put in between two of context", ("a", "c"), [(" ", "b"), ("+", "new"), (" ", "c")]),
+        ("A line put in between two of context", ("a", "c"), [(" ", "b"), ("+", "new"), (" ", "c")]),
+        (
+            "A file that ends where the hunk has one more line of context",
+            ("a", "old"),
+            [(" ", "a"), ("-", "old"), (" ", "z")],
+        ),
+        ("Two lines to take out, of which the file has the first", ("a", "z"), [("-", "a"), ("-", "b")]),
+        ("Two lines of context that both differ", ("y", "z", "old"), [(" ", "a"), (" ", "b"), ("-", "old")]),
+        (
+            "A longer file, with the line to take out one place too far down",
+            ("w", "a", "old", "z"),
+            [(" ", "a"), ("-", "old")],
+        ),
+        ("A line put in before the one to take out", ("old", "b"), [("+", "new"), ("-", "old"), (" ", "b")]),
     ]
 
 
@@ -181,9 +198,9 @@ def check_misnamed(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet(
             f"It says {after['version string']}. But -33 is rejected there as well: the patch does not lose."
         )
-    return right(
-        f"It says {after['version string']}. The score is how many patches went in.", int(str(after["applied"]))
-    )
+    score, most = int(str(after["applied"])), int(str(simulate(Scenario(base=mine.base)).numbers["applied"]))
+    more = f" {most - score} more could." if score < most else ""
+    return right(f"It says {after['version string']}. The score is how many patches went in.{more}", score)
 
 
 MISNAMED = Task(
@@ -191,24 +208,25 @@ MISNAMED = Task(
     rung="break it",
     minutes=5,
     asks="A patch that is rejected is left out, and the rest goes on. Find a scenario in which the kernel with -34 has "
-    "a **wrong name**, -33 would have had fewer patches rejected, and as many patches as possible go in all the same. "
-    "Fields: `base`, `scsi_prefix`. The score is how many are applied.",
+    "a **wrong name**, the set with -33 in place of -34 has fewer rejected patches, and as many patches as possible "
+    "go in all the same. Fields: `base`, one of the explorer's three, and `scsi_prefix`. The score is how many are "
+    "applied.",
     stub="""\
 mine = Scenario(base="2.4.25", scsi_prefix="00")  # change me
 """,
     answer="mine",
     solution="""\
-mine = Scenario(base="2.4.23aa1")
+mine = Scenario(base="2.4.23 with -33")
 """,
     hints=(
         "What must become of -34, so that the name stays what it was?",
         "On which base is -33 not rejected, although the Makefile is not the one that it was made against?",
-        "A patch that is already in is not rejected. Ask `extraversion.rebase` for -33 on each base; then see that no "
-        "other patch is lost.",
+        "A patch that is already in is not rejected. Choose each base in the explorer and read the column of -33; then "
+        "see that no other patch is lost.",
     ),
-    reason="The tree of the last release says aa1 already: -33 is already in, and -34 does not find the line that it "
-    "takes out. All the fixes go in, under the old name.",
-    wrong_turn="To take 2.4.25. There both are rejected, and two fixes are in before the set comes.",
+    reason="Somebody began with a tree from which -33 was never taken out. It says aa1 already: -33 is already in, and "
+    "-34 does not find the line that it takes out. All the fixes go in, under the old name.",
+    wrong_turn="To take 2.4.25. There both are rejected, and three fixes are in before the set comes.",
     kernel="Nothing fails, and the machine runs well. But every report of a bug then names a kernel that it is not.",
     check=check_misnamed,
 )
@@ -249,7 +267,7 @@ GOALS = (
         asks="With the scsi fix in its place, 9999900: a base on which -34 is rejected and the rediffed one is not.",
         check=check_mended,
         hints=("Against which Makefile was -34 made?", "Any other will do. See what else is rejected there."),
-        reason="2.4.25 or 2.4.23aa1: the Makefile is not the one that -34 was made against.",
+        reason="2.4.25 or 2.4.23 with -33: the Makefile is not the one that -34 was made against.",
         needs=(AFTER, REDIFFED),
     ),
 )
@@ -261,25 +279,33 @@ RECALL = (
     Question(
         "Why does every change of a patch get a new serial?",
         (
-            Option("Names are all that is compared.", "A change under an unchanged name would not be seen.", True),
+            Option(
+                "So that the names show it.",
+                "The announcement lists names. So each of a change's two lines can be read.",
+                True,
+            ),
             Option("So that it is applied later.", "The prefix decides that. The serial tells versions apart."),
             Option("So that both versions can be applied.", "A topic has one serial in a set."),
         ),
     ),
     Question(
-        "A set moves to a new base. Which answer is not among the three for a patch?",
+        "A patch is put on a new base. Which of these cannot be the result?",
         (
-            Option("Already in.", "It is one: the base has made the same change."),
-            Option("Conflict.", "It is one: a line is not as the patch expects."),
+            Option("Already in.", "It can: the base has made the same change."),
+            Option("Rejected.", "It can: a line is not as the patch expects, or something that it needs is missing."),
             Option("Superseded.", "That is the fate of a name between two listings, not of a patch on a base.", True),
         ),
     ),
     Question(
-        "Why is a patch that nobody needs dropped at a change of base, and not before?",
+        "A topic has a line Only in aa1, no other line, and no remark. What is known of the bug that it mended?",
         (
-            Option("It would not apply any more.", "Often it would. It may even be in the base already."),
-            Option("A rediff makes somebody read it.", "Chapter 02 tells how one was found to be obsolete.", True),
-            Option("Serials are given anew.", "They go on as they were, which is how one patch came to be number 34."),
+            Option("The new base mends it.", "Perhaps. But a patch can also go because its bug cannot occur any more."),
+            Option("It is back.", "Perhaps: a patch can be backed out. The line does not say so."),
+            Option(
+                "Nothing.",
+                "A file is gone. Whether the base has its change, or the author gave it up, only a remark can say.",
+                True,
+            ),
         ),
     ),
 )
@@ -297,10 +323,11 @@ GUESSES = {
             ),
             1: "The other repair is not alone: the Makefile says 25 where the set expects 23.",
             3: (
-                "Of the three fixes two are there word for word: they are found to be already in, and not rejected. "
-                "The second rejection is the Makefile's."
+                "The three fixes that this base has word for word are already in, which is no rejection. Rejected are "
+                "the one that was repaired in another way, and the Makefile's."
             ),
-            4: "Two of these are there word for word. They are found to be already in, which is no rejection.",
+            4: "Three of these are there word for word, so not rejected. The second rejection is the Makefile's.",
+            5: "Three of these are there word for word. They are found to be already in, which is no rejection.",
         },
     ),
 }

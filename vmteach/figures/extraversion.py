@@ -6,11 +6,11 @@ Rows stand in byte order of the first run's names, with what each patch needs an
 from collections.abc import Mapping
 from typing import Any
 
-from vmteach.figures.style import PREDICTION_COLOUR, SMALL, Look, Picture, Span, Strips, number
+from vmteach.figures.style import PREDICTION_COLOUR, QUIET, SMALL, Look, Picture, Span, Strips, number
 from vmteach.patches.extraversion import Applied, Patch, Rejected, extraversion, ordered, split_name, topics
 from vmteach.run import Run
 
-ROWS, COLUMNS = 14, 3
+ROWS, COLUMNS = 13, 4
 LEFT = 3.0  # where the columns begin; each is 1 wide
 LOOKS = {
     "applied": Look("#56B4E9"),
@@ -21,15 +21,16 @@ LOOKS = {
 
 
 def layout(run: Run) -> Picture:
-    """Fourteen rows; names, needs and gives on the left, three columns on the right."""
+    """Thirteen rows; names, needs and gives on the left, four columns on the right."""
     picture = Picture(9.6, 4.6)
     axes = picture.panel("set", (0.01, 0.02, 0.98, 0.96), xlim=(0, LEFT + COLUMNS), ylim=(-0.9, ROWS + 0.6), spines="")
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.8)
     how: dict[str, Any] = {"size": SMALL, "va": "center"}
     rows = range(ROWS)
     picture.parts["names"] = [picture.words(axes, 0, ROWS - 1 - row, **how) for row in rows]
-    picture.parts["links"] = [picture.words(axes, 1.65, ROWS - 1 - row, **how) for row in rows]
+    picture.parts["links"] = [picture.words(axes, 1.72, ROWS - 1 - row, **how) for row in rows]
     picture.parts["heads"] = [picture.words(axes, LEFT + column + 0.03, ROWS, **how) for column in range(COLUMNS)]
+    picture.words(axes, LEFT + COLUMNS, -0.75, "the number is the serial", ha="right", **how, color=QUIET)
     picture.parts["guess"] = picture.words(axes, 0, -0.75, color=PREDICTION_COLOUR, **how)
     return picture
 
@@ -40,7 +41,7 @@ def release_of(run: Run) -> tuple[Patch, ...]:
 
 
 def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw the first three runs; the prediction is a number of rejected patches."""
+    """Draw the first four runs; the prediction is a number of rejected patches."""
     shown = list(runs.items())[:COLUMNS]
     patches = {split_name(patch.name)[0]: patch for _, run in shown for patch in release_of(run)}
     stems = sorted(patches, key=lambda stem: patches[stem].name.encode())
@@ -80,7 +81,7 @@ def _spans(run: Run, stems: list[str], left: float) -> list[Span]:
     spans = []
     for row, stem in enumerate(stems):
         serial, fate = by_stem.get(stem, (0, "not in the set"))
-        word = f"-{serial} {fate}" if stem in by_stem else fate
+        word = f"{serial}: {fate}" if stem in by_stem else fate
         spans.append(Span(ROWS - 1 - row, left + 0.02, left + 0.98, fate, word))
     return spans
 

@@ -149,6 +149,10 @@ const kept = {
   },
 };
 
+// A number with its unit: 1 patch, 2 patches, 1 s.
+const counted = (value, unit) =>
+  `${value.toLocaleString("en")} ${value === 1 && unit ? unit.replace(/(?<=ch)es$|(?<=\w)s$/, "") : unit ?? ""}`.trim();
+
 function lesson(place, i, serial) {
   const data = JSON.parse(place.querySelector("script").textContent);
   const live = place.querySelector(".live");
@@ -157,7 +161,7 @@ function lesson(place, i, serial) {
   const said = () => {
     if (data.spec.kind === "goal") return data.said[data.at[asked.dataset.state]] ?? { html: "" };
     const { value } = kept.read(i);
-    return { html: value === undefined ? "" : `Kept in this page: <strong>${text(`${value} ${data.spec.unit ?? ""}`)}</strong>` };
+    return { html: value === undefined ? "" : `Kept in this page: <strong>${text(counted(value, data.spec.unit))}</strong>` };
   };
   const give = (value) => { kept.write(i, value); place.dispatchEvent(new Event("given")); };
   const follow = learning.mount(live, data.spec, { given: () => kept.read(i), give, said });
@@ -186,14 +190,13 @@ document.querySelectorAll(".compared").forEach((place) => {
   const tell = () => {
     const { value } = at < 0 ? {} : kept.read(at);
     if (value === undefined || value === null) { words.textContent = `Nothing was predicted; it is ${shown}.`; return; }
-    const begins = `You said ${`${value.toLocaleString("en")} ${unit}`.trim()}`;
+    const begins = `You said ${counted(value, unit)}`;
     const [, , said] = overlooked.find(([guess]) => near(guess, value)) ?? [];
     if (value === result) words.textContent = `${begins}, and so it is.`;
-    else if (!said) words.textContent = `${begins}; it is ${shown}. ${calm}`;
     else {
       const rest = document.createElement("span");
-      rest.innerHTML = said;
-      words.replaceChildren(`It is ${shown}. ${begins}. `, rest);
+      rest.innerHTML = said ?? calm;
+      words.replaceChildren(`${begins}; it is ${shown}. `, rest);
     }
   };
   asked[at]?.addEventListener("given", tell);

@@ -1,8 +1,9 @@
 """The craft of a patch set: a release is an ordered set of diffs, and a diff of two sets says what changed.
 
 changelog   00_extraversion-33 -> 00_extraversion-34: "Rediff."
-source      the announcement of 2.4.23aa2 and its fourteen names (read); the patch files were not found, so that
-            every file in the model's tree, but for the names in the Makefile, is a stand-in (inferred)
+source      the announcement of 2.4.23aa2 and its fourteen names, the names of the whole set of aa1 in a package
+            built from it (read); the patch files were not found, so that every file in the model's tree, but for
+            the names in the Makefile, is a stand-in (inferred)
 before      the -33 patch: it makes the version string end in aa1
 after       the -34 patch: the same change made again, ending in aa2
 left out    the other 280 or so patches, fuzz and offsets of the patch program, hunks in more than one file
@@ -36,7 +37,7 @@ def make_diff(name: str, old: Lines, new: Lines) -> str:
 
 
 def apply_diff(text: Lines, diff: str) -> Lines:
-    """The text with the diff applied, exactly: no fuzz, no offset. (patch -F0)
+    """The text with the diff applied, exactly: no fuzz, no offset.
 
     >>> apply_diff(("a", "b"), make_diff("f", ("a", "b"), ("a", "c")))
     ('a', 'c')
@@ -146,7 +147,9 @@ class Only(NamedTuple):
 
 
 def dir_diff(a: Iterable[str], b: Iterable[str]) -> list[Only]:
-    """The lines of the announcement: names in one of two directories, merged in byte order.
+    """Names in one of two directories, merged in byte order: the lines of the announcement of 2.4.23aa2.
+
+    Others of these announcements (2.4.23aa3's) have a few names in the order of a locale instead.
 
     >>> dir_diff(["00_e-33", "x-1"], ["00_e-34", "x-1"])
     [Only(side='A', name='00_e-33'), Only(side='B', name='00_e-34')]
@@ -240,8 +243,8 @@ def apply(base: Base, release: Iterable[Patch]) -> tuple[Base, tuple[Event, ...]
 
 
 def rebase(base: Base, release: Iterable[Patch]) -> dict[str, str]:
-    """For each patch of a set that moves to this base: clean, already in, or conflict."""
-    says = {Applied: "clean", AlreadyIn: "already in", Rejected: "conflict"}
+    """What becomes of each patch of a set that moves to this base: applied, already in, or rejected."""
+    says = {Applied: "applied", AlreadyIn: "already in", Rejected: "rejected"}
     return {event.patch: says[type(event)] for event in apply(base, release)[1]}
 
 
@@ -278,7 +281,7 @@ def version_string(text: Lines) -> str:
 
 
 # topic -> prefix, old line, new line, needs, gives. Each edits a file of its own, but for two that build on another.
-# The three carriers' names and all lines are stand-ins.
+# All lines are stand-ins; the names of the two that carry others, and their serials, are real.
 _SET: dict[str, tuple[str, str, str, str, str]] = {
     "blkdev-eof": ("00", "last block refused", "last block read", "", ""),
     "elf-interp-check-arch": ("00", "any interpreter", "interpreter of this machine", "", ""),
@@ -288,18 +291,16 @@ _SET: dict[str, tuple[str, str, str, str, str]] = {
     "vm_28-shmem-big-iron": ("05", "one way to scan", "clean cache first", "", "vm_cache_scan_ratio"),
     "pte-highmem": ("20", "page tables low", "page tables high", "", "pte-highmem"),
     "pte-highmem-mremap-smp-scale": ("21", "page tables high", "looked up again", "pte-highmem", ""),
-    "19-nfs-directio": ("30", "no direct I/O", "direct I/O", "", "NFS direct I/O"),
-    "20-nfs-directio-lfs": ("30", "direct I/O", "direct I/O, wide", "NFS direct I/O", ""),
-    "lock-split": ("9930", "one lock", "split locks", "", "split locks"),
+    "20-nfs-directio-lfs": ("30", "offset cut to 32 bits", "offset whole", "", ""),
+    "io_request_scale": ("9930", "one lock", "split locks", "", "split locks"),
     "overflow-buffers": ("9999900", "sums may wrap", "sums checked", "", ""),
     "scsi-deadlock-fix": ("9999900", "split locks", "split locks, in order", "split locks", ""),
 }
 _FILE_OF = {
     "pte-highmem-mremap-smp-scale": "pte-highmem",
-    "20-nfs-directio-lfs": "19-nfs-directio",
-    "scsi-deadlock-fix": "lock-split",
+    "scsi-deadlock-fix": "io_request_scale",
 }
-_SERIALS = {"pte-highmem-mremap-smp-scale": 2}
+_SERIALS = {"pte-highmem": 32, "pte-highmem-mremap-smp-scale": 2, "io_request_scale": 6}
 
 
 def _file(topic: str) -> str:
@@ -319,18 +320,19 @@ def _stock(sublevel: int, local: str = "", **instead: str) -> Base:
 
 BASES: dict[str, Base] = {
     "2.4.23": _stock(23),
-    "2.4.23aa1": _stock(23, "aa1"),
+    "2.4.23 with -33": _stock(23, "aa1"),  # the last release's extraversion patch was not taken out
     "2.4.25": _stock(
         25,
         elf_interp_check_arch="interpreter of this machine",
         mremap="length 0 refused",
         ncpfs="name in a fixed array",
+        **{"20_nfs_directio_lfs": "offset whole"},
     ),
 }
 
 
 def topics(scsi_prefix: str = "9999900") -> Release:
-    """The set without its extraversion patch: ten of the eleven names of aa2, and three that carry them."""
+    """The set without its extraversion patch: ten of the eleven names of aa2, and two that carry them."""
     patches = []
     for topic, (prefix, old, new, needs, gives) in _SET.items():
         where = scsi_prefix if topic == "scsi-deadlock-fix" else prefix
@@ -350,7 +352,7 @@ class Scenario:
     >>> Scenario(base="2.6.0")
     Traceback (most recent call last):
         ...
-    ValueError: base must be one of 2.4.23, 2.4.23aa1, 2.4.25, got 2.6.0
+    ValueError: base must be one of 2.4.23, 2.4.23 with -33, 2.4.25, got 2.6.0
     """
 
     machine: Machine = PRESETS["256 MB"]
@@ -361,8 +363,8 @@ class Scenario:
     def __post_init__(self) -> None:
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         one_of("base", self.base, tuple(BASES))
-        if not re.fullmatch(r"\d+", self.scsi_prefix):
-            raise ValueError(f"scsi_prefix must be digits, got {self.scsi_prefix!r}")
+        if not isinstance(self.scsi_prefix, str) or not re.fullmatch(r"[0-9]+", self.scsi_prefix):
+            raise ValueError(f'scsi_prefix must be digits in quotes, such as "9930", got {self.scsi_prefix!r}')
 
 
 @dataclass(frozen=True)
