@@ -23,7 +23,11 @@ BANK = {
         raises=((HEAD + "return arrays[0]\n", 2, "TypeError"),),
     ),
     "limit": Case(
-        right=(("mine = Policy(2495)\n", None), ("mine = Policy(longest=(8192 - 1700 - 1500) // 2 - 1)\n", None)),
+        right=(
+            ("mine = Policy(2495)\n", None),
+            ("import numpy as np\nmine = Policy(np.int64(2495))\n", None),
+            ("mine = Policy(longest=(8192 - 1700 - 1500) // 2 - 1)\n", None),
+        ),
         wrong=(
             ("mine = Policy(longest=4095)\n", "`rename` with two names at your limit"),  # what a path allows
             ("mine = Policy(longest=4991)\n", "`rename` with two names at your limit"),
@@ -44,6 +48,10 @@ BANK = {
             ('mine = Scenario(operation="lookup", length=256)\n', "it is refused rightly"),
             ('mine = Scenario(operation="lookup", length=100)\n', "takes this name"),
             ('mine = Scenario(operation="lookup", length=200, expansion=3)\n', "Mainline refuses this name too"),
+            (
+                'mine = Scenario(operation="lookup", length=1, expansion=2, depth=6400)\n',
+                "the stack is overrun whatever the name",
+            ),
             ("mine = Scenario()\n", "it is refused rightly"),  # what the patch is for
             ("mine = Policy(255)\n", "Hand in a `Scenario(...)`"),
         ),

@@ -21,6 +21,7 @@ S, D, LEN = 0x10000, 0x40000, 0x4000
 CALLS = {  # in the order in which they are asked
     "an ordinary move of 4 pages": Call(S, LEN, LEN, 3, D),
     "a move of 4 pages that cuts them down to 1": Call(S, LEN, 0x1000, 3, D),
+    "a move of 4 pages that cuts them down to 100 bytes, so to one page": Call(S, LEN, 100, 3, D),
     "a move of nothing that is to become 4 pages": Call(S, 0, LEN, 3, D),
     "emptying 4 pages in place (no `FIXED`)": Call(S, LEN, 0, 0),
     "emptying 4 pages with `MAYMOVE` alone, with some number in `new_addr`": Call(S, LEN, 0, 1, D),
@@ -41,7 +42,10 @@ def check_refuse(refuse: Any, _: Mapping[str, Any]) -> Verdict:
             return not_yet(f"That refuses {what}, which has to go on working.")
     missed = next((what for what, call in CALLS.items() if _cured(call) and not answers[what]), "")
     if missed:
-        return not_yet(f"That lets {missed} through. How long is the mapping that it makes?")
+        asks = (
+            "How long is the mapping that it makes?" if not CALLS[missed].old_len else "What is left when step 4 looks?"
+        )
+        return not_yet(f"That lets {missed} through. {asks}")
     return right("It needs the arguments alone, and it comes before anything is unmapped.")
 
 
@@ -99,6 +103,8 @@ def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
         wrong = misfit(result, int)
         if not wrong and result < 0 and -result not in errno.errorcode:
             wrong = f"{result} is no error that the kernel has."
+        if not wrong and result > 0 and result % space.page:
+            wrong = f"{result} is no address of a page, and errors are below 0."
         if wrong or space.limit != limit:
             raise Unfit(wrong or "Your rule has changed the limit itself. It may only refuse.")
         return int(result)

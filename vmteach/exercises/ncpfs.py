@@ -90,7 +90,7 @@ def check_limit(mine: Any, given: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Policy(longest=...)`.")
     if mine.buffer:
         return not_yet("Keep the arrays as they are: this kernel has the length test only.")
-    if not isinstance(mine.longest, int) or mine.longest < 1:
+    if misfit(mine.longest, int) or mine.longest < 1:
         return not_yet("A limit is a whole number from 1 up; 0 is no test at all.")
     at_limit = Scenario(operation="rename", length=min(mine.longest, 4095), depth=depth)
     if over := simulate(at_limit, mine).numbers[OVERRUN]:
@@ -138,6 +138,8 @@ def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if max(mine.lengths) > NAME_MAX:
         return not_yet("That name has more than 255 bytes: it is refused rightly.", 0)
     ours, theirs = (simulate(mine, POLICIES[label]).numbers["answer"] for label in (AFTER, MAINLINE))
+    if "overrun" in f"{ours} {theirs}":
+        return not_yet("So deep in calls, the stack is overrun whatever the name. Leave the depth as it is.", 0)
     if ours == "goes on":
         return not_yet("The kernel with the length test takes this name.", 0)
     if theirs != "goes on":

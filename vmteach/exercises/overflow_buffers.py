@@ -82,7 +82,7 @@ def check_unit(mine: Any, given: Mapping[str, Any]) -> Verdict:
     least = given["least"]
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(...)` with a shift.")
-    if not isinstance(mine.shift, int) or not 0 <= mine.shift <= 32:
+    if misfit(mine.shift, int) or not 0 <= mine.shift <= 32:
         return not_yet("The shift is a whole number from 0 to 32.")
     counted = mine.amount(least) << mine.shift
     if counted != least:

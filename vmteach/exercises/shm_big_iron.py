@@ -219,7 +219,7 @@ def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 def _pair(value: Any) -> tuple[int, int] | None:
     """Two whole numbers, or None."""
-    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(v, int) for v in value):
+    if isinstance(value, tuple | list) and len(value) == 2 and not any(misfit(v, int) for v in value):
         return value[0], value[1]
     return None
 

@@ -593,7 +593,7 @@ class EndLabels:
         placed: list[tuple[float, float]] = []
         for text, (x, y, word, colour) in zip(self._words, ends, strict=False):
             near = (above + gap for other, above in placed if abs(x - other) < 0.25 * (right - left))
-            floor = max([y, *near])
+            floor = max([y, low + gap / 2, *near])  # and above the axis
             placed.append((x, floor))
             text.set(visible=True, text=word, color=colour)
             text.set_position((x + 0.008 * (right - left), floor))
