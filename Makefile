@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" scripts/bootstrap.py
 
-.PHONY: help lab handouts editions pictures test test-deep test-oldest test-newest bench lint lock new-patch clean
+.PHONY: help lab handouts editions test test-deep test-oldest test-newest bench lint lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -19,9 +19,6 @@ handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="0
 
 editions:  ## write the notebooks for students, teachers and nbgrader to editions/ (EDITIONFLAGS="--minutes")
 	$(BOOTSTRAP) editions $(EDITIONFLAGS)
-
-pictures:  ## take the pictures of README.md again (needs Chromium, some minutes)
-	$(BOOTSTRAP) pictures
 
 test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)
 	$(BOOTSTRAP) test $(TESTFLAGS)
@@ -43,9 +40,6 @@ lint:  ## check style, format and types
 
 lock:  ## renew requirements/lock.txt (needs uv)
 	$(BOOTSTRAP) lock
-
-new-patch:  ## begin a chapter: copy the plainest one (NAME=my_patch)
-	@"$(PYTHON)" scripts/new_patch.py "$(NAME)"
 
 clean:  ## remove .venv and what the tools left behind
 	rm -rf .venv .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build handouts editions

@@ -30,7 +30,7 @@ SETUP = """\
 %matplotlib inline
 import ipywidgets as widgets
 from IPython.display import display
-from vmteach.explore import explore
+from vmteach.lab.explorer import explore
 from vmteach.figures import shm_big_iron as figure
 from vmteach.patches import shm_big_iron as patch
 
@@ -44,8 +44,8 @@ nothing.observe(lambda change: None, "value")
 def usual(place):
     ratio, count = divmod(place, len(counts))
     scenario = patch.Scenario(vm_cache_scan_ratio=ratios[ratio], processes=counts[count])
-    runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in (patch.BEFORE, patch.AFTER)}
-    picture = figure.layout(runs[patch.BEFORE])
+    runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)}
+    picture = figure.layout(runs[patch.UNPATCHED])
     figure.fill(picture, runs)
     for artist in picture._moving:
         artist.set_animated(False)

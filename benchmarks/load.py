@@ -42,7 +42,7 @@ import json as _json
 import os as _os
 import random as _random
 import time as _time
-from vmteach.explore import Explorer as _Explorer
+from vmteach.lab.explorer import Explorer as _Explorer
 
 _fields = lambda name: dict(line.split(":", 1) for line in open("/proc/self/" + name) if ":" in line)
 _bytes = lambda text: int(text.split()[0]) * 1024

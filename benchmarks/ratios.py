@@ -25,8 +25,8 @@ from page import number, put, table
 from paired import Ratio, of_rounds, paired
 from scenarios import GIB, SCENARIOS, copying
 
-from vmteach.lru import Reclaim
-from vmteach.pages import Kind, PageRun, PageState, Rules, Setup
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
 
 NEVER = 1 << 62
 FEW = 4  # processes, where page tables are walked page by page
@@ -58,8 +58,8 @@ def thrash() -> Ratio:
     from vmteach.figures import shm_big_iron as figure
     from vmteach.patches import shm_big_iron as patch
 
-    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.BEFORE])
-    return paired(SCENARIOS["97 % shared"]().play, partial(new_figure, figure, {patch.BEFORE: run}))
+    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.UNPATCHED])
+    return paired(SCENARIOS["97 % shared"]().play, partial(new_figure, figure, {patch.UNPATCHED: run}))
 
 
 def slowest_position(what_ifs: bool) -> Ratio:
@@ -77,7 +77,7 @@ def slowest_position(what_ifs: bool) -> Ratio:
         patch.simulate(scenario, patch.POLICIES[label])
         return time.perf_counter() - began
 
-    both = (patch.BEFORE, patch.AFTER)
+    both = (patch.UNPATCHED, patch.PATCHED)
     labels = [label for label in patch.POLICIES if label not in both] if what_ifs else both
     places = [(c.field, stop, label) for c in patch.CONTROLS for stop in c.stops for label in labels]
     field, stop, label = max(places, key=lambda place: seconds(*place))
@@ -100,8 +100,10 @@ def picture() -> Ratio:
     from vmteach.figures import shm_big_iron as figure
     from vmteach.patches import shm_big_iron as patch
 
-    runs = {label: patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in (patch.BEFORE, patch.AFTER)}
-    kept = figure.layout(runs[patch.BEFORE])
+    runs = {
+        label: patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)
+    }
+    kept = figure.layout(runs[patch.UNPATCHED])
 
     def refill() -> None:
         figure.fill(kept, runs)

@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from vmteach.lru import Reclaim
-from vmteach.pages import SECOND, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import SECOND, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 
 GIB = 1 << 18  # pages
-BEFORE, AFTER = Rules(), Rules(objrmap=True, starts_io=True, clean_pass=True)
+UNPATCHED, PATCHED = Rules(), Rules(objrmap=True, starts_io=True, clean_pass=True)
 
 
 class Work(NamedTuple):
@@ -82,12 +82,12 @@ def storm(pages: int, processes: int = 100, touched: bool = False, shared: int =
     )
 
 
-def copying(pages: int, rules: Rules = BEFORE, **machine: Any) -> Work:
+def copying(pages: int, rules: Rules = UNPATCHED, **machine: Any) -> Work:
     """A file of an eighth of the memory is copied while the memory is full."""
     return Work(storm(pages, **machine), rules, pages // 8)
 
 
-def thrash(shared: int, rules: Rules = BEFORE) -> Work:
+def thrash(shared: int, rules: Rules = UNPATCHED) -> Work:
     """32 GiB, nearly all of it shared and nine tenths of that mapped: little is left to take."""
     return copying(32 * GIB, rules, shared=shared, mapped=90)
 
@@ -103,21 +103,21 @@ def chapter(rules: Rules) -> Work:
 SCENARIOS: dict[str, Callable[[], Work]] = {
     "tiny": lambda: copying(4096, processes=4),
     "1 GiB": lambda: copying(GIB),
-    "1 GiB, after": lambda: copying(GIB, AFTER),
+    "1 GiB, after": lambda: copying(GIB, PATCHED),
     "32 GiB": lambda: copying(32 * GIB),
-    "32 GiB, after": lambda: copying(32 * GIB, AFTER),
+    "32 GiB, after": lambda: copying(32 * GIB, PATCHED),
     "32 GiB, touched": lambda: copying(32 * GIB, touched=True),
     "32 GiB, 500 processes": lambda: copying(32 * GIB, processes=500),
     "32 GiB, 500 processes, touched": lambda: copying(32 * GIB, processes=500, touched=True),
     "256 GiB": lambda: copying(256 * GIB),
     "1 TiB": lambda: copying(1024 * GIB),
-    "1 TiB, after": lambda: copying(1024 * GIB, AFTER),
+    "1 TiB, after": lambda: copying(1024 * GIB, PATCHED),
     "90 % shared": lambda: thrash(90),
     "95 % shared": lambda: thrash(95),
     "97 % shared": lambda: thrash(97),
-    "97 % shared, after": lambda: thrash(97, AFTER),
-    "chapter 08, before": lambda: chapter(BEFORE),
-    "chapter 08, after": lambda: chapter(AFTER),
+    "97 % shared, after": lambda: thrash(97, PATCHED),
+    "chapter 08, before": lambda: chapter(UNPATCHED),
+    "chapter 08, after": lambda: chapter(PATCHED),
 }
 
 

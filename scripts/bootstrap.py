@@ -32,7 +32,7 @@ START = "notebooks/00_start_here.ipynb"
 LAB_OPTIONS = (
     "--ServerApp.root_dir=.",
     f"--LabApp.default_url=/lab/tree/{START}",
-    "--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection",
+    "--ServerApp.kernel_websocket_connection_class=vmteach.lab.server.PromptConnection",
 )
 OLDEST, NEWEST = (3, 11), (3, 14)
 # Later ones have no wheel for Macs with an Intel processor.
@@ -49,7 +49,6 @@ def main(command: str = "help", *options: str) -> int:
         "handouts": handouts,
         "editions": editions,
         "bench": bench,
-        "pictures": pictures,
         "test": test,
         "lint": lint,
         "lock": lock,
@@ -90,12 +89,6 @@ def bench(*options: str) -> int:
     """Print the speed ratios with their gates and goals."""
     setup()
     return in_venv("benchmarks.ratios", *options)
-
-
-def pictures(*options: str) -> int:
-    """Take the pictures of README.md from the chapters, in Chromium, and write its computed parts."""
-    setup()
-    return subprocess.run([str(VENV_PYTHON), str(ROOT / "scripts" / "pictures.py"), *options]).returncode
 
 
 def test(*options: str) -> int:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill
-from vmteach.learn import Exercise, exercise
+from vmteach.lab.learn import Exercise, exercise
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -85,7 +85,7 @@ def as_text(notebook: Notebook) -> str:
 
 def uses_learning(notebook: Notebook) -> bool:
     """Whether a chapter imports the learning layer."""
-    return any("from vmteach.learn import" in source(cell) for cell in code(notebook))
+    return any("from vmteach.lab.learn import" in source(cell) for cell in code(notebook))
 
 
 def code(notebook: Notebook) -> list[Cell]:

@@ -92,7 +92,7 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={scratch / 'course' / 'notebooks'}",
     ]
-    command += ["--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection"]
+    command += ["--ServerApp.kernel_websocket_connection_class=vmteach.lab.server.PromptConnection"]
     command += ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     with (scratch / "log").open("w") as log:

@@ -1,14 +1,14 @@
 """The rules of the reclaim model, one page at a time: docs/reclaim-rules.md as a program to read.
 
 It keeps one object for each page and moves it through two lists, as the kernel does, so that each rule is a
-few lines. It is slow on purpose. `vmteach/lru.py` does the same work in big strides; the tests hold it
+few lines. It is slow on purpose. `vmteach/kernel/reclaim` does the same work in big strides; the tests hold it
 against this. Numbers in comments are those of the rules.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
-from vmteach.pages import SECOND, Buffers, Kind, PageState, Pte, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim.page import SECOND, Buffers, Kind, PageState, Pte, Rules, Setup, Snapshot
 
 FUEL = 5_000_000  # steps after which a run counts as endless
 
@@ -46,7 +46,7 @@ class Page:
 class Naive:
     """The model by the letter of docs/reclaim-rules.md.
 
-    >>> from vmteach.pages import PageRun
+    >>> from vmteach.kernel.reclaim.page import PageRun
     >>> clean = PageState(Kind.FILE)
     >>> model = Naive(Setup(shm=0, inactive=(PageRun(0, 12, clean),), batch=2), Rules())
     >>> model.reclaim(), model.free, model.now

@@ -1,8 +1,9 @@
 """Cases that once told a wrong leap from a right one, each as small as hypothesis could make it.
 
-Each was found by breaking vmteach/leap.py on purpose: its name says what was left out. tests/test_naive.py replays them
-all, whatever hypothesis happens to remember on a machine. A new failure belongs here too: give the case that hypothesis
-prints to `source`, and paste what comes back under a name that says what was wrong.
+Each was found by breaking vmteach/kernel/reclaim/leap.py on purpose: its name says what was left out.
+tests/test_naive.py replays them all, whatever hypothesis happens to remember on a machine. A new failure belongs
+here too: give the case that hypothesis prints to `source`, and paste what comes back under a name that says what was
+wrong.
 """
 
 from dataclasses import MISSING, fields, is_dataclass
@@ -11,8 +12,8 @@ from typing import Any
 
 from cases import Case
 
+from vmteach.kernel.reclaim.page import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
-from vmteach.pages import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 
 FILE, DIRTY_SHM = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)
 # What hypothesis shrinks the knobs to: one short pass, and tolerance for nothing.

@@ -11,13 +11,13 @@ from vmteach import live
 from vmteach.figures import blkdev_eof as figure
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
-    AFTER,
-    BEFORE,
     BLOCKS,
+    PATCHED,
     POLICIES,
     SECTOR,
     TAIL,
     TODAY,
+    UNPATCHED,
     Device,
     Lookup,
     PageLost,
@@ -32,7 +32,7 @@ from vmteach.patches.blkdev_eof import (
 )
 
 PAGES = (4096, 8192, 16384, 65536)
-FIXES = (AFTER, TAIL)
+FIXES = (PATCHED, TAIL)
 
 
 def scenario(sectors: int, block: int = 4096, page: int = 4096) -> Scenario:
@@ -54,7 +54,7 @@ sizes = st.tuples(st.integers(2, 300), st.sampled_from(BLOCKS), st.sampled_from(
 
 
 def test_before_the_last_block_cannot_be_read_after_it_can_but_not_written():
-    before, after, tail = (simulate(policy=POLICIES[label]).numbers for label in (BEFORE, AFTER, TAIL))
+    before, after, tail = (simulate(policy=POLICIES[label]).numbers for label in (UNPATCHED, PATCHED, TAIL))
     assert [n["bytes lost (B)"] for n in (before, after, tail)] == [1024, 0, 0]
     assert [n["bytes read as zeros (B)"] for n in (before, after, tail)] == [0, 1024, 0]
     assert [n["write of the last block"] for n in (before, after, tail)] == ["EIO"] * 3
@@ -76,7 +76,7 @@ def test_partitions_of_whole_cylinders():
 
 def test_before_one_tail_has_three_answers():
     """The size says it exists, a buffered read says EIO, and a direct read says end of file."""
-    before = device(BEFORE)
+    before = device(UNPATCHED)
     assert before.size - 1024000 == 1024
     assert before.read(1024000, 4096) is None
     assert before.direct_read(1024000, 4096) == 0
@@ -104,13 +104,13 @@ ROWS = [
     ("size", "units", "blocks", "last", "gone", "good"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS]
 )
 def test_row(size, units, blocks, last, gone, good):
-    before = numbers(BEFORE, *size)
+    before = numbers(UNPATCHED, *size)
     assert before["size (B)"] == units * 1024
     assert before["blocks that the look-up counts"] == blocks
     assert (before["last block ends at sector"], before["limit of the last check (sector)"]) == last
     assert (before["bytes lost (B)"], before["of them in good blocks (B)"]) == (gone, good)
     straddling = units * 1024 % size[1]
-    for label, zeros in ((AFTER, straddling), (TAIL, 0)):
+    for label, zeros in ((PATCHED, straddling), (TAIL, 0)):
         after = numbers(label, *size)
         assert (after["bytes lost (B)"], after["bytes read as zeros (B)"]) == (0, zeros)
         assert after["write of the last block"] == ("EIO" if straddling else f"{size[1]} B")
@@ -125,11 +125,11 @@ def test_row10_good_blocks_are_true_data_again():
 @pytest.mark.parametrize(
     ("label", "block", "read", "write"),
     [
-        (BEFORE, 251, Lookup.EIO, Lookup.EIO),
-        (AFTER, 251, Lookup.HOLE, Lookup.EIO),
-        (AFTER, 250, Lookup.HOLE, Lookup.EIO),
+        (UNPATCHED, 251, Lookup.EIO, Lookup.EIO),
+        (PATCHED, 251, Lookup.HOLE, Lookup.EIO),
+        (PATCHED, 250, Lookup.HOLE, Lookup.EIO),
         (TAIL, 250, Lookup.MAPPED, Lookup.EIO),
-        (BEFORE, 250, Lookup.MAPPED, Lookup.MAPPED),
+        (UNPATCHED, 250, Lookup.MAPPED, Lookup.MAPPED),
     ],
     ids=["row13-before", "row13-after", "row13-hole", "row13-tail", "row13-straddling"],
 )
@@ -138,7 +138,7 @@ def test_row13_the_look_up(label, block, read, write):
     assert (there.blkdev_get_block(block, "read"), there.blkdev_get_block(block, "write")) == (read, write)
 
 
-@pytest.mark.parametrize("label", [BEFORE, *FIXES])
+@pytest.mark.parametrize("label", [UNPATCHED, *FIXES])
 @pytest.mark.parametrize(
     ("offset", "asked", "got"), [(1024000, 4096, 0), (1019904, 8192, 4096)], ids=["row14", "row15"]
 )
@@ -167,7 +167,7 @@ def test_i2_the_last_page_can_be_read(size):
 
 @given(sizes, st.integers(0, 700))
 def test_i3_only_a_block_that_is_all_inside_can_be_written(size, block):
-    for label in (BEFORE, *FIXES):
+    for label in (UNPATCHED, *FIXES):
         there = device(label, *size)
         if block * there.block < there.size:
             assert (there.write(block).taken > 0) == ((block + 1) * there.block <= there.size)
@@ -197,7 +197,7 @@ def test_i5_after_look_up_and_last_check_agree(size):
 
 
 def test_i5_before_they_do_not():
-    assert disagreements(device(BEFORE)) == [250]
+    assert disagreements(device(UNPATCHED)) == [250]
 
 
 # ---- every small device ----
@@ -215,7 +215,7 @@ def test_every_small_device_three_ways():
     some = 0
     for size in product(range(2, 70), BLOCKS, (4096, 16384)):
         expected = byte_by_byte(*size)
-        assert numbers(BEFORE, *size)["bytes lost (B)"] == lost(*size) == expected, size
+        assert numbers(UNPATCHED, *size)["bytes lost (B)"] == lost(*size) == expected, size
         some += expected > 0
     assert some == 2 * 2 * (
         17 + 26
@@ -223,7 +223,7 @@ def test_every_small_device_three_ways():
 
 
 def test_machine_size_matters_through_the_page():
-    gone = {page: numbers(BEFORE, 2004, 4096, page)["bytes lost (B)"] for page in PAGES}
+    gone = {page: numbers(UNPATCHED, 2004, 4096, page)["bytes lost (B)"] for page in PAGES}
     assert gone == {4096: 2048, 8192: 2048, 16384: 10240, 65536: 42 * 1024}
 
 
@@ -240,7 +240,7 @@ def test_every_page_is_told_once_and_their_bytes_are_the_size():
 
 
 def test_told_says_what_is_not_a_plain_transfer():
-    assert list(told(simulate(scenario(2000), POLICIES[AFTER]))) == [
+    assert list(told(simulate(scenario(2000), POLICIES[PATCHED]))) == [
         "write of block 249: 4096 bytes",
         "O_DIRECT at 1019904: 4096 of 4096 bytes",
     ]
@@ -254,8 +254,8 @@ def test_a_request_that_ends_at_the_limit_is_not_met_by_the_check():
 
 
 def test_a_read_stops_at_the_first_bad_page():
-    assert device(BEFORE).read(1019904, 8192) == contents(2002)[1019904:1024000]
-    assert device(AFTER).read(1025024, 512) == b""
+    assert device(UNPATCHED).read(1019904, 8192) == contents(2002)[1019904:1024000]
+    assert device(PATCHED).read(1025024, 512) == b""
 
 
 @pytest.mark.parametrize(
@@ -297,8 +297,8 @@ def test_today_is_what_this_kernel_does(sectors, block):
 
 
 def test_the_picture_says_the_bytes_that_are_lost():
-    runs = {label: simulate(scenario(2004, 4096, 16384), POLICIES[label]) for label in (BEFORE, AFTER)}
-    picture = figure.layout(runs[BEFORE])
+    runs = {label: simulate(scenario(2004, 4096, 16384), POLICIES[label]) for label in (UNPATCHED, PATCHED)}
+    picture = figure.layout(runs[UNPATCHED])
     alt = figure.fill(picture, runs)
     assert "10 KiB" in picture.finding
     assert "10,240 B lost, 8,192 B of them in good blocks" in alt
@@ -311,7 +311,7 @@ def test_the_map_is_the_formula():
 
 def test_the_hole_is_silent_where_the_error_was_loud():
     """The chapter's third exercise: no device of up to 600 sectors has more than 3072 silent bytes."""
-    silent = {s: numbers(AFTER, s, 4096, 4096)["bytes read as zeros (B)"] for s in range(2, 600)}
+    silent = {s: numbers(PATCHED, s, 4096, 4096)["bytes read as zeros (B)"] for s in range(2, 600)}
     assert max(silent.values()) == silent[14] == silent[15] == 3072
     assert all((gone > 0) == (sectors % 8 > 1) for sectors, gone in silent.items())
     assert numbers(TAIL, 14, 4096, 4096)["bytes read as zeros (B)"] == 0

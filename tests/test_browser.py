@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from lab import Visit, jupyterlab
 
-from vmteach import exercises, learn_kept
+from vmteach import exercises
+from vmteach.lab import kept as learn_kept
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
@@ -94,12 +95,12 @@ def move(face, control) -> bool:
 
 SLOW_KERNEL = """async (source) => {
   const face = await import('data:text/javascript;base64,' + btoa(source));
-  const heard = {}; let at = { size: 0, policies: ['before'] };
+  const heard = {}; let at = { size: 0, policies: ['unpatched'] };
   const answer = { finding: 'f', alt: 'a', labels: [], rows: [], code: '' };
   const gif = 'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';
   const pixel = Uint8Array.from(atob(gif), (c) => c.charCodeAt(0));
   const spec = { panel: [{ field: 'size', label: 'size', stops: ['0', '1', '2', '3'], why: '' }], own: [],
-    policies: ['before'], first: at };
+    policies: ['unpatched'], first: at };
   const model = {
     get: (name) => name === 'at' ? at : spec, on: (name, f) => { heard[name] = f; }, off: () => {},
     send: ({ seq, at: asked }) => {
@@ -114,14 +115,14 @@ SLOW_KERNEL = """async (source) => {
   const wait = (ms) => new Promise((go) => setTimeout(go, ms));
   await wait(300); move(1); await wait(100); move(2); await wait(1000);
   const after = [range.value, at.size];
-  at = { size: 3, policies: ['before'] }; heard['change:at'](); await wait(500);
+  at = { size: 3, policies: ['unpatched'] }; heard['change:at'](); await wait(500);
   return [...after, range.value]; }"""
 
 
 def test_an_echo_from_a_slow_kernel_does_not_take_the_slider_back(browser):
     """The kernel repeats each position when the reader has moved on; a position set in Python is still taken."""
     page = browser.new_page()
-    face = (ROOT / "vmteach" / "face.js").read_text(encoding="ascii")
+    face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
     assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3"]
     page.close()
 

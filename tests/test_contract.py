@@ -29,7 +29,7 @@ from vmteach.run import Control, Run
 
 ROOT = Path(__file__).parent.parent
 PATCHES = [stem for stem in STEMS if (ROOT / "vmteach" / "patches" / f"{stem}.py").exists()]
-LABELS = ("changelog", "source", "before", "after", "left out")
+LABELS = ("changelog", "source", "unpatched", "patched", "left out")
 PARTS = (
     "vmteach/patches/{stem}.py",
     "vmteach/figures/{stem}.py",
@@ -38,7 +38,7 @@ PARTS = (
     "tests/test_{stem}.py",
     "notebooks/{number:02d}_{stem}.ipynb",
 )
-PLAINEST = "blkdev_eof"  # the chapter that `make new-patch` copies
+PLAINEST = "blkdev_eof"  # the chapter to be copied for a new one
 
 every_patch = pytest.mark.parametrize("stem", PATCHES)
 
@@ -117,10 +117,10 @@ def test_every_scenario_has_a_machine_and_a_ratio(stem):
 def test_policies_begin_with_the_kernel_before(stem):
     module = patch(stem)
     assert all(isinstance(policy, module.Policy) for policy in module.POLICIES.values())
-    assert next(iter(module.POLICIES)) == module.BEFORE
-    assert module.AFTER in module.POLICIES
-    assert module.POLICIES[module.BEFORE] != module.POLICIES[module.AFTER]
-    assert inspect.signature(module.simulate).parameters["policy"].default == module.POLICIES[module.AFTER]
+    assert next(iter(module.POLICIES)) == module.UNPATCHED
+    assert module.PATCHED in module.POLICIES
+    assert module.POLICIES[module.UNPATCHED] != module.POLICIES[module.PATCHED]
+    assert inspect.signature(module.simulate).parameters["policy"].default == module.POLICIES[module.PATCHED]
 
 
 @every_patch
@@ -153,7 +153,7 @@ def test_a_reason_why_not_is_a_sentence(stem):
 @every_patch
 def test_no_function_asks_which_policy_it_was_given(stem):
     """Nothing is compared with a whole policy or with the label of one."""
-    wholes = {"policy", "label", "POLICIES", "BEFORE", "AFTER"}
+    wholes = {"policy", "label", "POLICIES", "UNPATCHED", "PATCHED"}
     for node in ast.walk(ast.parse(inspect.getsource(patch(stem)))):
         if isinstance(node, ast.Compare):
             for side in (node.left, *node.comparators):
@@ -197,7 +197,7 @@ def test_frame_is_a_table_of_the_events(stem):
 @every_patch
 def test_before_and_after_differ(stem):
     same = f"vmteach/patches/{stem}.py: the default Scenario gives the same numbers before and after; show the bug"
-    assert numbers(stem, patch(stem).BEFORE) != numbers(stem, patch(stem).AFTER), same
+    assert numbers(stem, patch(stem).UNPATCHED) != numbers(stem, patch(stem).PATCHED), same
 
 
 @every_patch
@@ -229,7 +229,7 @@ def test_every_corner_of_the_controls_runs_in_every_what_if(stem):
 
 
 def every_corner_runs(stem: str, labels: list[str]) -> None:
-    names = numbers(stem, patch(stem).AFTER).keys()
+    names = numbers(stem, patch(stem).PATCHED).keys()
     for stops, label in product(corners(stem), labels):
         assert numbers(stem, label, *stops).keys() == names, (label, stops)
 
@@ -268,7 +268,7 @@ def mentions(text: str, value: Any) -> bool:
 
 @every_patch
 def test_alt_text_says_a_number_of_the_runs_that_it_shows(stem):
-    runs = runs_of(stem, patch(stem).BEFORE, patch(stem).AFTER)
+    runs = runs_of(stem, patch(stem).UNPATCHED, patch(stem).PATCHED)
     finding, alt = filled(stem, runs)
     assert finding, f"vmteach/figures/{stem}.py: fill must set picture.finding, the title"
     assert len(alt) > 40, f"vmteach/figures/{stem}.py: fill must return the alt text, in words: {alt!r}"
@@ -278,7 +278,7 @@ def test_alt_text_says_a_number_of_the_runs_that_it_shows(stem):
 
 @every_patch
 def test_another_run_gives_another_title_or_alt_text(stem):
-    before, after = (filled(stem, runs_of(stem, label)) for label in (patch(stem).BEFORE, patch(stem).AFTER))
+    before, after = (filled(stem, runs_of(stem, label)) for label in (patch(stem).UNPATCHED, patch(stem).PATCHED))
     assert before != after
 
 
@@ -286,7 +286,7 @@ def test_another_run_gives_another_title_or_alt_text(stem):
 def test_a_picture_can_be_filled_again(stem):
     """One layout serves all runs of one frame key, in any order: what it says depends on the runs alone."""
     frame_key: Callable[[Run], Any] = getattr(figure(stem), "frame_key", lambda run: None)
-    one, other = runs_of(stem, patch(stem).BEFORE), runs_of(stem, patch(stem).AFTER)
+    one, other = runs_of(stem, patch(stem).UNPATCHED), runs_of(stem, patch(stem).PATCHED)
     keys = [frame_key(next(iter(runs.values()))) for runs in (one, other)]
     picture = figure(stem).layout(next(iter(one.values())))
     for runs in (one, other, one) if keys[0] == keys[1] else (one, one):
@@ -296,7 +296,7 @@ def test_a_picture_can_be_filled_again(stem):
 @every_patch
 def test_every_corner_of_the_controls_can_be_drawn(stem):
     for stops in corners(stem):
-        finding, alt = filled(stem, runs_of(stem, patch(stem).BEFORE, patch(stem).AFTER, **dict(stops)))
+        finding, alt = filled(stem, runs_of(stem, patch(stem).UNPATCHED, patch(stem).PATCHED, **dict(stops)))
         assert finding, stops
         assert alt, stops
 
@@ -322,7 +322,7 @@ def found() -> list[str]:
     folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
     names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
-    return sorted((names | chapters) - {"style", "course", "start_here"})
+    return sorted((names | chapters) - {"style", "course", "sweep", "start_here"})
 
 
 def entries(stem: str) -> list[str]:
@@ -343,7 +343,7 @@ def test_nothing_has_a_name_of_its_own(stem):
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_chapter_is_whole(stem):
     missing = [part for part in parts(stem) if not (ROOT / part).is_file()]
-    assert not missing, f"{', '.join(missing)}: not there; `make new-patch NAME={stem}` makes a first copy of each"
+    assert not missing, f"{', '.join(missing)}: not there; copy the plainest chapter, as CONTRIBUTING.md says"
     assert stem in CHAPTERS, f'vmteach/course.py: add a row Chapter("{stem}", ...)'
     assert entries(stem), f"data/: no line of a changelog*.csv has the stem {stem}; see step 1 in CONTRIBUTING.md"
 
@@ -360,7 +360,7 @@ def test_model_and_card_name_an_entry_of_the_changelog(stem):
 
 @pytest.mark.parametrize("stem", [stem for stem in found() if stem != PLAINEST])
 def test_nothing_is_left_as_it_was_copied(stem):
-    """`make new-patch` gives each file of a chapter a text that is another chapter's."""
+    """A new chapter begins as a copy of the plainest one; each of its files must become its own."""
     copies = [part for part, plainest in zip(parts(stem), parts(PLAINEST)) if is_copy(part, plainest, stem)]
     assert not copies, f"{', '.join(copies)}: still the copy of {PLAINEST}; write it anew, as CONTRIBUTING.md says"
 

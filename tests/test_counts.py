@@ -11,10 +11,10 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 from cases import Case
-from scenarios import BEFORE, GIB, SCENARIOS, Counted, Work, storm
+from scenarios import GIB, SCENARIOS, UNPATCHED, Counted, Work, storm
 from test_lru import compare
 
-from vmteach.pages import Where
+from vmteach.kernel.reclaim.page import Where
 
 PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
 
@@ -79,7 +79,7 @@ def test_without_a_leap_the_counts_show_it():
 
 def test_a_storm_fills_the_memory():
     for shared, mapped in ((75, 50), (90, 90), (97, 90), (33, 1)):
-        model = Work(storm(GIB, shared=shared, mapped=mapped), BEFORE, 0).play()
+        model = Work(storm(GIB, shared=shared, mapped=mapped), UNPATCHED, 0).play()
         lists = [sum(pages for pages, _, _ in model.places(where)) for where in (Where.INACTIVE, Where.ACTIVE)]
         assert sum(lists) == model.inactive + model.active == GIB
         assert lists[1] == GIB * shared // 100 * mapped // 100

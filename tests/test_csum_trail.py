@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import (
-    AFTER,
-    BEFORE,
     IN_USE,
-    KEPT,
+    NEW_CHECKED,
+    OLD_CHECKED,
     PATCHED,
     POLICIES,
     TODAY,
+    UNPATCHED,
     Caught,
     Faulted,
     Scenario,
@@ -51,8 +51,8 @@ def plain_sum(data: bytes) -> int:
 
 def test_claim():
     """Of all buffers of a page thousands overrun it before, and none after: the patch guards what cannot occur."""
-    assert overruns(POLICIES[BEFORE])
-    assert overruns(POLICIES[AFTER]) == overruns(POLICIES[KEPT]) == overruns(POLICIES[PATCHED]) == []
+    assert overruns(POLICIES[UNPATCHED])
+    assert overruns(POLICIES[PATCHED]) == overruns(POLICIES[NEW_CHECKED]) == overruns(POLICIES[OLD_CHECKED]) == []
 
 
 ROWS = [
@@ -73,7 +73,7 @@ ROWS = [
 def test_overrun(offset, length, before):
     scenario = Scenario(length=length, behind=PAGE - offset - length)
     assert scenario.offset == offset
-    for label, bytes_over in ((BEFORE, before), (AFTER, 0)):
+    for label, bytes_over in ((UNPATCHED, before), (PATCHED, 0)):
         numbers = simulate(scenario, POLICIES[label]).numbers
         assert overrun(offset, length, POLICIES[label]) == bytes_over
         assert numbers["bytes touched in the next page (B)"] == bytes_over
@@ -83,25 +83,25 @@ def test_overrun(offset, length, before):
 @pytest.mark.parametrize("ram_mib", [512], ids=["row11"])
 def test_in_low_memory_the_byte_is_masked_away(ram_mib):
     machine = replace(PRESETS["1 GB"], name="row 11", ram=ram_mib << 20)
-    before, after = (simulate(Scenario(machine, length=3), POLICIES[label]).numbers for label in (BEFORE, AFTER))
+    before, after = (simulate(Scenario(machine, length=3), POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     assert before["bytes touched in the next page (B)"] == 1
     assert before["oops"] == "no"
     assert before["sum"] == after["sum"] == "0x3060"
 
 
 def test_neighbour_in_use_hides_the_bug():
-    assert simulate(Scenario(length=3), POLICIES[BEFORE]).events[-1] == Faulted(PAGE)
-    assert simulate(Scenario(length=3, neighbour=IN_USE), POLICIES[BEFORE]).numbers["oops"] == "no"
+    assert simulate(Scenario(length=3), POLICIES[UNPATCHED]).events[-1] == Faulted(PAGE)
+    assert simulate(Scenario(length=3, neighbour=IN_USE), POLICIES[UNPATCHED]).numbers["oops"] == "no"
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_oops_only_where_there_is_high_memory(name):
     highmem = any(zone.name == "HIGHMEM" for zone in PRESETS[name].zones)
-    assert (simulate(Scenario(PRESETS[name]), POLICIES[BEFORE]).numbers["oops"] == "yes") == highmem
+    assert (simulate(Scenario(PRESETS[name]), POLICIES[UNPATCHED]).numbers["oops"] == "yes") == highmem
 
 
 @SETTINGS
-@given(buffers(), st.sampled_from((AFTER, KEPT, PATCHED)))
+@given(buffers(), st.sampled_from((PATCHED, NEW_CHECKED, OLD_CHECKED)))
 def test_i1_every_byte_loaded_lies_in_the_page_of_the_buffer(buffer, label):
     for load in schedule(*buffer, POLICIES[label]):
         assert 0 <= load.address < load.address + load.width <= PAGE
@@ -119,19 +119,23 @@ def test_i2_over_all_offsets():
     memory = bytes((i * i + 7 * i) % 251 for i in range(PAGE + 4))
     for start in range(PAGE):
         for length in {n for n in (1, 2, 3, 4, 5, 6, 7, 21) if start + n <= PAGE}:
-            sums = {csum_partial(memory, start, length, POLICIES[label]) for label in (BEFORE, AFTER)}
+            sums = {csum_partial(memory, start, length, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
             assert sums == {plain_sum(memory[start : start + length])}, (start, length)
 
 
 def test_i3_the_patch_can_be_dropped():
     """All buffers of a small page, load by load; and in the full page no buffer is left that the patch would guard."""
-    assert differing(POLICIES[AFTER], POLICIES[KEPT], 64) == []
-    assert overruns(POLICIES[AFTER]) == []
+    assert differing(POLICIES[PATCHED], POLICIES[NEW_CHECKED], 64) == []
+    assert overruns(POLICIES[PATCHED]) == []
 
 
 def test_i3_is_not_true_of_the_kernel_before():
     """The same check, where the patch is needed, names exactly the buffers that overrun."""
-    assert sorted(differing(POLICIES[BEFORE], POLICIES[PATCHED], 64)) == sorted(overruns(POLICIES[BEFORE], 64)) != []
+    assert (
+        sorted(differing(POLICIES[UNPATCHED], POLICIES[OLD_CHECKED], 64))
+        == sorted(overruns(POLICIES[UNPATCHED], 64))
+        != []
+    )
 
 
 @SETTINGS
@@ -139,7 +143,7 @@ def test_i3_is_not_true_of_the_kernel_before():
 def test_i3_fixed_with_the_patch_is_fixed_without(buffer, machine, neighbour):
     start, length = buffer
     scenario = Scenario(machine, length=length, behind=machine.page - start - length, neighbour=neighbour)
-    with_patch, without = (simulate(scenario, POLICIES[label]) for label in (KEPT, AFTER))
+    with_patch, without = (simulate(scenario, POLICIES[label]) for label in (NEW_CHECKED, PATCHED))
     assert with_patch.events == without.events
     assert with_patch.numbers == without.numbers
 
@@ -149,8 +153,8 @@ def test_i3_over_all_buffers_of_a_page_another_way():
     start = np.arange(PAGE)[:, None]
     end = np.arange(1, PAGE + 1)[None, :]
     for label, first in (
-        (BEFORE, np.where(start & 2, start + 2, start)),
-        (AFTER, (start + 3) // 4 * 4),
+        (UNPATCHED, np.where(start & 2, start + 2, start)),
+        (PATCHED, (start + 3) // 4 * 4),
     ):
         rest = (end - first) % 4
         over = (end > start) & (end > first) & (rest > 0) & (end - rest + 4 > PAGE)
@@ -188,10 +192,10 @@ def test_what_each_idea_leaves_open():
         label: max((overrun(*b, policy) for b in overruns(policy)), default=0) for label, policy in POLICIES.items()
     }
     assert worst == {
-        BEFORE: 1,
+        UNPATCHED: 1,
+        OLD_CHECKED: 0,
+        NEW_CHECKED: 0,
         PATCHED: 0,
-        KEPT: 0,
-        AFTER: 0,
         "what if: no bit": 3,
         "what if: bit 0": 2,
         "what if: tail in bytes": 0,
@@ -214,7 +218,7 @@ def test_a_buffer_that_cannot_be_is_refused(given, names):
 
 
 def test_bit_0_alone_hits_fewer_buffers_but_even_starts_too():
-    before, half = (overruns(POLICIES[label]) for label in (BEFORE, "what if: bit 0"))
+    before, half = (overruns(POLICIES[label]) for label in (UNPATCHED, "what if: bit 0"))
     assert (len(before), len(half)) == (6141, 4096)
     assert {start % 2 for start, _ in before} == {1}
     assert {start % 2 for start, _ in half} == {0, 1}

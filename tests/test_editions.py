@@ -16,11 +16,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from vmteach import learn
 from vmteach.exercises import chapter
-from vmteach.explore import explore
 from vmteach.figures import overflow_buffers as figure
-from vmteach.learn import Exercise, exercise
+from vmteach.lab import learn
+from vmteach.lab.explorer import explore
+from vmteach.lab.learn import Exercise, exercise
 from vmteach.patches import STEMS
 from vmteach.patches import overflow_buffers as patch
 

@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from vmteach.figures import draw
 from vmteach.figures import elf_interp as figure
 from vmteach.patches.elf_interp import (
-    AFTER,
     AOUT,
     ARCHS,
-    BEFORE,
     CONTROLS,
     DYN,
     ERRNO,
@@ -27,11 +25,13 @@ from vmteach.patches.elf_interp import (
     MISSING,
     NATIVE,
     NONE,
+    PATCHED,
     POLICIES,
     PROGRAMS,
     REL,
     RELOCATABLE,
     TEXT,
+    UNPATCHED,
     Checked,
     Closed,
     Crossed,
@@ -77,8 +77,8 @@ def test_claim():
     """A foreign interpreter kills the caller before; after, and in each architecture, the caller is told ELIBBAD."""
     for arch, other in product(ARCHS, ARCHS):
         same = arch == other
-        assert outcome(BEFORE, arch=arch, interpreter=other) == ("runs" if same else "SIGSEGV")
-        assert outcome(AFTER, arch=arch, interpreter=other) == ("runs" if same else "ELIBBAD")
+        assert outcome(UNPATCHED, arch=arch, interpreter=other) == ("runs" if same else "SIGSEGV")
+        assert outcome(PATCHED, arch=arch, interpreter=other) == ("runs" if same else "ELIBBAD")
 
 
 # ---- the rows of the facts: architecture, program, interpreter, outcome before and after ----
@@ -99,7 +99,7 @@ ROWS = [
 @pytest.mark.parametrize(("arch", "program", "interpreter", "before", "after"), ROWS)
 def test_an_exec_as_the_facts_have_it(arch, program, interpreter, before, after):
     scenario = Scenario(arch=arch, program=program, interpreter=interpreter)
-    for label, expected in ((BEFORE, before), (AFTER, after)):
+    for label, expected in ((UNPATCHED, before), (PATCHED, after)):
         run = simulate(scenario, POLICIES[label])
         assert run.numbers["outcome"] == expected
         kind = {"runs": Started, "SIGSEGV": Killed}.get(expected, Returned)
@@ -110,7 +110,7 @@ def test_an_exec_as_the_facts_have_it(arch, program, interpreter, before, after)
 
 def test_the_what_if_mends_row_10_and_nothing_else():
     for scenario in EVERY:
-        after, mended = (simulate(scenario, POLICIES[label]).numbers["outcome"] for label in (AFTER, WHAT_IF))
+        after, mended = (simulate(scenario, POLICIES[label]).numbers["outcome"] for label in (PATCHED, WHAT_IF))
         assert (after, mended) == ("SIGSEGV", "ELIBBAD") or after == mended
         assert (after != mended) == (scenario.interpreter == RELOCATABLE and outcome_of_program(scenario) == "")
 
@@ -125,7 +125,7 @@ def test_the_log_of_both_kernels():
     start += (Checked(INTERPRETER, "magic", "ELF", True),)
     kind, machine = Checked(INTERPRETER, "type", "3", True), Checked(INTERPRETER, "machine", "62", False)
     closed = (Closed(INTERPRETER), Closed("program"))
-    before, after = (simulate(policy=POLICIES[label]).events for label in (BEFORE, AFTER))
+    before, after = (simulate(policy=POLICIES[label]).events for label in (UNPATCHED, PATCHED))
     assert before == (*start, Crossed(), Mapped("program"), kind, machine, *closed, Killed("SIGSEGV"))
     assert after == (*start, machine, *closed, Returned("ELIBBAD"))
 
@@ -270,7 +270,7 @@ def test_i2_who_crosses_has_accepted_machines_if_the_machine_is_checked_early(ru
 def test_i2_is_broken_before_by_every_foreign_interpreter_and_by_nothing_else():
     for scenario in EVERY:
         foreign = scenario.interpreter in set(ARCHS) - {scenario.arch} and not outcome_of_program(scenario)
-        assert keeps_i2(simulate(scenario, POLICIES[BEFORE])) == (not foreign)
+        assert keeps_i2(simulate(scenario, POLICIES[UNPATCHED])) == (not foreign)
 
 
 def keeps_i3(run):
@@ -285,7 +285,7 @@ def test_i3_no_check_of_contents_fails_late_if_both_are_early(run):
 
 
 def test_i3_is_still_broken_after_by_the_type_alone():
-    broken = [s for s in EVERY if not keeps_i3(simulate(s, POLICIES[AFTER]))]
+    broken = [s for s in EVERY if not keeps_i3(simulate(s, POLICIES[PATCHED]))]
     assert {s.interpreter for s in broken} == {RELOCATABLE}
 
 
@@ -330,7 +330,7 @@ def test_names_alone_give_the_same_outcome(early):
 def test_the_picture_names_the_bytes_and_the_outcomes():
     shown = draw(figure, {label: simulate(policy=policy) for label, policy in POLICIES.items()}, "ENOEXEC")
     assert "In e_machine stand the bytes 3e 00: a kernel that reads little-endian takes them for 62" in shown.alt
-    assert "before: SIGSEGV, the caller is killed; after, type too: ELIBBAD, the caller lives on." in shown.finding
+    assert "unpatched: SIGSEGV, the caller is killed; patched, type too: ELIBBAD, the caller lives on." in shown.finding
     drawn = shown._repr_html_()
     for field in header_fields(64):
         assert f">{field.name.removeprefix('ident ')}<" in drawn
@@ -340,7 +340,7 @@ def test_the_picture_names_the_bytes_and_the_outcomes():
 @pytest.mark.parametrize("name", FILES)
 def test_every_kind_of_interpreter_can_be_drawn(name):
     run = simulate(Scenario(interpreter=name))
-    drawn = draw(figure, {AFTER: run})._repr_html_()
+    drawn = draw(figure, {PATCHED: run})._repr_html_()
     data = run.scenario.interpreter_file
     assert (f"{data[0]:02x}" in drawn) if data else (f"no bytes to show: the interpreter is {name}" in drawn)
 
@@ -349,7 +349,7 @@ def test_every_kind_of_interpreter_can_be_drawn(name):
 def test_the_dump_shows_each_byte_once_in_its_place(name, shown):
     run = simulate(Scenario(interpreter=name))
     picture = figure.layout(run)
-    figure.fill(picture, {AFTER: run})
+    figure.fill(picture, {PATCHED: run})
     assert "".join(word.get_text() for word in picture.parts["bytes"]) == run.scenario.interpreter_file[:shown].hex()
     covered = []
     for area in picture.axes["dump"].collections:
@@ -366,7 +366,7 @@ def test_the_solutions_of_the_exercises_are_right():
 
     assert [killed(early) for early in ((), ("machine",), ("machine", "type"), ("type", "machine"))] == [25, 5, 0, 0]
     assert killed(("type",)) == 8
-    assert outcome(BEFORE, program="ppc", interpreter="x86-64") == "ENOEXEC"
+    assert outcome(UNPATCHED, program="ppc", interpreter="x86-64") == "ENOEXEC"
     assert {c.field for c in CONTROLS if c.matters} == {"interpreter", "program"}
     narrow, wide = (parse(elf(20, DYN, 32, "big"), header_fields(bits), "big") for bits in (32, 64))
     assert (narrow["e_entry"], wide["e_entry"]) == (84, (84 << 32) + 52)

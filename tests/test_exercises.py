@@ -13,13 +13,13 @@ from bank import Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach import learn
 from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill
-from vmteach.explore import explore
-from vmteach.learn import Exercise, exercise
+from vmteach.lab import learn
+from vmteach.lab.explorer import explore
+from vmteach.lab.learn import Exercise, exercise
 from vmteach.patches import STEMS
 
-FOLDER = Path(learn.__file__).parent / "exercises"
+FOLDER = Path(learn.__file__).parent.parent / "exercises"
 WRITTEN = [stem for stem in STEMS if (FOLDER / f"{stem}.py").exists()]
 
 
@@ -226,7 +226,9 @@ def test_a_function_may_give_anything(stem, name, value):
 
 @every_task
 @pytest.mark.parametrize(
-    "answer", [0, -3, 7.5, "text", b"", (), [1], {"a": 1}, {1, 2}, object(), int, len, 1j], ids=repr
+    "answer",
+    [0, -3, 7.5, "text", b"", (), [1], {"a": 1}, {1, 2}, object(), int, len, 1j],
+    ids=lambda answer: type(answer).__name__,
 )
 def test_anything_may_be_handed_in(stem, name, answer):
     verdict = exercise(stem, name).check(answer)

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vmteach.explore import explore
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.figures import shm_big_iron as figure
+from vmteach.lab.explorer import explore
 from vmteach.patches import scsi_deadlock
 from vmteach.patches import shm_big_iron as patch
 
@@ -43,7 +43,7 @@ def test_it_begins_at_the_scenario_s_defaults():
         "vm_cache_scan_ratio": 6,
         "shm_percent": 75,
         "processes": 100,
-        "policies": ["before", "after"],
+        "policies": ["unpatched", "patched"],
     }
 
 
@@ -69,7 +69,7 @@ def test_setting_moves_the_numbers_and_the_picture(explorer):
 
 
 def test_the_code_it_shows_gives_the_numbers_it_shows(explorer):
-    explorer.set(shm_percent=25, policies=["fix 1", "after"])
+    explorer.set(shm_percent=25, policies=["fix 1", "patched"])
     names = {}
     exec(explorer.code, names)  # the promise of "as code"
     assert {label: dict(run.numbers) for label, run in names["runs"].items()} == explorer.numbers
@@ -85,7 +85,7 @@ def test_code_spells_enums_and_machines():
 def test_an_answer_carries_its_question_s_number_and_a_picture(explorer):
     at = {**explorer.at, "processes": 0}
     answer, buffers = ask(explorer, at, seq=7)
-    assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["before", "after"])
+    assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["unpatched", "patched"])
     assert buffers[0][1:4] == b"PNG"
     assert explorer.state["processes"] == 1
     assert len(answer["rows"][0]) == 3
@@ -95,7 +95,7 @@ def test_positions_from_outside_are_held_within_their_ranges(explorer):
     ask(explorer, {"machine": 0, "vm_cache_scan_ratio": 99, "shm_percent": -4, "processes": 0, "policies": ["nobody"]})
     assert explorer.state["vm_cache_scan_ratio"] == 60
     assert explorer.state["shm_percent"] == 10
-    assert explorer.state["policies"] == ["before"]
+    assert explorer.state["policies"] == ["unpatched"]
 
 
 def test_other_messages_are_not_answered(explorer):
@@ -149,7 +149,7 @@ def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeyp
 def test_what_was_thought_of_is_what_would_have_been_drawn(explorer):
     thought_ahead(explorer, {**explorer.at, "processes": 3})
     at = {**explorer.at, "processes": 4}
-    assert (tuple(at[control.field] for control in explorer._controls), "before", "after") in explorer._seen
+    assert (tuple(at[control.field] for control in explorer._controls), "unpatched", "patched") in explorer._seen
     answer, pictures = ask(explorer, at)
     fresh, drawn = ask(explore(patch, figure), at)
     assert (answer, pictures) == (fresh, drawn)
@@ -193,7 +193,7 @@ def test_what_cannot_be_is_not_thought_of(explorer, monkeypatch):
     [
         ({"machine": "48 GB"}, "machine must be one of 32 MB"),
         ({"ram": 3}, "control must be one of machine"),
-        ({"policies": ["later"]}, "policies must be one of before"),
+        ({"policies": ["later"]}, "policies must be one of unpatched"),
         ({"policies": []}, "policies must name at least one"),
     ],
 )

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from vmteach.figures import draw
 from vmteach.figures import extraversion as figure
 from vmteach.patches.extraversion import (
-    AFTER,
     BASES,
-    BEFORE,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     AlreadyIn,
     Applied,
     Base,
@@ -55,7 +55,7 @@ def listings():
 
 def test_claim():
     """-33 and -34 both fit the base; only -34 gives the release its own name."""
-    before, after = (simulate(policy=POLICIES[label]).numbers for label in (BEFORE, AFTER))
+    before, after = (simulate(policy=POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     assert before["rejected"] == after["rejected"] == 0
     assert (before["version string"], after["version string"]) == ("2.4.23aa1", "2.4.23aa2")
 
@@ -219,7 +219,7 @@ def test_a_diff_applies_as_difflib_says_and_goes_back(old, new):
 
 def test_by_hand_one_line_of_the_makefile():
     base = BASES["2.4.23"]
-    (patch,) = extraversion("2.4.23", POLICIES[AFTER])
+    (patch,) = extraversion("2.4.23", POLICIES[PATCHED])
     assert patch.diff.split("\n")[-2:] == ["-EXTRAVERSION =", "+EXTRAVERSION = aa2"]
     with pytest.raises(Conflict, match="line 3 must be 'SUBLEVEL = 23', got 'SUBLEVEL = 25'"):
         apply_diff(BASES["2.4.25"].files["Makefile"], patch.diff)
@@ -234,5 +234,5 @@ def test_the_picture_and_the_solutions():
     shown = draw(figure, runs, 2)
     assert "8 of 13 patches applied, 3 already in, 2 rejected" in shown.alt
     assert "your prediction: 2 rejected" in shown._repr_html_()
-    assert simulate(Scenario(base="2.4.23 with -33"), POLICIES[BEFORE]).numbers["already in"] == 1
+    assert simulate(Scenario(base="2.4.23 with -33"), POLICIES[UNPATCHED]).numbers["already in"] == 1
     assert byte_order(["9930_scsi", "9930_io_request_scale", "9929_scsi"])[0] == "9929_scsi"

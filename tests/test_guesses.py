@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from vmteach import interleave, learn_kept
 from vmteach.exercises import Guesses, chapter
-from vmteach.learn import CALM, predict
+from vmteach.kernel import threads as interleave
+from vmteach.lab import kept as learn_kept
+from vmteach.lab.learn import CALM, predict
 from vmteach.machine import PRESETS
 from vmteach.patches import (
     STEMS,
@@ -37,7 +38,7 @@ def before(patch, **scenario):
 
 def steps(patch, thread):
     """How many steps a thread takes on the way that the chapter shows."""
-    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.BEFORE])
+    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.UNPATCHED])
     return sum(isinstance(event, interleave.Stepped) and event.thread == thread for event in run.events)
 
 
@@ -62,12 +63,12 @@ def of_csum_trail():
 
 
 def of_elf_interp():
-    after = elf_interp.simulate(elf_interp.Scenario(), elf_interp.POLICIES[elf_interp.AFTER]).numbers["outcome"]
+    after = elf_interp.simulate(elf_interp.Scenario(), elf_interp.POLICIES[elf_interp.PATCHED]).numbers["outcome"]
     return after, {"ENOENT", "ENOEXEC", "SIGSEGV", "runs"}, {386}
 
 
 def of_extraversion():
-    run = extraversion.simulate(extraversion.Scenario(base="2.4.25"), extraversion.POLICIES[extraversion.AFTER])
+    run = extraversion.simulate(extraversion.Scenario(base="2.4.25"), extraversion.POLICIES[extraversion.PATCHED])
     kinds = [type(event).__name__ for event in run.events]
     fixes, (makefile, other) = kinds.count("AlreadyIn"), [e for e in run.events if type(e).__name__ == "Rejected"]
     assert fixes == 3 and "got 'SUBLEVEL = 25'" in makefile.why and "SUBLEVEL = 23" in makefile.why
@@ -90,7 +91,7 @@ def of_ncpfs():
 
 
 def of_rawio():
-    strict = rawio.simulate(rawio.Scenario(), rawio.POLICIES[rawio.AFTER]).numbers
+    strict = rawio.simulate(rawio.Scenario(), rawio.POLICIES[rawio.PATCHED]).numbers
     chunk, wanted, got = 512 * 1024 // 4096, strict["pages wanted"], 768 * 1024 // 4096
     second = got - chunk
     assert before(rawio)["pages got"] == got and 4 * got == 3 * wanted
@@ -98,7 +99,7 @@ def of_rawio():
 
 
 def of_shm_big_iron():
-    run = shm_big_iron.simulate(shm_big_iron.Scenario(), shm_big_iron.POLICIES["before"])
+    run = shm_big_iron.simulate(shm_big_iron.Scenario(), shm_big_iron.POLICIES["unpatched"])
     disk = 4 * GIB / (80 * MIB)
     first, swapped = run.numbers["first request (s)"], run.numbers["swapped out meanwhile (GiB)"]
     written = swapped * GIB / (60 * MIB)
@@ -133,7 +134,7 @@ def of_overflow_buffers():
 
 
 def of_scsi_deadlock():
-    run = scsi_deadlock.simulate(scsi_deadlock.Scenario(), scsi_deadlock.POLICIES[scsi_deadlock.BEFORE])
+    run = scsi_deadlock.simulate(scsi_deadlock.Scenario(), scsi_deadlock.POLICIES[scsi_deadlock.UNPATCHED])
     way, back = run.numbers["way to the deadlock (steps)"], run.numbers["no way back after (steps)"]
     stepped = [event.at for event in run.events if isinstance(event, interleave.Stepped)]
     waits = sum(isinstance(event, interleave.Waited) for event in run.events)

@@ -14,12 +14,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from vmteach import handout
-from vmteach.explore import explore
 from vmteach.figures import mremap as mremap_figure
 from vmteach.figures import rawio as rawio_figure
 from vmteach.handout import BuildError, build, build_one, execute, key_of, main, page
 from vmteach.handout.mathml import mathml
 from vmteach.handout.states import COLOURS, TILE, Bag, Stored, shown
+from vmteach.lab.explorer import explore
 from vmteach.patches import mremap, rawio
 
 FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
@@ -367,7 +367,7 @@ def test_the_cells_of_a_notebook_stay_its_own(tmp_path):
 
 
 def test_an_author_lists_what_a_page_stores(tmp_path):
-    source = "from vmteach.explore import explore\nfrom vmteach.figures import mremap as figure\n"
+    source = "from vmteach.lab.explorer import explore\nfrom vmteach.figures import mremap as figure\n"
     source += "from vmteach.patches import mremap\nexplore(mremap, figure)"
     lists = {"vmteach": {"stops": {"machine": ["32 MB"], "call": ["move"], "below_limit": [0]}, "kernels": []}}
     ran = execute(written(tmp_path, new_code_cell(source, metadata=lists)))
@@ -377,8 +377,8 @@ def test_an_author_lists_what_a_page_stores(tmp_path):
         execute(written(tmp_path, new_code_cell("1", id="odd", metadata={"vmteach": {"stop": 1}})))
 
 
-LESSONS = """from vmteach import learn
-from vmteach.explore import explore
+LESSONS = """from vmteach.lab import learn
+from vmteach.lab.explorer import explore
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.patches import scsi_deadlock as patch
 prediction = learn.predict("scsi_deadlock/way", "How many `steps`?", unit="steps", low=0, high=40)

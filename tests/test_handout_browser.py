@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
 # The handouts to open: those of this folder if it is named and built, else one small chapter made here.
 BUILT = os.environ.get("VMTEACH_HANDOUTS", "")
-CHAPTER = """from vmteach.explore import explore
+CHAPTER = """from vmteach.lab.explorer import explore
 from vmteach.figures import mremap as figure
 from vmteach.patches import mremap
 explore(mremap, figure)"""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach.interleave import (
+from vmteach.kernel.threads import (
     END,
     Order,
     Program,

@@ -5,7 +5,7 @@ from pathlib import Path
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
-from vmteach.lab import PromptConnection
+from vmteach.lab.server import PromptConnection
 
 
 def test_a_connection_sends_each_message_at_once(monkeypatch):
@@ -25,7 +25,7 @@ def _connection(handler: KernelWebsocketHandler) -> PromptConnection:
 
 
 def test_the_lab_of_the_make_file_and_the_tests_use_it():
-    option = "--ServerApp.kernel_websocket_connection_class=vmteach.lab.PromptConnection"
+    option = "--ServerApp.kernel_websocket_connection_class=vmteach.lab.server.PromptConnection"
     here = Path(__file__).parent
     assert all(
         option in path.read_text("utf-8") for path in (here / "lab.py", here.parent / "scripts" / "bootstrap.py")

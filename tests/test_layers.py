@@ -11,13 +11,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vmteach"
 
 # From the bottom up. A module imports from its own layer or from a lower one.
-ENGINE = {"machine", "lru", "interleave"}  # and what these are made of: whatever is not named here
 LAYERS = (
-    {"run"},
-    ENGINE,
+    {"run", "tables"},
+    {"machine"},
+    {"kernel"},
     {"patches", "course"},
-    {"figures"},
-    {"explore", "learn", "exercises", "live", "handout", "claims", "lab"},
+    {"figures", "exercises"},
+    {"lab", "live", "handout"},
 )
 HEAVY = ("matplotlib", "ipywidgets", "anywidget", "IPython", "pandas", "numpy")
 
@@ -29,12 +29,11 @@ MODULES = sorted(
 
 def part(module: str) -> str:
     """The top-level part that a module belongs to: `patches` for vmteach.patches.mremap."""
-    name = module.split(".")[1]
-    return name.split("_")[0] if name.startswith(("live_", "learn_")) else name
+    return module.split(".")[1]
 
 
 def layer(module: str) -> int:
-    return next((i for i, parts in enumerate(LAYERS) if part(module) in parts), LAYERS.index(ENGINE))
+    return next(i for i, parts in enumerate(LAYERS) if part(module) in parts)
 
 
 def file_of(module: str) -> Path:

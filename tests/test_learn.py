@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmteach import learn_kept as kept
 from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, right
-from vmteach.explore import explore
 from vmteach.figures import scsi_deadlock as lanes
-from vmteach.learn import Exercise, exercise, folds, goal, predict, progress, recall
-from vmteach.learn_bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
+from vmteach.lab import kept
+from vmteach.lab.bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
+from vmteach.lab.explorer import explore
+from vmteach.lab.learn import Exercise, exercise, folds, goal, predict, progress, recall
 from vmteach.patches import scsi_deadlock
 
 
@@ -131,7 +131,7 @@ def test_a_prediction_belongs_to_a_chapter(name):
 
 @given(st.floats(1e-6, 1e9), st.floats(1e-6, 1e9))
 def test_any_two_numbers_can_be_compared(said, result):
-    from vmteach.learn import _how_far
+    from vmteach.lab.learn import _how_far
 
     told = _how_far(said, result)
     if result > said * 1.1:
@@ -316,7 +316,7 @@ def test_functions_inside_an_answer_are_guarded_and_the_rest_is_left_alone():
     guarded = guard({"one": len, "two": [abs, 2], "three": (1, 2)}, bounds)
     assert isinstance(guarded["one"], Guarded) and isinstance(guarded["two"][0], Guarded)
     assert guarded["three"] == (1, 2)
-    policy = scsi_deadlock.POLICIES[scsi_deadlock.BEFORE]
+    policy = scsi_deadlock.POLICIES[scsi_deadlock.UNPATCHED]
     assert guard(policy, bounds) is policy
     assert Guarded(len, bounds) == Guarded(len, Bounds()) and hash(Guarded(len, bounds)) == hash(len)
 
@@ -405,7 +405,7 @@ def test_the_page_has_all_that_it_needs_to_say():
 
 
 def test_moved_controls_are_named():
-    state = {"machine": "32 MB", "disks": 1, "policies": ["before"]}
+    state = {"machine": "32 MB", "disks": 1, "policies": ["unpatched"]}
     assert moved(state, scsi_deadlock.Scenario()) == ["machine"]
     assert moved(state, scsi_deadlock.Scenario(), but=("machine",)) == []
 
@@ -617,9 +617,9 @@ def test_recall_needs_no_kernel(browser):
 
 
 CELLS = (
-    "from vmteach.explore import explore\n"
+    "from vmteach.lab.explorer import explore\n"
     "from vmteach.figures import scsi_deadlock as figure\n"
-    "from vmteach.learn import exercise, goal, predict, recall\n"
+    "from vmteach.lab.learn import exercise, goal, predict, recall\n"
     "from vmteach.patches import scsi_deadlock as patch",
     'predict("scsi_deadlock/steps", "How many steps?", unit="steps", low=1)',
     'exercise("scsi_deadlock", "turns")',
@@ -636,7 +636,7 @@ def test_all_of_it_by_keyboard_in_jupyterlab(browser, axe, tmp_path, monkeypatch
     (tmp_path / "notebooks").mkdir()
     nbformat.write(notebook, tmp_path / "notebooks" / "learn.ipynb")
     monkeypatch.setattr(lab, "ROOT", tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(kept.__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(kept.__file__).parent.parent.parent))
     with lab.jupyterlab(tmp_path / "lab") as running:
         visit = lab.Visit(browser, running)
         visit.page.set_viewport_size({"width": 1280, "height": 4000})  # all cells in view

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vmteach import live
-from vmteach.patches.mremap import AFTER, CASES, POLICIES, TODAY, Scenario, simulate
+from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, Scenario, simulate
 
 
 def rows(answer: live.Answer) -> tuple:
@@ -35,7 +35,7 @@ def test_two_thousand_random_calls_show_no_difference_to_the_model_of_today(touc
 
 
 def test_the_comparison_notices_a_model_of_another_kernel(monkeypatch):
-    monkeypatch.setitem(POLICIES, TODAY, POLICIES[AFTER])
+    monkeypatch.setitem(POLICIES, TODAY, POLICIES[PATCHED])
     differences = rows(live.compare_random(500, 2004, seconds=60))
     assert len(differences) > 10
     assert all(difference.call.startswith("remap") for difference in differences)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vmteach import live_elf
-from vmteach.live_elf import CPUS, EXIT, Exec, exec_with_interpreters, execute
+from vmteach.live import elf as live_elf
+from vmteach.live.elf import CPUS, EXIT, Exec, exec_with_interpreters, execute
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this needs Linux")
 

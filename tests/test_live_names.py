@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from vmteach.live_names import try_names
+from vmteach.live.names import try_names
 
 
 @pytest.mark.live

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from vmteach import live_offsets
-from vmteach.live_offsets import GIB, OFFSETS, write_beyond
+from vmteach.live import offsets as live_offsets
+from vmteach.live.offsets import GIB, OFFSETS, write_beyond
 
 
 @pytest.mark.live

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from vmteach import live_rawio
-from vmteach.live_rawio import PAGES, Read, read_into_a_hole
+from vmteach.live import rawio as live_rawio
+from vmteach.live.rawio import PAGES, Read, read_into_a_hole
 
 
 def test_the_kernel_answers_or_the_reason_is_told():

@@ -6,11 +6,11 @@ import pytest
 from cases import BIG_FUEL, Case, big_cases, cases, play, strolling_cases
 from hypothesis import HealthCheck, given, settings
 
-from vmteach.disk import Disk
-from vmteach.extents import Intervals, PageQueue, Run, Segment
-from vmteach.leap import ACTIVE, INACTIVE
-from vmteach.lru import Reclaim
-from vmteach.pages import SECOND, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
+from vmteach.kernel.reclaim.disk import Disk
+from vmteach.kernel.reclaim.leap import ACTIVE, INACTIVE
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import SECOND, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
+from vmteach.kernel.reclaim.runs import Intervals, PageQueue, Run, Segment
 
 slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 few = partial(settings, suppress_health_check=slow, deadline=None, print_blob=True)
@@ -209,7 +209,7 @@ def test_steps_do_not_grow_with_the_pages(gib, steps, leapt):
 
 
 @pytest.mark.parametrize("read", [31_250_000, 1_000_000, 999_999, 1_234_567, 15_625_000])
-@pytest.mark.parametrize("rules", [Rules(), Rules(True, True, True)], ids=["before", "after"])
+@pytest.mark.parametrize("rules", [Rules(), Rules(True, True, True)], ids=["unpatched", "patched"])
 def test_samples_within_a_leap_are_those_of_every_single_request(read, rules):
     """Among them seconds that strike at the very end of a request, and several requests that begin in one second."""
     file, touched = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True, referenced=True)

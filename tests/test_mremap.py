@@ -13,8 +13,6 @@ from hypothesis.errors import NoSuchExample
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap
 from vmteach.patches.mremap import (
-    AFTER,
-    BEFORE,
     CASES,
     EFAULT,
     EINVAL,
@@ -22,9 +20,11 @@ from vmteach.patches.mremap import (
     FIXED,
     INVARIANTS,
     MAYMOVE,
+    PATCHED,
     PLENTY,
     POLICIES,
     TODAY,
+    UNPATCHED,
     AddressSpace,
     Asserted,
     Broke,
@@ -141,18 +141,18 @@ IDS = [f"row{row[0]}" for row in ROWS]
 
 @pytest.mark.parametrize(("row", "call", "below_limit", "before", "after"), ROWS, ids=IDS)
 def test_facts_table(row, call, below_limit, before, after):
-    assert outcome(call, below_limit, BEFORE) == before
-    assert outcome(call, below_limit, AFTER) == after
+    assert outcome(call, below_limit, UNPATCHED) == before
+    assert outcome(call, below_limit, PATCHED) == after
     assert CASES[call].row in (row, 10)  # row 11 is row 10 with room for one mapping
 
 
 def test_row3_loses_all_four_pages_of_s_although_it_fails():
-    events = simulate(asked("move 4 pages as none", FAR), POLICIES[BEFORE]).events
+    events = simulate(asked("move 4 pages as none", FAR), POLICIES[UNPATCHED]).events
     assert next(e.what for e in events if isinstance(e, Broke)) == "EFAULT, and yet 4 pages are gone"
 
 
 def test_row10_trips_the_assertion_of_2_4_22_and_loses_the_page_it_falls_on():
-    run = simulate(asked("move into a mapping", 0), POLICIES[BEFORE])
+    run = simulate(asked("move into a mapping", 0), POLICIES[UNPATCHED])
     assert Asserted("insert_vm_struct: the place is taken") in run.events
     assert run.numbers["bytes in two mappings (B)"] == P
     assert [e.what for e in run.events if isinstance(e, Broke)] == [
@@ -167,14 +167,14 @@ def test_an_extended_neighbour_overlaps_without_any_assertion():
     do_mmap(space, B + 2 * P, 2 * P, "r--", fill="d")
     space.vmas.append(vma(FREE, 2, "rw-"))
     space.map_count += 1
-    events = run_call(space, Call(FREE, P, P, MAYMOVE | FIXED, B + 2 * P), POLICIES[BEFORE])
+    events = run_call(space, Call(FREE, P, P, MAYMOVE | FIXED, B + 2 * P), POLICIES[UNPATCHED])
     assert not any(isinstance(e, Asserted) for e in events)
     assert [e.invariant for e in events if isinstance(e, Broke)] == ["I2", "I4"]
     assert space.vmas[:2] == [vma(B, 3, "rw-"), vma(B + 2 * P, 2, "r--")]
 
 
 def test_row15_leaves_two_orphan_pages_behind_a_mapping_of_two():
-    run = simulate(asked("cut and move", 0), POLICIES[BEFORE])
+    run = simulate(asked("cut and move", 0), POLICIES[UNPATCHED])
     left = next(e for e in run.events if isinstance(e, Left))
     assert [content for addr, content in left.pages if addr >= FREE] == ["d0", "d1", "d2", "d3"]
     assert run.numbers["orphan pages"] == 2
@@ -182,7 +182,7 @@ def test_row15_leaves_two_orphan_pages_behind_a_mapping_of_two():
 
 def test_the_zero_length_mapping_trips_the_tear_down():
     space = asked("move nothing", FAR).space
-    run_call(space, asked("move nothing", FAR).arguments, POLICIES[BEFORE])
+    run_call(space, asked("move nothing", FAR).arguments, POLICIES[UNPATCHED])
     space.log = []
     do_munmap(space, 0, TASK_SIZE)
     assert Asserted("zap_page_range: an empty range") in space.log
@@ -192,8 +192,8 @@ def test_the_zero_length_mapping_trips_the_tear_down():
 
 
 def test_row19_a_move_from_nowhere_destroys_its_target_until_long_after():
-    assert outcome("move from nowhere", FAR, BEFORE) == (EFAULT, (vma(B + P, 7, "r--"),), "I3")
-    assert outcome("move from nowhere", FAR, AFTER) == outcome("move from nowhere", FAR, BEFORE)
+    assert outcome("move from nowhere", FAR, UNPATCHED) == (EFAULT, (vma(B + P, 7, "r--"),), "I3")
+    assert outcome("move from nowhere", FAR, PATCHED) == outcome("move from nowhere", FAR, UNPATCHED)
     assert outcome("move from nowhere", FAR, TODAY) == (EFAULT, (D,), "")
 
 
@@ -218,37 +218,37 @@ CALLS_B = ("move into a mapping", "shrink in the middle", "cut and move")
 
 
 def test_the_patch_is_two_fields():
-    assert [change.field for change in changed(POLICIES[BEFORE], POLICIES[AFTER])] == [
+    assert [change.field for change in changed(POLICIES[UNPATCHED], POLICIES[PATCHED])] == [
         "zero_length",
         "unmap_result",
     ]
-    assert list(POLICIES) == [BEFORE, UNMAP, ZERO, AFTER, TODAY]
+    assert list(POLICIES) == [UNPATCHED, UNMAP, ZERO, PATCHED, TODAY]
 
 
 @pytest.mark.parametrize("call", CALLS_A)
 def test_claim_cve_2003_0985_is_cured_by_the_zero_length_fix_alone(call):
-    assert outcome(call, FAR, BEFORE)[2] and outcome(call, FAR, UNMAP)[2]
-    assert outcome(call, FAR, ZERO) == outcome(call, FAR, AFTER)
-    assert outcome(call, FAR, AFTER)[2] == ""
+    assert outcome(call, FAR, UNPATCHED)[2] and outcome(call, FAR, UNMAP)[2]
+    assert outcome(call, FAR, ZERO) == outcome(call, FAR, PATCHED)
+    assert outcome(call, FAR, PATCHED)[2] == ""
 
 
 @pytest.mark.parametrize("call", CALLS_B)
 def test_claim_cve_2004_0077_is_cured_by_the_unmap_result_alone(call):
-    assert outcome(call, 0, BEFORE)[2] and outcome(call, 0, ZERO)[2]
-    assert outcome(call, 0, UNMAP) == outcome(call, 0, AFTER) == (ENOMEM, *outcome(call, 0, AFTER)[1:])
-    assert outcome(call, 0, AFTER)[2] == ""
+    assert outcome(call, 0, UNPATCHED)[2] and outcome(call, 0, ZERO)[2]
+    assert outcome(call, 0, UNMAP) == outcome(call, 0, PATCHED) == (ENOMEM, *outcome(call, 0, PATCHED)[1:])
+    assert outcome(call, 0, PATCHED)[2] == ""
 
 
 @pytest.mark.parametrize("call", CALLS_B)
 def test_a_missing_descriptor_is_as_good_as_a_full_list(call):
-    before, after = (simulate(asked(call, FAR, descriptors=0), POLICIES[p]) for p in (BEFORE, AFTER))
+    before, after = (simulate(asked(call, FAR, descriptors=0), POLICIES[p]) for p in (UNPATCHED, PATCHED))
     assert before.numbers["ignored errors"] >= 1
     assert (after.numbers["returned"], after.numbers["broken"]) == ("ENOMEM", "none")
 
 
 def test_residuals_rows_16_and_18_stay_after_and_are_gone_today():
-    assert outcome("move out of the middle", 0, AFTER)[2] == "I4"
-    assert outcome("shrink and move", 15, AFTER)[2] == "I3"
+    assert outcome("move out of the middle", 0, PATCHED)[2] == "I4"
+    assert outcome("shrink and move", 15, PATCHED)[2] == "I3"
     assert outcome("move out of the middle", 0, TODAY) == (ENOMEM, (D,), "")
     assert outcome("shrink and move", 15, TODAY) == (B, (vma(B, 2, "rw-"),), "")
 
@@ -302,19 +302,19 @@ def breaks(situation, policy: str, *invariants: str) -> bool:
 
 
 def test_random_search_finds_cve_2003_0985_before_the_patch():
-    _, call = find(situations(), lambda s: breaks(s, BEFORE, "I1"), settings=BUDGET)
+    _, call = find(situations(), lambda s: breaks(s, UNPATCHED, "I1"), settings=BUDGET)
     assert call.new_len == 0 and call.flags == MAYMOVE | FIXED and call.new_addr != call.addr
 
 
 @pytest.mark.parametrize("invariant", ["I2", "I5"])
 def test_random_search_finds_cve_2004_0077_before_the_patch(invariant):
     lengthy = situations().filter(lambda s: s[1].new_len > 0)  # an empty mapping inside another breaks I2 too
-    found = find(lengthy, lambda s: breaks(s, BEFORE, invariant), settings=BUDGET)
-    ignored = {e.result for e in events_of(found, BEFORE) if isinstance(e, Ignored)}
+    found = find(lengthy, lambda s: breaks(s, UNPATCHED, invariant), settings=BUDGET)
+    ignored = {e.result for e in events_of(found, UNPATCHED) if isinstance(e, Ignored)}
     assert ENOMEM in ignored
 
 
-@pytest.mark.parametrize("policy", [AFTER, TODAY])
+@pytest.mark.parametrize("policy", [PATCHED, TODAY])
 def test_random_search_finds_neither_after(policy):
     with pytest.raises(NoSuchExample):
         find(situations(), lambda s: breaks(s, policy, "I1", "I2", "I5"), settings=BUDGET)
@@ -323,27 +323,27 @@ def test_random_search_finds_neither_after(policy):
 @given(situation=situations())
 @ENOUGH
 def test_i1_every_mapping_is_proper_after_the_patch(situation):
-    assert not breaks(situation, AFTER, "I1") and not breaks(situation, TODAY, "I1")
+    assert not breaks(situation, PATCHED, "I1") and not breaks(situation, TODAY, "I1")
 
 
 @given(situation=situations())
 @ENOUGH
 def test_i2_mappings_never_overlap_after_the_patch(situation):
-    assert not breaks(situation, AFTER, "I2") and not breaks(situation, TODAY, "I2")
+    assert not breaks(situation, PATCHED, "I2") and not breaks(situation, TODAY, "I2")
 
 
 @given(situation=situations())
 @ENOUGH
 def test_i5_every_page_has_its_mapping_after_the_patch(situation):
-    assert not breaks(situation, AFTER, "I5") and not breaks(situation, TODAY, "I5")
+    assert not breaks(situation, PATCHED, "I5") and not breaks(situation, TODAY, "I5")
 
 
 @given(situation=situations())
 @ENOUGH
 def test_i3_after_the_patch_an_error_has_an_effect_only_after_an_unmapping_that_worked(situation):
     """Rows 18 and 19: something was unmapped, and a later step refused. Nothing else is left of I3."""
-    events = events_of(situation, AFTER)
-    if breaks(situation, AFTER, "I3"):
+    events = events_of(situation, PATCHED)
+    if breaks(situation, PATCHED, "I3"):
         assert any(isinstance(e, Unmapped) and e.result == 0 and e.start < e.end for e in events)
         assert not any(isinstance(e, Ignored) for e in events)
 
@@ -352,9 +352,9 @@ def test_i3_after_the_patch_an_error_has_an_effect_only_after_an_unmapping_that_
 @ENOUGH
 def test_i4_after_the_patch_success_lacks_its_effect_only_where_the_last_unmapping_failed(situation):
     """Row 16. Nothing else is left of I4."""
-    events = events_of(situation, AFTER)
+    events = events_of(situation, PATCHED)
     masked = Ignored("unmapping the old place", ENOMEM) in events
-    assert breaks(situation, AFTER, "I4") <= masked
+    assert breaks(situation, PATCHED, "I4") <= masked
 
 
 @given(situation=situations(descriptors=[PLENTY]))
@@ -363,7 +363,7 @@ def test_i3_and_i4_hold_today_while_there_is_memory_for_descriptors(situation):
     assert not breaks(situation, TODAY, "I3", "I4")
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER, TODAY])
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED, TODAY])
 @given(situation=situations())
 @ENOUGH
 def test_descriptors_are_conserved(policy, situation):
@@ -382,8 +382,8 @@ def test_today_growing_up_to_a_neighbour_of_equal_rights_joins_it_and_frees_its_
 
 
 def test_an_invariant_that_is_never_broken_is_not_tested_by_the_above():
-    assert sorted(search(POLICIES[BEFORE])) == sorted(INVARIANTS)
-    assert sorted(search(POLICIES[AFTER])) == ["I3", "I4"]
+    assert sorted(search(POLICIES[UNPATCHED])) == sorted(INVARIANTS)
+    assert sorted(search(POLICIES[PATCHED])) == ["I3", "I4"]
     assert sorted(search(POLICIES[UNMAP])) == ["I1", "I2", "I3", "I4"]  # an empty mapping inside another
     assert sorted(search(POLICIES[ZERO])) == ["I2", "I3", "I4", "I5"]
 
@@ -410,7 +410,7 @@ def promised(pages: World, call: Call, result: int) -> World:
     return {addr: page for addr, page in pages.items() if addr not in gone} | there
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER, TODAY])
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED, TODAY])
 @given(situation=situations())
 @settings(ENOUGH, max_examples=600)
 def test_a_dictionary_of_pages_agrees_wherever_a_call_succeeds_and_no_error_was_ignored(policy, situation):
@@ -478,9 +478,9 @@ def test_do_munmap_wants_a_descriptor_even_where_it_will_not_use_it():
 def test_the_limit_is_soft_for_mmap_and_for_mremap():
     space = AddressSpace(limit=1)
     assert [do_mmap(space, n * 4 * P, P, "rw-") for n in range(3)] == [0, 4 * P, ENOMEM]
-    result = POLICIES[AFTER].procedure(space, Call(0, P, 2 * P, MAYMOVE | FIXED, FREE), POLICIES[AFTER])
+    result = POLICIES[PATCHED].procedure(space, Call(0, P, 2 * P, MAYMOVE | FIXED, FREE), POLICIES[PATCHED])
     assert (result, space.map_count) == (FREE, 2)
-    assert POLICIES[AFTER].procedure(space, Call(FREE, 0, P, MAYMOVE), POLICIES[AFTER]) == TASK_SIZE // 3
+    assert POLICIES[PATCHED].procedure(space, Call(FREE, 0, P, MAYMOVE), POLICIES[PATCHED]) == TASK_SIZE // 3
     assert space.map_count == 3  # nobody asked the limit
 
 
@@ -490,7 +490,7 @@ def test_growing_prefers_the_place_and_moves_only_if_it_may():
         do_mmap(space, A, 2 * P, "rw-", fill="s")
         if way == "blocked":
             do_mmap(space, A + 2 * P, P, "r--")
-        return POLICIES[AFTER].procedure(space, Call(A, 2 * P, 3 * P, flags), POLICIES[AFTER]), space.vmas
+        return POLICIES[PATCHED].procedure(space, Call(A, 2 * P, 3 * P, flags), POLICIES[PATCHED]), space.vmas
 
     assert grow(0, "free") == (A, [vma(A, 3, "rw-")])
     assert grow(MAYMOVE, "free") == (A, [vma(A, 3, "rw-")])
@@ -539,11 +539,11 @@ def test_machine_size_decides_lengths_and_the_border_but_not_what_breaks():
     }
     assert all(len(answers) == 1 for answers in broken.values())
     border = [
-        simulate(asked("move nothing to the border", machine=PRESETS[name]), POLICIES[BEFORE]).numbers["returned"]
+        simulate(asked("move nothing to the border", machine=PRESETS[name]), POLICIES[UNPATCHED]).numbers["returned"]
         for name in ("1 GB", "64-bit 64 GB")
     ]
     assert border == ["0xc0000000", "0x80000000000"]
-    big = simulate(Scenario(machine=PRESETS["64-bit 64 GB"]), POLICIES[BEFORE])
+    big = simulate(Scenario(machine=PRESETS["64-bit 64 GB"]), POLICIES[UNPATCHED])
     assert big.numbers["bytes in two mappings (B)"] == 16384
 
 
@@ -555,7 +555,7 @@ def test_no_preset_runs_out_of_memory_for_descriptors_before_the_limit():
 
 
 def test_the_story_of_row_10_names_every_step():
-    assert mremap.story(simulate(asked("move into a mapping"), POLICIES[BEFORE])) == (
+    assert mremap.story(simulate(asked("move into a mapping"), POLICIES[UNPATCHED])) == (
         "do_munmap [0x44000, 0x45000): ENOMEM",
         "ENOMEM ignored: clearing the target",
         "do_munmap [0x11000, 0x11000): EINVAL",
@@ -579,10 +579,10 @@ def damage(policy: str, room: int) -> set[str]:
 def test_the_map_has_six_calls_for_any_room_and_three_more_for_little_room():
     always = {*CALLS_A, "shrink and move", "cut and move", "move from nowhere"}
     little = {"move into a mapping", "shrink in the middle", "move out of the middle"}
-    assert [damage(BEFORE, room) for room in (2, 6, FAR)] == [always] * 3
-    assert damage(BEFORE, 0) == always | little
+    assert [damage(UNPATCHED, room) for room in (2, 6, FAR)] == [always] * 3
+    assert damage(UNPATCHED, 0) == always | little
     left = {"shrink and move", "cut and move", "move from nowhere", "move out of the middle"}
-    assert damage(AFTER, 0) | damage(AFTER, FAR) == left
+    assert damage(PATCHED, 0) | damage(PATCHED, FAR) == left
     assert [damage(TODAY, room) for room in (0, 1, 6, FAR)] == [set()] * 4
 
 
@@ -593,7 +593,7 @@ def test_exercise_2_two_free_places_close_row_16(needed, closed):
             return ENOMEM
         return mremap.do_mremap(space, call, policy)
 
-    policy = replace(POLICIES[AFTER], procedure=careful)
+    policy = replace(POLICIES[PATCHED], procedure=careful)
     broken = {simulate(asked("move out of the middle", room), policy).numbers["broken"] for room in range(8)}
     assert (broken == {"none"}) == closed
 
@@ -601,19 +601,19 @@ def test_exercise_2_two_free_places_close_row_16(needed, closed):
 def test_exercise_3_an_error_can_take_all_twelve_pages():
     space = asked("move into a mapping", 8).space
     call = Call(0x8000, 56 * P, 8 * P, MAYMOVE | FIXED, B)
-    events = run_call(space, call, POLICIES[AFTER])
+    events = run_call(space, call, POLICIES[PATCHED])
     assert Returned(EFAULT) in events and space.pages == {} and space.vmas == []
 
 
 def test_a_starved_machine_breaks_i4_although_the_list_has_room():
-    run = simulate(asked("shrink in the middle", 8, descriptors=0), POLICIES[BEFORE])
+    run = simulate(asked("shrink in the middle", 8, descriptors=0), POLICIES[UNPATCHED])
     assert run.numbers["broken"] == "I4"
 
 
 def test_random_calls_find_every_invariant_broken_within_a_few_hundred():
-    assert max(hit.tries for hit in search(POLICIES[BEFORE]).values()) < 500
+    assert max(hit.tries for hit in search(POLICIES[UNPATCHED]).values()) < 500
 
 
 def test_simulate_is_pure_and_defaults_to_after():
-    assert simulate().events == simulate(Scenario(), POLICIES[AFTER]).events
-    assert inspect.signature(simulate).parameters["policy"].default == POLICIES[AFTER]
+    assert simulate().events == simulate(Scenario(), POLICIES[PATCHED]).events
+    assert inspect.signature(simulate).parameters["policy"].default == POLICIES[PATCHED]

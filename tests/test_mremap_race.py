@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from vmteach.figures import draw
 from vmteach.figures import mremap_race as figure
-from vmteach.interleave import END, Stepped, explore, replay
+from vmteach.kernel.threads import END, Stepped, explore, replay
 from vmteach.machine import GIB, KIB, MIB, PRESETS
 from vmteach.patches.mremap_race import (
-    AFTER,
-    BEFORE,
     CACHED,
     CONTROLS,
     KEPT,
@@ -20,12 +18,14 @@ from vmteach.patches.mremap_race import (
     MAINLINE,
     NONE,
     OOPS,
+    PATCHED,
     POLICIES,
     PRESENT,
     PTL,
     SKIPS,
     SWAP,
     TODAY,
+    UNPATCHED,
     Clearer,
     Scenario,
     explored,
@@ -41,7 +41,7 @@ from vmteach.patches.mremap_race import (
 from vmteach.run import Change, changed
 
 SETTINGS = settings(max_examples=80, deadline=None, print_blob=True)
-SAFE = (AFTER, MAINLINE, TODAY)
+SAFE = (PATCHED, MAINLINE, TODAY)
 QUIET, TIGHT = {"machine": PRESETS["8 GB"]}, {"machine": PRESETS["32 MB"]}  # no own reclaim; own reclaim
 
 scenarios = st.builds(
@@ -68,7 +68,7 @@ def ends(policy, **scenario):
 def test_claim():
     """A null pointer is read in some order before, and in no order after, whoever clears the entry."""
     for clearer in (Clearer.TRUNCATE, Clearer.FILE):
-        assert breaks(BEFORE, clearer=clearer) == "I1"
+        assert breaks(UNPATCHED, clearer=clearer) == "I1"
         assert all(breaks(policy, clearer=clearer, clearers=2, **TIGHT) == "" for policy in SAFE)
 
 
@@ -76,29 +76,29 @@ def test_claim():
 
 
 def test_row1_the_shortest_way_has_the_thirteen_steps_of_the_facts():
-    events = simulate(Scenario(), POLICIES[BEFORE]).events
+    events = simulate(Scenario(), POLICIES[UNPATCHED]).events
     assert [e.at for e in events] == [
         *("M1", "M2", "M3", "M4", "M5", "M6"), "C1", "C2", "C3", *("M7", "M8", "M9", "M10"),
     ]  # fmt: skip
     assert events[-1].holds == ("mmap_sem", "PTL")
-    assert breaks(AFTER) == "" and (NONE, NONE) in ends(AFTER)
-    assert ends(AFTER) == {(NONE, NONE)}  # truncated before or after the move
+    assert breaks(PATCHED) == "" and (NONE, NONE) in ends(PATCHED)
+    assert ends(PATCHED) == {(NONE, NONE)}  # truncated before or after the move
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER], ids="row3-{}".format)
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED], ids="row3-{}".format)
 def test_a_swap_entry_is_moved(policy):
     assert breaks(policy, clearer=Clearer.ANON) == ""
     assert ends(policy, clearer=Clearer.ANON) == {(NONE, SWAP)}
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER], ids="row4-{}".format)
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED], ids="row4-{}".format)
 @pytest.mark.parametrize("clearer", Clearer)
 @pytest.mark.parametrize("clearers", [0, 1, 2])
 def test_with_the_table_there_everything_is_safe(policy, clearer, clearers):
     assert breaks(policy, table_present=True, clearer=clearer, clearers=clearers, **TIGHT) == ""
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER], ids="row5-{}".format)
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED], ids="row5-{}".format)
 def test_alone_and_without_reclaim_the_page_is_moved(policy):
     assert breaks(policy, clearers=0, **QUIET) == ""
     assert ends(policy, clearers=0, **QUIET) == {(NONE, PRESENT)}
@@ -107,11 +107,11 @@ def test_alone_and_without_reclaim_the_page_is_moved(policy):
 def test_row6_own_reclaim_is_enough_with_one_thread():
     case = {"clearers": 0, "clearer": Clearer.FILE, **TIGHT}
     assert PRESETS["32 MB"].cpus == 1 and Scenario(**case).own_reclaim
-    assert breaks(BEFORE, **case) == "I1" and breaks(AFTER, **case) == ""
-    assert {e.thread for e in found(Scenario(**case), POLICIES[BEFORE]).shortest} == {"M"}
+    assert breaks(UNPATCHED, **case) == "I1" and breaks(PATCHED, **case) == ""
+    assert {e.thread for e in found(Scenario(**case), POLICIES[UNPATCHED]).shortest} == {"M"}
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER], ids="row7-{}".format)
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED], ids="row7-{}".format)
 def test_nothing_there_at_first_allocates_nothing(policy):
     seen = explored(Scenario(entry=NONE, clearers=0), POLICIES[policy])
     (end,) = seen.ends
@@ -165,9 +165,9 @@ def test_each_mutant_is_caught_by_its_invariant():
         KEPT: breaks(KEPT),
         SKIPS: breaks(SKIPS, clearer=Clearer.ANON),
         LEAVES: breaks(LEAVES),
-        BEFORE: breaks(BEFORE),
+        UNPATCHED: breaks(UNPATCHED),
     }
-    assert caught == {CACHED: "I3", KEPT: "I4", SKIPS: "I6", LEAVES: "I2", BEFORE: "I1"}
+    assert caught == {CACHED: "I3", KEPT: "I4", SKIPS: "I6", LEAVES: "I2", UNPATCHED: "I1"}
 
 
 # ---- the invariants, over every state that can be reached ----
@@ -195,13 +195,13 @@ def test_i1_no_null_pointer_is_read(case, policy):
 
 
 @SETTINGS
-@given(scenarios, st.sampled_from((BEFORE, *SAFE)))
+@given(scenarios, st.sampled_from((UNPATCHED, *SAFE)))
 def test_i2_never_two_entries_for_the_page(case, policy):
     assert all(NONE in state.data[:2] for state in every_state(case, policy))
 
 
 @SETTINGS
-@given(scenarios, st.sampled_from((BEFORE, *SAFE)))
+@given(scenarios, st.sampled_from((UNPATCHED, *SAFE)))
 def test_i3_a_freed_page_is_mapped_nowhere(case, policy):
     for state in every_state(case, policy):
         if state.data.freed and not any(PTL in held for held in state.held):
@@ -209,7 +209,7 @@ def test_i3_a_freed_page_is_mapped_nowhere(case, policy):
 
 
 @SETTINGS
-@given(scenarios, st.sampled_from((BEFORE, *SAFE)))
+@given(scenarios, st.sampled_from((UNPATCHED, *SAFE)))
 def test_i4_who_sleeps_holds_neither_ptl_nor_map(case, policy):
     for state in every_state(case, policy):
         if state.at[0] == "M6":
@@ -227,13 +227,15 @@ def test_i5_at_the_end_every_lock_is_free_and_everybody_gets_there(case, policy)
 
 
 @SETTINGS
-@given(scenarios, st.sampled_from((BEFORE, *SAFE)))
+@given(scenarios, st.sampled_from((UNPATCHED, *SAFE)))
 def test_i6_success_means_that_the_old_entry_is_none(case, policy):
     assert all(state.data.old == NONE for state in every_state(case, policy) if state.data.returned)
 
 
 @SETTINGS
-@given(scenarios.map(lambda case: replace(case, clearer=Clearer.ANON, entry=PRESENT)), st.sampled_from((BEFORE, *SAFE)))
+@given(
+    scenarios.map(lambda case: replace(case, clearer=Clearer.ANON, entry=PRESENT)), st.sampled_from((UNPATCHED, *SAFE))
+)
 def test_i7_a_page_in_swap_has_exactly_one_entry(case, policy):
     states = [state for state in every_state(case, policy) if finished(state)]
     assert states and all(state.data[:2].count(NONE) == 1 for state in states)
@@ -242,7 +244,7 @@ def test_i7_a_page_in_swap_has_exactly_one_entry(case, policy):
 
 
 @SETTINGS
-@given(scenarios.map(lambda case: replace(case, clearers=0, mapped_mib=0)), st.sampled_from((BEFORE, *SAFE)))
+@given(scenarios.map(lambda case: replace(case, clearers=0, mapped_mib=0)), st.sampled_from((UNPATCHED, *SAFE)))
 def test_i8_with_nobody_else_the_entry_arrives_as_it_was(case, policy):
     (end,) = [state for state in every_state(case, policy) if finished(state)]
     assert end.data[:2] == (NONE, case.entry)
@@ -322,13 +324,13 @@ def outcomes(skips, left, clearers, own):
     return results
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER])
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED])
 @pytest.mark.parametrize("clearer", [Clearer.FILE, Clearer.ANON])
 @pytest.mark.parametrize(("clearers", "own"), [(0, False), (1, False), (2, False), (0, True), (1, True)])
 def test_every_schedule_of_the_plain_code_ends_as_the_explorer_says(policy, clearer, clearers, own):
     machine = replace(PRESETS["32 MB" if own else "8 GB"], cpus=4)
     case = Scenario(machine=machine, clearers=clearers, clearer=clearer)
-    plain = outcomes(policy == AFTER, "nothing" if clearer is Clearer.FILE else "swap", clearers, own)
+    plain = outcomes(policy == PATCHED, "nothing" if clearer is Clearer.FILE else "swap", clearers, own)
     seen = explored(case, POLICIES[policy])
     words = {None: NONE, "page": PRESENT, "swap": SWAP}
     assert ("crash" in plain) == ("I1" in seen.first)
@@ -368,11 +370,11 @@ def test_the_engine_and_a_page_by_page_walk_agree_on_swap_out(name, mapped_mib):
 
 
 def test_the_map_is_that_of_the_text():
-    cells = over_machines(POLICIES[BEFORE])
+    cells = over_machines(POLICIES[UNPATCHED])
     crash = {where for where, run in cells.items() if run.numbers["what can happen"] != "nothing bad"}
     crashes = {"32 MB": (2, 3, 6, 10, 20, 60), "256 MB": (6, 10, 20, 60), "1 GB": (60,), "2 GB": (60,)}
     assert crash == {(name, ratio) for name, ratios in crashes.items() for ratio in ratios}
-    safe = over_machines(POLICIES[AFTER])
+    safe = over_machines(POLICIES[PATCHED])
     assert {run.numbers["what can happen"] for run in safe.values()} == {"nothing bad"}
 
 
@@ -395,13 +397,13 @@ def test_at_the_end_no_atomic_map_is_held(case, policy):
 def test_on_one_cpu_the_threads_change_only_where_m_sleeps():
     case = Scenario(machine=PRESETS["1 GB"])
     assert case.machine.cpus == 1 and not case.own_reclaim
-    events = simulate(case, POLICIES[BEFORE]).events
+    events = simulate(case, POLICIES[UNPATCHED]).events
     assert [e.thread for e in events] == ["M"] * 6 + ["C"] * 3 + ["M"] * 4
-    assert found(case, POLICIES[BEFORE]).states < found(Scenario(), POLICIES[BEFORE]).states
+    assert found(case, POLICIES[UNPATCHED]).states < found(Scenario(), POLICIES[UNPATCHED]).states
 
 
 def test_after_the_oops_the_next_thread_that_wants_ptl_hangs():
-    seen = explore(program(Scenario(clearers=2), POLICIES[BEFORE]))
+    seen = explore(program(Scenario(clearers=2), POLICIES[UNPATCHED]))
     assert {"lock kept", "deadlock"} <= seen.first.keys()
     last = seen.first["deadlock"][-1]
     assert (last.wants, last.owner) == (PTL, "M")
@@ -420,14 +422,14 @@ def test_the_shown_schedule_leads_where_the_numbers_say(case, policy):
 
 
 def test_the_picture_draws_the_prediction_and_tells_both_schedules():
-    runs = {label: simulate(Scenario(), POLICIES[label]) for label in (BEFORE, AFTER)}
+    runs = {label: simulate(Scenario(), POLICIES[label]) for label in (UNPATCHED, PATCHED)}
     shown = draw(figure, runs, 9)
     assert "13 steps" in shown.alt and "M10 read through the pointer" in shown.alt
     assert "9 steps" in shown._repr_html_()
 
 
 def test_the_map_picture_counts_its_cells():
-    shown = figure.reach({label: over_machines(POLICIES[label]) for label in (BEFORE, AFTER)})
+    shown = figure.reach({label: over_machines(POLICIES[label]) for label in (UNPATCHED, PATCHED)})
     assert "in 12 of 70 cells" in shown.alt and "in 0 of 70 cells" in shown.alt and "256 MB at 20" in shown.alt
 
 
@@ -435,18 +437,18 @@ def test_the_map_picture_counts_its_cells():
 
 
 def test_the_solutions_of_the_exercises_are_right():
-    another = replay(program(Scenario(), POLICIES[BEFORE]), "M M M M M C M C C M M M M".split())
+    another = replay(program(Scenario(), POLICIES[UNPATCHED]), "M M M M M C M C C M M M M".split())
     assert [e.at for e in another][5:] == ["C1", "M6", "C2", "C3", "M7", "M8", "M9", "M10"]
-    assert breaks(BEFORE, table_present=True, clearers=2, **TIGHT) == ""
-    assert breaks(BEFORE, clearer=Clearer.ANON, clearers=2, **TIGHT) == ""
-    assert breaks(BEFORE, entry=NONE) == ""
+    assert breaks(UNPATCHED, table_present=True, clearers=2, **TIGHT) == ""
+    assert breaks(UNPATCHED, clearer=Clearer.ANON, clearers=2, **TIGHT) == ""
+    assert breaks(UNPATCHED, entry=NONE) == ""
     goal = Scenario(machine=PRESETS["1 GB"], vm_cache_scan_ratio=60, clearers=0)
-    assert found(goal, POLICIES[BEFORE]).breaks == "I1"
+    assert found(goal, POLICIES[UNPATCHED]).breaks == "I1"
 
 
 def test_the_patch_changes_one_answer_and_one_row():
-    assert changed(POLICIES[BEFORE], POLICIES[AFTER]) == (Change("skips_if_gone", False, True),)
+    assert changed(POLICIES[UNPATCHED], POLICIES[PATCHED]) == (Change("skips_if_gone", False, True),)
     tables = [
-        {s.at: (s.says, s.goto) for s in program(policy=POLICIES[key]).threads[0].steps} for key in (BEFORE, AFTER)
+        {s.at: (s.says, s.goto) for s in program(policy=POLICIES[key]).threads[0].steps} for key in (UNPATCHED, PATCHED)
     ]
     assert [at for at in tables[0] if tables[0][at] != tables[1][at]] == ["M9"]

@@ -14,8 +14,8 @@ from naive import Endless, Naive
 from stored_cases import STORED, source
 from test_lru import compare, few
 
+from vmteach.kernel.reclaim.page import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
-from vmteach.pages import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 
 COSTS = Costs(visit=1, pte=10, convert=100, submit=1_000, read=10_000)
 WHOLE_LIST = Sysctls(vm_cache_scan_ratio=1, vm_passes=1)  # one pass looks at as many pages as there are
@@ -25,10 +25,10 @@ SHM, SWAPCACHE = PageState(Kind.SHM), PageState(Kind.SWAPCACHE)
 DIRTY_FILE, DIRTY_SHM, DIRTY_SWAPCACHE = (state._replace(dirty=True) for state in (FILE, SHM, SWAPCACHE))
 
 
-BEFORE = Rules()  # the kernel before
+UNPATCHED = Rules()  # the kernel before
 
 
-def machine(inactive, rules=BEFORE, active=(), mapped=Pte.NONE, **fields):
+def machine(inactive, rules=UNPATCHED, active=(), mapped=Pte.NONE, **fields):
     """A model whose pages 0, 1, ... have the given states, first the inactive list, then the active one."""
     states = (*inactive, *active)
     runs = tuple(PageRun(page_id, 1, state) for page_id, state in enumerate(states))

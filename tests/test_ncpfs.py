@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from vmteach.figures import ncpfs as figure
 from vmteach.machine import PRESETS
 from vmteach.patches.ncpfs import (
-    AFTER,
-    BEFORE,
     MAINLINE,
     NAMES,
+    PATCHED,
     PATH_MAX,
     POLICIES,
+    UNPATCHED,
     Converted,
     Overran,
     Policy,
@@ -25,7 +25,7 @@ from vmteach.patches.ncpfs import (
     simulate,
 )
 
-FIXES = (AFTER, MAINLINE)
+FIXES = (PATCHED, MAINLINE)
 REFUSED = "ENAMETOOLONG"
 
 
@@ -50,7 +50,7 @@ scenarios = st.builds(
 
 
 def test_before_a_long_name_reaches_the_task_descriptor_after_it_is_refused():
-    before, after, mainline = (numbers(label, 4095, operation="rename") for label in (BEFORE, *FIXES))
+    before, after, mainline = (numbers(label, 4095, operation="rename") for label in (UNPATCHED, *FIXES))
     assert before["of it in the task descriptor (B)"] == 1700
     assert before["overrun (B)"] == 8192 + 1500 - 6492 == 3200
     assert (after["answer"], after["arrays (B)"]) == (REFUSED, 0)
@@ -61,53 +61,53 @@ def test_before_a_long_name_reaches_the_task_descriptor_after_it_is_refused():
 
 
 def test_row1_a_name_of_one_byte():
-    assert (numbers(BEFORE, 1)["arrays (B)"], numbers(MAINLINE, 1)["arrays (B)"]) == (2, 256)
-    assert {numbers(label, 1)["answer"] for label in (BEFORE, *FIXES)} == {"goes on"}
+    assert (numbers(UNPATCHED, 1)["arrays (B)"], numbers(MAINLINE, 1)["arrays (B)"]) == (2, 256)
+    assert {numbers(label, 1)["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
 
 
 def test_row2_a_name_of_255():
-    assert {numbers(label, 255)["arrays (B)"] for label in (BEFORE, *FIXES)} == {256}
-    assert {numbers(label, 255)["answer"] for label in (BEFORE, *FIXES)} == {"goes on"}
+    assert {numbers(label, 255)["arrays (B)"] for label in (UNPATCHED, *FIXES)} == {256}
+    assert {numbers(label, 255)["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
 
 
 def test_row3_a_name_of_256():
-    assert (numbers(BEFORE, 256)["arrays (B)"], numbers(BEFORE, 256)["answer"]) == (257, "goes on")
+    assert (numbers(UNPATCHED, 256)["arrays (B)"], numbers(UNPATCHED, 256)["answer"]) == (257, "goes on")
     assert {numbers(label, 256)["answer"] for label in FIXES} == {REFUSED}
 
 
 def test_row4_a_lookup_of_4095_depends_on_the_depth():
-    assert (numbers(BEFORE, 4095)["stack used (B)"], numbers(BEFORE, 4095)["room (B)"]) == (5596, 6492)
-    assert numbers(BEFORE, 4095, depth=2396)["overrun (B)"] == 0
-    assert numbers(BEFORE, 4095, depth=2397)["overrun (B)"] == 1
+    assert (numbers(UNPATCHED, 4095)["stack used (B)"], numbers(UNPATCHED, 4095)["room (B)"]) == (5596, 6492)
+    assert numbers(UNPATCHED, 4095, depth=2396)["overrun (B)"] == 0
+    assert numbers(UNPATCHED, 4095, depth=2397)["overrun (B)"] == 1
     assert {numbers(label, 4095)["answer"] for label in FIXES} == {REFUSED}
 
 
 @pytest.mark.parametrize("depth", [0, 1500, 5980], ids="row5-{}".format)
 def test_row5_a_rename_of_4095_at_any_depth(depth):
-    assert numbers(BEFORE, 4095, operation="rename", depth=depth)["of it in the task descriptor (B)"] == 1700
+    assert numbers(UNPATCHED, 4095, operation="rename", depth=depth)["of it in the task descriptor (B)"] == 1700
     assert {numbers(label, 4095, operation="rename", depth=depth)["answer"] for label in FIXES} == {REFUSED}
 
 
 def test_row6_a_rename_of_255():
-    assert {numbers(label, 255, operation="rename")["arrays (B)"] for label in (BEFORE, *FIXES)} == {512}
-    assert {numbers(label, 255, operation="rename")["answer"] for label in (BEFORE, *FIXES)} == {"goes on"}
+    assert {numbers(label, 255, operation="rename")["arrays (B)"] for label in (UNPATCHED, *FIXES)} == {512}
+    assert {numbers(label, 255, operation="rename")["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
 
 
 def test_row7_a_rename_of_255_and_256():
-    assert numbers(BEFORE, 255, 256, operation="rename")["arrays (B)"] == 513
+    assert numbers(UNPATCHED, 255, 256, operation="rename")["arrays (B)"] == 513
     assert {numbers(label, 255, 256, operation="rename")["answer"] for label in FIXES} == {REFUSED}
 
 
 def test_row8_a_rename_of_2495_fills_the_stack_exactly():
-    full = numbers(BEFORE, 2495, operation="rename")
+    full = numbers(UNPATCHED, 2495, operation="rename")
     assert (full["stack used (B)"], full["overrun (B)"]) == (6492, 0)
-    assert numbers(BEFORE, 2496, operation="rename")["overrun (B)"] == 2
+    assert numbers(UNPATCHED, 2496, operation="rename")["overrun (B)"] == 2
     assert {numbers(label, 2495, operation="rename")["answer"] for label in FIXES} == {REFUSED}
 
 
 def test_row11_a_name_that_grows():
-    answers = {label: numbers(label, 100, expansion=2)["answer"] for label in (BEFORE, *FIXES)}
-    assert answers == {BEFORE: REFUSED, AFTER: REFUSED, MAINLINE: "goes on"}
+    answers = {label: numbers(label, 100, expansion=2)["answer"] for label in (UNPATCHED, *FIXES)}
+    assert answers == {UNPATCHED: REFUSED, PATCHED: REFUSED, MAINLINE: "goes on"}
 
 
 # ---- the invariants ----
@@ -122,13 +122,13 @@ def test_i1_after_the_stack_has_room(scenario):
 
 
 def test_i1_breaks_before():
-    assert numbers(BEFORE, 4095, operation="rename")["stack used (B)"] > numbers(BEFORE, 1)["room (B)"]
+    assert numbers(UNPATCHED, 4095, operation="rename")["stack used (B)"] > numbers(UNPATCHED, 1)["room (B)"]
 
 
 def test_i1_needs_a_stack_of_more_than_4_kib_deep_down():
     """The limit of 255 is a bound only together with the depth: on a small, full stack even two arrays are too many."""
     small = Scenario(replace(PRESETS["256 MB"], stack=4096), length=255, depth=2000)
-    assert simulate(small, POLICIES[AFTER]).numbers["overrun (B)"] == 116
+    assert simulate(small, POLICIES[PATCHED]).numbers["overrun (B)"] == 116
 
 
 @given(scenarios)
@@ -140,7 +140,7 @@ def test_i2_an_accepted_name_has_1_to_255_bytes(scenario):
 
 @given(scenarios)
 def test_i3_a_longer_name_is_refused_before_any_array(scenario):
-    events = simulate(scenario, POLICIES[AFTER]).events
+    events = simulate(scenario, POLICIES[PATCHED]).events
     if max(scenario.lengths) > 255:
         assert [type(event) for event in events] == [Refused]
         assert simulate(scenario, POLICIES[MAINLINE]).numbers["answer"].startswith(REFUSED)
@@ -156,7 +156,7 @@ def test_i4_what_is_written_fits_its_array_with_the_end_mark(scenario, label):
 @given(scenarios)
 def test_the_overrun_is_the_formula(scenario):
     """facts: base + sum of (length + 1) - (stack - task), and the arrays lie one below the other."""
-    run = simulate(scenario, POLICIES[BEFORE])
+    run = simulate(scenario, POLICIES[UNPATCHED])
     arrays = [event for event in run.events if isinstance(event, TookArray)]
     used = scenario.depth + sum(length + 1 for length in scenario.lengths)
     assert run.numbers["overrun (B)"] == max(0, used - (scenario.machine.stack - scenario.task))
@@ -181,7 +181,7 @@ def test_the_longest_safe_name_by_search(label, operation, stack, depth):
 
 
 def test_of_the_machine_only_the_stack_matters():
-    seen = {name: tuple(simulate(Scenario(m), POLICIES[BEFORE]).numbers.values()) for name, m in PRESETS.items()}
+    seen = {name: tuple(simulate(Scenario(m), POLICIES[UNPATCHED]).numbers.values()) for name, m in PRESETS.items()}
     assert len({seen[name] for name in PRESETS if PRESETS[name].stack == 8192}) == 1
     assert seen["64-bit 64 GB"][3] == 0
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from vmteach.figures import nfs_directio as figure
 from vmteach.machine import MIB, PRESETS
 from vmteach.patches.nfs_directio import (
-    AFTER,
-    BEFORE,
     CHUNK,
+    PATCHED,
     POLICIES,
     REFUSES,
     TODAY,
     UNIT,
+    UNPATCHED,
     Client,
     Refused,
     Scenario,
@@ -52,22 +52,22 @@ def numbers(label: str, **fields: object) -> dict:
 
 
 def test_before_a_direct_read_beyond_4_gib_brings_a_page_from_4_gib_lower():
-    client = Client(Scenario(), POLICIES[BEFORE], SparseFile())
+    client = Client(Scenario(), POLICIES[UNPATCHED], SparseFile())
     assert client.direct_read(4 * GIB + 8192, 4096) == list(units(8192, 4096))
-    assert Client(Scenario(), POLICIES[AFTER], SparseFile()).direct_read(4 * GIB + 8192, 4096) == list(
+    assert Client(Scenario(), POLICIES[PATCHED], SparseFile()).direct_read(4 * GIB + 8192, 4096) == list(
         units(4 * GIB + 8192, 4096)
     )
 
 
 def test_before_a_direct_write_overwrites_the_start_of_the_file():
     file = SparseFile()
-    Client(Scenario(), POLICIES[BEFORE], file).direct_write(4 * GIB, [-1] * 8)
+    Client(Scenario(), POLICIES[UNPATCHED], file).direct_write(4 * GIB, [-1] * 8)
     assert sorted(file.changed) == list(range(8))
 
 
 def test_before_a_direct_read_after_a_direct_write_hides_it_and_a_cached_read_does_not():
     file = SparseFile()
-    client = Client(Scenario(), POLICIES[BEFORE], file)
+    client = Client(Scenario(), POLICIES[UNPATCHED], file)
     client.direct_write(5 * GIB, [-1] * 8)
     assert client.direct_read(5 * GIB, 4096) == [-1] * 8
     assert client.cached_read(5 * GIB, 4096) == list(units(5 * GIB, 4096))
@@ -80,7 +80,7 @@ def test_the_word_read_with_a_sign_is_twos_complement():
 
 
 def test_one_request_wraps_in_the_middle():
-    run = simulate(Scenario(offset_mib=4095, length_kib=2048), POLICIES[BEFORE])
+    run = simulate(Scenario(offset_mib=4095, length_kib=2048), POLICIES[UNPATCHED])
     writes = [event for event in run.events if event.operation == "write"]
     assert [event.wire // (CHUNK) for event in writes] == [8190, 8191, 0, 1]
     assert run.numbers["written where it belongs (KiB)"] == run.numbers["destroyed elsewhere (KiB)"] == 1024
@@ -107,8 +107,8 @@ ROWS = [
     ("offset", "block_bits", "word", "before", "after"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
 def test_row(offset, block_bits, word, before, after):
-    assert wire_offset(offset, block_bits, word, POLICIES[BEFORE]) == before
-    assert wire_offset(offset, block_bits, word, POLICIES[AFTER]) == after
+    assert wire_offset(offset, block_bits, word, POLICIES[UNPATCHED]) == before
+    assert wire_offset(offset, block_bits, word, POLICIES[PATCHED]) == after
 
 
 # ---- the laws ----
@@ -117,18 +117,18 @@ def test_row(offset, block_bits, word, before, after):
 @given(blocks, bits, words)
 def test_i1_after_the_offset_on_the_wire_is_the_offset_below_the_limit(block, block_bits, word):
     offset = block << block_bits
-    same = wire_offset(offset, block_bits, word, POLICIES[AFTER]) == offset
+    same = wire_offset(offset, block_bits, word, POLICIES[PATCHED]) == offset
     assert same == (block < 1 << word)
 
 
 @given(st.integers(0, 20_000), bits, st.sampled_from((32, 64, 512, 1536)))
 def test_i2_a_write_leaves_the_rest_of_the_file_alone(offset_mib, block_bits, length_kib):
     fields = {"offset_mib": offset_mib, "block_bits": block_bits, "length_kib": length_kib}
-    for label in (AFTER, TODAY, REFUSES):
+    for label in (PATCHED, TODAY, REFUSES):
         n = numbers(label, **fields)
         assert (n["destroyed elsewhere (KiB)"], n["written where it belongs (KiB)"]) == (0, length_kib)
     beyond = max(0, min(length_kib, (offset_mib - 4096) * 1024 + length_kib))
-    assert numbers(BEFORE, **fields)["destroyed elsewhere (KiB)"] == beyond
+    assert numbers(UNPATCHED, **fields)["destroyed elsewhere (KiB)"] == beyond
 
 
 @given(offsets_mib, bits, st.sampled_from(list(POLICIES)), st.booleans())
@@ -155,11 +155,11 @@ def packed(offset: int, block_bits: int) -> int:
 @given(blocks, bits)
 def test_the_bytes_of_a_word_say_the_same(block, block_bits):
     offset = block << block_bits
-    assert wire_offset(offset, block_bits, 32, POLICIES[BEFORE]) == packed(offset, block_bits) == offset % (4 * GIB)
+    assert wire_offset(offset, block_bits, 32, POLICIES[UNPATCHED]) == packed(offset, block_bits) == offset % (4 * GIB)
 
 
 def test_the_limit_is_where_the_first_offset_goes_astray():
-    for label in (BEFORE, AFTER):
+    for label in (UNPATCHED, PATCHED):
         for block_bits in range(9, 16):
             limit = right_below(block_bits, 32, POLICIES[label])
             ends = [wire_offset(at, block_bits, 32, POLICIES[label]) for at in (limit - (1 << block_bits), limit)]
@@ -178,7 +178,7 @@ def test_chunks_cover_a_request_once(length_kib):
 
 
 def test_of_the_machine_only_the_word_matters():
-    seen = {name: tuple(numbers(BEFORE, machine=machine).values()) for name, machine in PRESETS.items()}
+    seen = {name: tuple(numbers(UNPATCHED, machine=machine).values()) for name, machine in PRESETS.items()}
     assert len({seen[name] for name in PRESETS if PRESETS[name].word == 32}) == 1
     assert seen["64-bit 64 GB"] != seen["32 GB"]
 
@@ -209,7 +209,7 @@ def test_a_request_that_cannot_be_is_refused(wrong, message):
 
 
 def test_stretches_join_the_chunks_that_moved_alike():
-    run = simulate(Scenario(), POLICIES[BEFORE])
+    run = simulate(Scenario(), POLICIES[UNPATCHED])
     assert list(figure.stretches(run)) == [(4095 * MIB, 4095 * MIB, MIB), (4 * GIB, 0, MIB)]
     refused = simulate(Scenario(offset_mib=2 << 20, block_bits=9), POLICIES[REFUSES])
     assert list(figure.stretches(refused)) == [(2 * TIB, None, CHUNK)]
@@ -217,6 +217,6 @@ def test_stretches_join_the_chunks_that_moved_alike():
 
 def test_the_limits_are_drawn_from_the_model():
     drawn = figure.limits()
-    assert drawn.numbers[AFTER]["blocks of 4 KiB: right below (GiB)"] == 16384
+    assert drawn.numbers[PATCHED]["blocks of 4 KiB: right below (GiB)"] == 16384
     assert "below 2 TiB to 128 TiB after" in drawn.finding
     assert UNIT == 512

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from vmteach.figures import overflow_buffers as figure
 from vmteach.machine import GIB, MIB, PRESETS
 from vmteach.patches.overflow_buffers import (
-    AFTER,
     BACKGROUND,
-    BEFORE,
     NEVER_WAITS,
+    PATCHED,
     POLICIES,
     SECTOR,
     SYNCHRONOUS,
+    UNPATCHED,
     WAITS,
     Dirtied,
     Filled,
@@ -32,7 +32,7 @@ from vmteach.patches.overflow_buffers import (
 )
 
 TOT, WORD = 229376, 1 << 32
-OLD, NEW = POLICIES[BEFORE], POLICIES[AFTER]
+OLD, NEW = POLICIES[UNPATCHED], POLICIES[PATCHED]
 
 sizes = st.sampled_from((512, 1024, 2048, 4096))
 buffers = st.lists(st.tuples(sizes, st.integers(0, 1 << 21)), max_size=8)  # (bytes, how many)
@@ -55,13 +55,13 @@ def test_the_patch_changes_no_decision_that_can_be_reached():
 
 
 def test_without_throttling_the_counter_before_forgets_4_gib():
-    runs = {label: simulate(Scenario(writers=NEVER_WAITS), POLICIES[label]).numbers for label in (BEFORE, AFTER)}
+    runs = {label: simulate(Scenario(writers=NEVER_WAITS), POLICIES[label]).numbers for label in (UNPATCHED, PATCHED)}
     name = "dirty, not seen, at most (MiB)"
-    assert (runs[BEFORE][name], runs[AFTER][name]) == (28672, 0)  # 7 x 4 GiB of 28.8
+    assert (runs[UNPATCHED][name], runs[PATCHED][name]) == (28672, 0)  # 7 x 4 GiB of 28.8
 
 
 def test_with_throttling_nobody_comes_near():
-    for label in (BEFORE, AFTER):
+    for label in (UNPATCHED, PATCHED):
         run = simulate(Scenario(), POLICIES[label])
         assert run.events[-1] == Waited(137626)
         assert run.numbers["dirty at most (MiB)"] == 537.6
@@ -187,11 +187,11 @@ def test_a_run_ends_full_or_waiting():
 
 def test_what_the_sysrq_key_prints_is_wrong_before_on_a_large_machine():
     printed = {}
-    for label in (BEFORE, AFTER):
+    for label in (UNPATCHED, PATCHED):
         clean = next(e for e in simulate(Scenario(PRESETS["32 GB"]), POLICIES[label]).events if isinstance(e, Listed))
         printed[label] = clean.printed, clean.kib
-    assert printed[BEFORE][0] != printed[BEFORE][1] and printed[AFTER][0] == printed[AFTER][1]
-    assert (printed[BEFORE][1] - printed[BEFORE][0]) % (4 << 20) == 0
+    assert printed[UNPATCHED][0] != printed[UNPATCHED][1] and printed[PATCHED][0] == printed[PATCHED][1]
+    assert (printed[UNPATCHED][1] - printed[UNPATCHED][0]) % (4 << 20) == 0
 
 
 def test_a_64_bit_machine_has_neither_wrap():

@@ -10,12 +10,12 @@ from vmteach.figures import draw
 from vmteach.figures import rawio as figure
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches.rawio import (
-    AFTER,
-    BEFORE,
     CHUNK,
     CONTROLS,
+    PATCHED,
     POLICIES,
     SHORT,
+    UNPATCHED,
     WILD,
     Failed,
     Flushed,
@@ -32,7 +32,7 @@ from vmteach.run import Change, changed
 
 SETTINGS = settings(max_examples=120, deadline=None, print_blob=True)
 P = 4096
-FIXED = (AFTER, SHORT, "what if: strict, EFAULT")
+FIXED = (PATCHED, SHORT, "what if: strict, EFAULT")
 
 
 def supplies(got, error="ENOMEM"):
@@ -51,7 +51,7 @@ def one(events, kind):
 
 def test_claim():
     """A short list is walked to its end before, and never after; what was got is released or used, never forgotten."""
-    before, strict, short = (simulate(policy=POLICIES[label]).numbers for label in (BEFORE, AFTER, SHORT))
+    before, strict, short = (simulate(policy=POLICIES[label]).numbers for label in (UNPATCHED, PATCHED, SHORT))
     assert before["stale pointers walked"] == before["pages wanted"] - before["pages got"] == 64
     assert strict["stale pointers walked"] == short["stale pointers walked"] == 0
     assert strict["pages never released"] == short["pages never released"] == 0
@@ -73,7 +73,7 @@ ROWS = [
 def test_a_chunk_as_the_facts_have_it(va, length, wanted, got, covered):
     assert pages_wanted(va, length, P) == wanted
     real, i386, strict, short = (
-        chunk(va, length, got, *how) for how in ((BEFORE, True), (BEFORE,), (AFTER, True), (SHORT, True))
+        chunk(va, length, got, *how) for how in ((UNPATCHED, True), (UNPATCHED,), (PATCHED, True), (SHORT, True))
     )
     missing = wanted - got
     assert one(i386, Mapped).length == length and one(i386, Mapped).covered == covered
@@ -95,12 +95,12 @@ def test_row11_a_tmpfs_of_768_kib_under_a_read_of_1_mib():
     for run in runs.values():
         pins = [e for e in run.events if isinstance(e, Pinned)]
         assert pins == [Pinned(1, 128, 128, ""), Pinned(2, 128, 64, "EFAULT")]
-    assert runs[AFTER].numbers["bytes covered (B)"] == CHUNK and runs[AFTER].numbers["ends with"] == "ENOMEM"
+    assert runs[PATCHED].numbers["bytes covered (B)"] == CHUNK and runs[PATCHED].numbers["ends with"] == "ENOMEM"
     assert runs[SHORT].numbers["bytes covered (B)"] == 768 * KIB and runs[SHORT].numbers["ends with"] == "success"
-    assert runs[BEFORE].numbers["bytes recorded (B)"] == 1024 * KIB
+    assert runs[UNPATCHED].numbers["bytes recorded (B)"] == 1024 * KIB
     ia64 = Scenario(machine=PRESETS["64-bit 64 GB"])
-    assert simulate(ia64, POLICIES[BEFORE]).numbers["ends with"] == WILD
-    assert simulate(ia64, POLICIES[BEFORE]).numbers["pages never released"] == 16  # of 16 KiB: 256 KiB
+    assert simulate(ia64, POLICIES[UNPATCHED]).numbers["ends with"] == WILD
+    assert simulate(ia64, POLICIES[UNPATCHED]).numbers["pages never released"] == 16  # of 16 KiB: 256 KiB
 
 
 # ---- the invariants ----
@@ -149,7 +149,7 @@ def test_i4_a_map_that_succeeds_is_full_or_has_the_length_cut(case, policy):
 @given(chunks)
 def test_i5_strict_succeeds_exactly_where_every_page_was_got(case):
     va, length, got, real = case
-    events = chunk(va, length, got, AFTER, real)
+    events = chunk(va, length, got, PATCHED, real)
     assert bool(one(events, Mapped)) == (one(events, Pinned).got == one(events, Pinned).wanted)
 
 
@@ -157,7 +157,7 @@ def test_i5_strict_succeeds_exactly_where_every_page_was_got(case):
 @given(chunks)
 def test_before_breaks_i1_and_i4_exactly_where_the_list_is_short(case):
     va, length, got, _ = case
-    events = chunk(va, length, got, BEFORE)
+    events = chunk(va, length, got, UNPATCHED)
     pinned, mapped = one(events, Pinned), one(events, Mapped)
     is_short = 0 < pinned.got < pinned.wanted
     assert bool(mapped and mapped.length > mapped.covered) == is_short
@@ -227,8 +227,8 @@ def test_pages_beyond_the_first_short_chunk_are_not_asked_for(policy):
 
 
 def test_each_patch_is_a_few_fields():
-    assert changed(POLICIES[BEFORE], POLICIES[AFTER]) == (Change("refuses", False, True),)
-    assert [c.field for c in changed(POLICIES[BEFORE], POLICIES[SHORT])] == ["walks_all", "cuts_length"]
+    assert changed(POLICIES[UNPATCHED], POLICIES[PATCHED]) == (Change("refuses", False, True),)
+    assert [c.field for c in changed(POLICIES[UNPATCHED], POLICIES[SHORT])] == ["walks_all", "cuts_length"]
 
 
 def test_an_address_that_is_not_on_a_page_is_refused():
@@ -245,7 +245,7 @@ def test_the_picture_tells_what_was_got_and_walked():
 
 def test_the_solutions_of_the_exercises_are_right():
     crash = Scenario(machine=PRESETS["32 MB"], limit_kib=65536, vm_cache_scan_ratio=20)
-    numbers = simulate(crash, POLICIES[BEFORE]).numbers
+    numbers = simulate(crash, POLICIES[UNPATCHED]).numbers
     assert (numbers["pages got"], numbers["stale pointers walked"], numbers["ends with"]) == (8, 120, "success")
-    assert simulate(Scenario(limit_kib=512), POLICIES[BEFORE]).numbers["stale pointers walked"] == 0
-    assert simulate(Scenario(limit_kib=512), POLICIES[BEFORE]).numbers["ends with"] == "EFAULT"
+    assert simulate(Scenario(limit_kib=512), POLICIES[UNPATCHED]).numbers["stale pointers walked"] == 0
+    assert simulate(Scenario(limit_kib=512), POLICIES[UNPATCHED]).numbers["ends with"] == "EFAULT"

@@ -21,7 +21,7 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from vmteach import learn_kept
+from vmteach.lab import kept as learn_kept
 from vmteach.live import Answer
 
 ROOT = Path(__file__).parent.parent
@@ -229,7 +229,7 @@ try:
 except OSError as error:
     refused = errno.errorcode[error.errno]
 notebook = nbformat.read(sys.argv[1], as_version=4)
-source = "from vmteach import learn_kept\\nlearn_kept.keep('overflow_buffers', 'recall', 'one', right=True)"
+source = "from vmteach.lab import kept as learn_kept\\nlearn_kept.keep('overflow_buffers', 'recall', 'one', right=True)"
 notebook.cells.append(nbformat.v4.new_code_cell(source))
 NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 said = [out.text for cell in notebook.cells for out in cell.get("outputs", ()) if out.get("name") == "stderr"]

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
-from vmteach.interleave import Stepped, Waited, cycle, explore, lock_order, replay
+from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (
-    AFTER,
-    BEFORE,
     CONTROLS,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     Policy,
     Scenario,
     dispatcher,
@@ -30,7 +30,7 @@ from vmteach.patches.scsi_deadlock import (
 
 SETTINGS = settings(max_examples=60, deadline=None, print_blob=True)
 LATER, MAINLINE = "later (form 2)", "mainline (one lock)"
-FIXED = (AFTER, LATER, MAINLINE)
+FIXED = (PATCHED, LATER, MAINLINE)
 
 
 def scenario(cpus: int, dispatchers: int, disks: int, **more) -> Scenario:
@@ -55,7 +55,7 @@ policies = st.sampled_from(list(POLICIES))
 
 def test_claim():
     """A deadlock is reachable before and unreachable after, in any order of all steps."""
-    before, after = (explored(scenario(4, 2, 2), POLICIES[key]) for key in (BEFORE, AFTER))
+    before, after = (explored(scenario(4, 2, 2), POLICIES[key]) for key in (UNPATCHED, PATCHED))
     assert before.deadlocked and before.lost
     assert not after.deadlocked and not after.lost and after.ends
     assert cycle(lock_order(before.program.threads)) and not cycle(lock_order(after.program.threads))
@@ -64,13 +64,13 @@ def test_claim():
 # ---- the rows of the facts ----
 
 ROWS = [
-    pytest.param((2, 1, 1), BEFORE, True, id="row1"),
-    pytest.param((4, 3, 3), BEFORE, True, id="row3"),
-    pytest.param((2, 1, 1), AFTER, False, id="row4"),
-    pytest.param((4, 3, 3), AFTER, False, id="row5"),
+    pytest.param((2, 1, 1), UNPATCHED, True, id="row1"),
+    pytest.param((4, 3, 3), UNPATCHED, True, id="row3"),
+    pytest.param((2, 1, 1), PATCHED, False, id="row4"),
+    pytest.param((4, 3, 3), PATCHED, False, id="row5"),
     pytest.param((4, 3, 3), LATER, False, id="row6"),
-    *(pytest.param((2, 0, disks), BEFORE, False, id=f"row7-{disks}-disks") for disks in (1, 2, 3, 4)),
-    pytest.param((1, 1, 1), BEFORE, False, id="row8"),
+    *(pytest.param((2, 0, disks), UNPATCHED, False, id=f"row7-{disks}-disks") for disks in (1, 2, 3, 4)),
+    pytest.param((1, 1, 1), UNPATCHED, False, id="row8"),
     *(pytest.param((cpus, 3, 3), MAINLINE, False, id=f"row9-{cpus}-cpus") for cpus in (1, 2, 4, 8)),
 ]
 
@@ -82,12 +82,12 @@ def test_the_facts_say_whether_a_deadlock_is_reachable(size, policy, deadlock):
 
 
 def test_row3_has_several_deadlocked_states():
-    states = explored(scenario(4, 3, 3), POLICIES[BEFORE]).deadlocked
+    states = explored(scenario(4, 3, 3), POLICIES[UNPATCHED]).deadlocked
     assert len(states) == 13
     assert {disk for s in states for held in s.held[:3] for disk in held if disk != "H"} == {"Q0", "Q1", "Q2"}
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER, LATER], ids="row10-{}".format)
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED, LATER], ids="row10-{}".format)
 def test_a_dispatcher_that_comes_during_recovery_leaves_at_step_2(policy):
     early = program(scenario(2, 1, 1), POLICIES[policy])
     events = replay(early, ["R0"] * 3, onward=True)
@@ -96,7 +96,7 @@ def test_a_dispatcher_that_comes_during_recovery_leaves_at_step_2(policy):
     assert not any(isinstance(e, Waited) for e in events)
 
 
-@pytest.mark.parametrize("policy", [BEFORE, AFTER, MAINLINE], ids=["row11-before", "row11-form1", "row9-liveness"])
+@pytest.mark.parametrize("policy", [UNPATCHED, PATCHED, MAINLINE], ids=["row11-before", "row11-form1", "row9-liveness"])
 @pytest.mark.parametrize("dispatchers", [0, 2])
 def test_the_loop_left_at_a_blocked_disk_forgets_those_behind_it(policy, dispatchers):
     case = scenario(4, dispatchers, 2, blocked=frozenset({0}))
@@ -130,10 +130,10 @@ def test_i2_no_cycle_in_the_lock_order_means_no_deadlock(case, policy):
     seen = explored(case, POLICIES[policy])
     orders = lock_order(seen.program.threads)
     pairs = {(o.held[0], o.wanted[0]) for o in orders}
-    assert pairs == {BEFORE: {("Q", "H"), ("H", "Q")}, MAINLINE: set()}.get(policy, {("Q", "H")})
+    assert pairs == {UNPATCHED: {("Q", "H"), ("H", "Q")}, MAINLINE: set()}.get(policy, {("Q", "H")})
     assert seen.order <= orders
     assert cycle(orders) or not seen.deadlocked
-    assert bool(cycle(orders)) == (policy == BEFORE)
+    assert bool(cycle(orders)) == (policy == UNPATCHED)
 
 
 @SETTINGS
@@ -231,7 +231,7 @@ def restart_form_2(host, disks):
         host["owner"].pop(q)
 
 
-RESTARTS = {BEFORE: restart_before, AFTER: restart_form_1, LATER: restart_form_2}
+RESTARTS = {UNPATCHED: restart_before, PATCHED: restart_form_1, LATER: restart_form_2}
 
 
 def run_once(policy, dispatchers, disks, choose):
@@ -302,7 +302,7 @@ def test_random_schedules_of_the_plain_code_agree_with_three_disks_and_three_dis
 
 
 def test_the_shortest_schedule_is_six_steps_and_two_that_wait():
-    run = simulate(Scenario(), POLICIES[BEFORE])
+    run = simulate(Scenario(), POLICIES[UNPATCHED])
     events = run.events
     assert run.numbers["no way back after (steps)"] == 5
     assert [f"{e.thread}:{e.at}" for e in events if isinstance(e, Stepped)] == [
@@ -315,7 +315,7 @@ def test_the_shortest_schedule_is_six_steps_and_two_that_wait():
 @SETTINGS
 @given(st.integers(1, 8), st.integers(1, 3), st.integers(1, 3))
 def test_more_cpus_dispatchers_or_disks_make_the_schedule_no_longer(cpus, dispatchers, disks):
-    run = simulate(scenario(cpus, dispatchers, disks), POLICIES[BEFORE])
+    run = simulate(scenario(cpus, dispatchers, disks), POLICIES[UNPATCHED])
     assert run.numbers["way to the deadlock (steps)"] == (6 if cpus > 1 else "none")
 
 
@@ -330,7 +330,7 @@ def test_a_run_without_deadlock_is_shown_to_its_end(cpus, dispatchers, disks, po
 
 
 def test_the_kernel_after_gets_through_the_turns_that_kill_the_kernel_before():
-    before, after = (simulate(scenario(4, 2, 2), POLICIES[key]) for key in (BEFORE, AFTER))
+    before, after = (simulate(scenario(4, 2, 2), POLICIES[key]) for key in (UNPATCHED, PATCHED))
     turns = [e.thread for e in before.events]
     assert [e.thread for e in after.events][: len(turns)] == turns
     assert before.numbers["deadlock"] == "reachable" and after.numbers["deadlock"] == "impossible"
@@ -345,7 +345,7 @@ def test_four_cpus_three_dispatchers_and_three_disks_stay_small(policy):
 
 
 def test_the_numbers_of_states_are_those_in_the_text():
-    assert [found(scenario(2, 1, 1), POLICIES[key]).states for key in (BEFORE, AFTER, LATER)] == [92, 106, 53]
+    assert [found(scenario(2, 1, 1), POLICIES[key]).states for key in (UNPATCHED, PATCHED, LATER)] == [92, 106, 53]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -356,31 +356,31 @@ def test_eight_cpus_are_as_good_as_one_for_each_thread(policy):
 
 
 def test_on_one_cpu_no_thread_ever_finds_a_lock_taken():
-    one = program(scenario(1, 3, 3), POLICIES[BEFORE])
+    one = program(scenario(1, 3, 3), POLICIES[UNPATCHED])
 
     def spins(state):
         on_cpu = [i for i, held in enumerate(state.held) if held]
         return "spins" if len(on_cpu) > 1 else ""
 
     assert "spins" not in explore(one, spins).first
-    run = simulate(scenario(1, 3, 3), POLICIES[BEFORE])
+    run = simulate(scenario(1, 3, 3), POLICIES[UNPATCHED])
     assert run.numbers["deadlock"] == "impossible" and not any(isinstance(e, Waited) for e in run.events)
 
 
 def test_machine_size_matters_through_the_cpus_and_the_ratio_never():
-    runs = {cpus: simulate(scenario(cpus, 2, 2), POLICIES[BEFORE]).numbers for cpus in (1, 2, 4, 8)}
+    runs = {cpus: simulate(scenario(cpus, 2, 2), POLICIES[UNPATCHED]).numbers for cpus in (1, 2, 4, 8)}
     assert runs[1]["deadlock"] == "impossible" and runs[2]["deadlock"] == "reachable"
     assert runs[2]["states explored"] < runs[4]["states explored"] == runs[8]["states explored"]
     for ratio in CONTROLS[1].stops:
         case = replace(scenario(4, 2, 2), vm_cache_scan_ratio=ratio)
-        assert simulate(case, POLICIES[BEFORE]).numbers == runs[4]
+        assert simulate(case, POLICIES[UNPATCHED]).numbers == runs[4]
 
 
 # ---- the scripts ----
 
 
 def test_the_scripts_are_numbered_as_the_facts_number_them():
-    before = scsi_restart_operations(scenario(2, 1, 2), POLICIES[BEFORE])
+    before = scsi_restart_operations(scenario(2, 1, 2), POLICIES[UNPATCHED])
     outer = [step.at for step in before.steps if " " not in step.at]
     assert outer == ["E1", "E2", *(f"E{n}.{i}" for i in (0, 1) for n in (3, 4, 5, 7, 8)), "E9"]
     assert before.steps[3].says == "lock Q0" and before.steps[-1].says == "unlock H"
@@ -442,7 +442,7 @@ def test_a_scenario_checks_itself(field, value, words):
 
 def test_two_dispatchers_of_one_disk_share_its_lock():
     case = scenario(4, 3, 2)
-    assert [dispatcher(case, POLICIES[AFTER], n).steps[0].take for n in range(3)] == ["Q0", "Q1", "Q0"]
+    assert [dispatcher(case, POLICIES[PATCHED], n).steps[0].take for n in range(3)] == ["Q0", "Q1", "Q0"]
 
 
 # ---- the chapter: its goals and the solutions of its exercises ----
@@ -451,18 +451,18 @@ def test_two_dispatchers_of_one_disk_share_its_lock():
 @pytest.mark.parametrize("name", PRESETS)
 def test_goal_1_is_reached_on_the_machines_with_one_cpu_and_on_no_other(name):
     case = Scenario(machine=PRESETS[name], dispatchers=3, disks=3)
-    safe = found(case, POLICIES[BEFORE]).deadlocked == 0
+    safe = found(case, POLICIES[UNPATCHED]).deadlocked == 0
     assert safe == (PRESETS[name].cpus == 1) == (name in ("32 MB", "256 MB", "1 GB"))
 
 
 def test_goal_2_a_cycle_without_a_deadlock_where_nobody_dispatches():
-    numbers = simulate(scenario(4, 0, 1), POLICIES[BEFORE]).numbers
+    numbers = simulate(scenario(4, 0, 1), POLICIES[UNPATCHED]).numbers
     assert (numbers["lock-order cycle"], numbers["deadlock"]) == ("H > Q0 > H", "impossible")
 
 
 @pytest.mark.parametrize("disks", [1, 2, 3])
 def test_more_dispatchers_make_more_deadlocked_states(disks):
-    counts = [found(scenario(4, dispatchers, disks), POLICIES[BEFORE]).deadlocked for dispatchers in (0, 1, 2, 3)]
+    counts = [found(scenario(4, dispatchers, disks), POLICIES[UNPATCHED]).deadlocked for dispatchers in (0, 1, 2, 3)]
     assert counts == sorted(set(counts))
 
 
@@ -475,7 +475,7 @@ def test_solution_1_taking_h_again_before_q_is_given_has_the_right_order_and_is_
 
 def test_solution_2_three_steps_of_e_first():
     turns = "E E E R0 R0 R0"
-    events = replay(program(Scenario(), POLICIES[BEFORE]), [*turns.split(), "R0", "E"])
+    events = replay(program(Scenario(), POLICIES[UNPATCHED]), [*turns.split(), "R0", "E"])
     assert [type(event) for event in events] == [Stepped] * 6 + [Waited] * 2
     assert [event.wants for event in events[-2:]] == ["H", "Q0"]
 
@@ -496,13 +496,13 @@ def test_solution_4_e_alone_waits_for_itself():
 # ---- the pictures ----
 
 
-def runs(dispatchers=1, disks=1, keys=(BEFORE, AFTER)):
+def runs(dispatchers=1, disks=1, keys=(UNPATCHED, PATCHED)):
     return {key: simulate(scenario(4, dispatchers, disks), POLICIES[key]) for key in keys}
 
 
 def test_the_picture_says_the_finding_and_tells_the_schedule_in_words():
     shown = draw(figure, runs())
-    assert shown.finding == "Before: deadlocked after 6 steps; after (form 1): no deadlock in any of 106 states."
+    assert shown.finding == "Unpatched: deadlocked after 6 steps; patched (form 1): no deadlock in any of 106 states."
     assert "R0 R1 lock Q0, E E1 end the recovery, R0 R2" in shown.alt
     assert "R0 waits for H, which E holds, and E waits for Q0, which R0 holds, for ever" in shown.alt
     assert "the lock order has the cycle H > Q0 > H" in shown.alt and "has no cycle" in shown.alt
@@ -526,7 +526,7 @@ def test_the_bars_are_the_locks_that_the_events_name(cpus, dispatchers, disks, p
 
 
 def test_a_picture_is_filled_again_and_shows_what_a_new_one_would():
-    picture = figure.layout(runs()[BEFORE])
+    picture = figure.layout(runs()[UNPATCHED])
     figure.fill(picture, runs(), 8)
     figure.fill(picture, runs(keys=(LATER,)))
     alt = figure.fill(picture, runs())
@@ -542,13 +542,13 @@ def test_the_prediction_is_drawn_only_where_there_is_one():
 
 def test_of_four_policies_all_are_named_and_two_are_drawn():
     shown = draw(figure, runs(keys=tuple(POLICIES)))
-    assert shown.finding.endswith("Drawn: before and after (form 1).")
+    assert shown.finding.endswith("Drawn: unpatched and patched (form 1).")
     assert all(key in shown.finding.casefold() for key in POLICIES)
     assert shown.alt.count("one run:") == 1 and shown.alt.count("shortest way:") == 1
 
 
 @pytest.mark.parametrize("dispatchers", [0, 1, 3])
-@pytest.mark.parametrize("keys", [(BEFORE, AFTER), (LATER, MAINLINE), (AFTER,)])
+@pytest.mark.parametrize("keys", [(UNPATCHED, PATCHED), (LATER, MAINLINE), (PATCHED,)])
 def test_every_size_and_every_pair_of_policies_can_be_drawn(dispatchers, keys):
     some = runs(dispatchers, 2, keys)
     shown = draw(figure, some)
@@ -557,13 +557,13 @@ def test_every_size_and_every_pair_of_policies_can_be_drawn(dispatchers, keys):
 
 
 def test_the_map_is_a_deadlock_from_two_cpus_and_one_dispatcher_on_before_and_nowhere_after():
-    cells = {key: over_cpus(POLICIES[key]) for key in (BEFORE, AFTER, LATER)}
+    cells = {key: over_cpus(POLICIES[key]) for key in (UNPATCHED, PATCHED, LATER)}
     hangs = {
         key: {w for w, run in some.items() if run.numbers["deadlock"] == "reachable"} for key, some in cells.items()
     }
-    assert hangs == {BEFORE: {(c, d) for c in (2, 4, 8) for d in (1, 2, 3)}, AFTER: set(), LATER: set()}
+    assert hangs == {UNPATCHED: {(c, d) for c in (2, 4, 8) for d in (1, 2, 3)}, PATCHED: set(), LATER: set()}
     shown = figure.reach(cells)
     assert shown.finding == (
-        "A deadlock can be reached: before, in 9 of 16 cells (CPUs from 2, dispatchers from 1); "
-        "after (form 1), nowhere; later (form 2), nowhere."
+        "A deadlock can be reached: unpatched, in 9 of 16 cells (CPUs from 2, dispatchers from 1); "
+        "patched (form 1), nowhere; later (form 2), nowhere."
     )

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach import claims, lowmem
 from vmteach.figures import shm_big_iron as figure
+from vmteach.kernel import lowmem
+from vmteach.lab import claims
 from vmteach.machine import GIB, KIB, PRESETS, Machine
 from vmteach.patches.shm_big_iron import (
-    AFTER,
-    BEFORE,
     CONVERT,
+    PATCHED,
     POLICIES,
     PTE,
+    UNPATCHED,
     VISIT,
     VMSTAT,
     Scenario,
@@ -83,7 +84,7 @@ def test_free_of_the_16_gb_machine_is_in_the_trace_s_band():
 def test_before_one_request_moves_gigabytes_and_after_it_frees_what_is_clean():
     """The claim of the chapter, from the start in which 100,000 pages are unmapped."""
     scenario = Scenario(start=Start.RUN)
-    before, after = (simulate(scenario, POLICIES[name]).numbers for name in (BEFORE, AFTER))
+    before, after = (simulate(scenario, POLICIES[name]).numbers for name in (UNPATCHED, PATCHED))
     assert before["converted by the first request (GiB)"] == pytest.approx(100_000 * 4096 / GIB, abs=0.01)
     assert after["converted by the first request (GiB)"] == 0
     assert after["swapped out meanwhile (GiB)"] == 0
@@ -93,7 +94,7 @@ def test_before_one_request_moves_gigabytes_and_after_it_frees_what_is_clean():
 def test_from_everything_mapped_no_storm_follows():
     """The finding about the two starts: the rules as read do not unmap a whole segment by themselves."""
     scenario = Scenario(start=Start.MAPPED)
-    assert simulate(scenario, POLICIES[BEFORE]).numbers["swapped out meanwhile (GiB)"] == 0
+    assert simulate(scenario, POLICIES[UNPATCHED]).numbers["swapped out meanwhile (GiB)"] == 0
 
 
 def test_rotation_at_completion_ends_the_storm():
@@ -103,7 +104,7 @@ def test_rotation_at_completion_ends_the_storm():
 
 
 def test_the_frame_is_vmstat():
-    run = simulate(Scenario(machine=PRESETS["1 GB"]), POLICIES[BEFORE])
+    run = simulate(Scenario(machine=PRESETS["1 GB"]), POLICIES[UNPATCHED])
     assert tuple(run.frame.columns) == VMSTAT
     assert len(run.frame) == len(run.events) == len(run.lists) - 1
     assert (run.frame[["us", "sy", "id", "wa"]].sum(axis=1) == 100).all()
@@ -215,14 +216,14 @@ def test_level_stretches_are_walks_of_what_is_touched_twice_before_and_once_afte
     touched = scenario.shm * scenario.touched_percent // 100
     assert round(touched / 1e6) == 4
     a_walk = 2 * scenario.processes * touched / 1e6  # the walk goes round twice
-    before, after = (simulate(scenario, POLICIES[label]).numbers[WALKED] for label in (BEFORE, AFTER))
+    before, after = (simulate(scenario, POLICIES[label]).numbers[WALKED] for label in (UNPATCHED, PATCHED))
     assert (before, after) == (pytest.approx(2 * a_walk, rel=0.01), pytest.approx(a_walk, rel=0.01))
     assert a_walk * 1e6 * PTE / scenario.machine.cpus / 1e9 == pytest.approx(20, abs=0.6)
 
 
 @pytest.mark.parametrize("start", [Start.MAPPED, Start.RUN])
 def test_one_walk_of_600_million_entries_is_the_longest_request_and_fix_1_takes_it_away(start):
-    before, fixed = (simulate(Scenario(start=start), POLICIES[label]).numbers for label in (BEFORE, "fix 1"))
+    before, fixed = (simulate(Scenario(start=start), POLICIES[label]).numbers for label in (UNPATCHED, "fix 1"))
     more = before[WALKED] - fixed[WALKED]
     assert 600 < more < 640
     assert before[LONGEST] - fixed[LONGEST] == pytest.approx(more * 1e6 * PTE / 8 / 1e9, rel=0.02)
@@ -234,7 +235,7 @@ def test_an_anchored_search_helps_hardly_more_than_fixes_1_and_2_unless_it_cover
         return simulate(Scenario(start=start, vm_cache_scan_ratio=ratio), POLICIES[label]).numbers[LONGEST]
 
     assert longest("what if: anchored search", 6) == pytest.approx(longest("fixes 1+2", 6), rel=0.06)
-    assert longest(AFTER, 6) < 0.7 * longest("fixes 1+2", 6)
+    assert longest(PATCHED, 6) < 0.7 * longest("fixes 1+2", 6)
     assert longest("what if: anchored search", 1) < 1
 
 
@@ -253,7 +254,7 @@ def test_shares_of_100_000_pages_on_smaller_machines():
 
 def test_each_column_of_the_ribbon_is_the_list_of_its_second():
     """Pixel by pixel, by walking each list from its tail."""
-    run = simulate(Scenario(machine=PRESETS["256 MB"]), POLICIES[BEFORE])
+    run = simulate(Scenario(machine=PRESETS["256 MB"]), POLICIES[UNPATCHED])
     span, room = len(run.events) + 4, run.scenario.lists
     image = figure.codes(run, span)
     for column in range(0, figure.COLUMNS, 7):

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
+from vmteach.figures.sweep import bar, sweep
 from vmteach.patches import shm_big_iron as patch
-from vmteach.sweep import bar, sweep
 
 PLACES = [(name, ratio) for name in ("32 MB", "256 MB", "1 GB") for ratio in (1, 6, 60)]
 
@@ -17,7 +17,7 @@ def copy_speed(label, place):
     return patch.simulate(scenario, patch.POLICIES[label]).numbers["copy speed (MiB/s)"]
 
 
-MEASURE = partial(copy_speed, "after")
+MEASURE = partial(copy_speed, "patched")
 
 
 def test_executors_agree():

@@ -17,7 +17,7 @@ class Run:
 
     >>> class Refused(NamedTuple):
     ...     page: int
-    >>> run = Run("a device", "before", (Refused(250),), {"lost (B)": 1024})
+    >>> run = Run("a device", "unpatched", (Refused(250),), {"lost (B)": 1024})
     >>> run.events[0].page, run.numbers["lost (B)"]
     (250, 1024)
     """

@@ -3,7 +3,7 @@
 from bank import Case
 
 HEAD = "def count(kib, per, up):\n    "
-HALF = "half = replace(POLICIES[BEFORE], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)\n"
+HALF = "half = replace(POLICIES[UNPATCHED], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)\n"
 
 BANK = {
     "roundings": Case(
@@ -30,11 +30,11 @@ BANK = {
     "half": Case(
         right=(
             (HALF + "mine = replace(half, behind=blkdev_eof.Lookup.HOLE)\n", None),
-            ("from vmteach.patches.blkdev_eof import AFTER\nmine = POLICIES[AFTER]\n", None),
+            ("from vmteach.patches.blkdev_eof import PATCHED\nmine = POLICIES[PATCHED]\n", None),
         ),
         wrong=(
             (HALF + "mine = replace(half, behind=blkdev_eof.Lookup.MAPPED)\n", "still give EIO"),
-            ("mine = POLICIES[BEFORE]\n", "Keep the rest as it is"),  # the kernel before
+            ("mine = POLICIES[UNPATCHED]\n", "Keep the rest as it is"),  # the kernel before
             (HALF + "mine = replace(half, shortens=frozenset({'read'}))\n", "Keep the rest as it is"),
             (HALF + "mine = replace(half, unit=512)\n", "Keep the rest as it is"),
             (
@@ -56,7 +56,7 @@ BANK = {
             ("mine = Scenario(sectors=2002, block=1024)\n", "Every byte that was read is true"),
             ("mine = Scenario(sectors=2001)\n", "Its odd last sector is missing"),
             ("mine = Scenario(sectors=8006)\n", "at most 4096 sectors"),
-            ("mine = POLICIES[BEFORE]\n", "Hand in a `Scenario(...)`"),  # which stops with an error
+            ("mine = POLICIES[UNPATCHED]\n", "Hand in a `Scenario(...)`"),  # which stops with an error
         ),
         secret=(r"sectors=2006",),
     ),
@@ -68,7 +68,7 @@ GOALS = {
         ({"block": 2048}, "right", "1024 bytes are lost"),
         ({"block": 2048, "sectors": 2004}, "not yet", "fill this device exactly"),
         ({"block": 2048, "machine": "64-bit 64 GB"}, "not yet", "are to have 4 KiB"),
-        ({"block": 2048, "policies": ["today"]}, "not yet", "Show the kernel 'before' too"),
+        ({"block": 2048, "policies": ["today"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "most": (
         ({}, "not yet", "It can cost more"),

@@ -87,7 +87,11 @@ GOALS = {
         ({"length": 1, "behind": 2}, "right", "2 bytes left in the page"),
         ({"length": 2, "behind": 1, "machine": "256 MB"}, "not yet", "on this machine it is there"),
         ({"length": 4, "behind": 2}, "not yet", "No load of the kernel before leaves the page"),
-        ({"length": 2, "behind": 1, "policies": ["before + patch"]}, "not yet", "Show the kernel 'before (bit 1)'"),
+        (
+            {"length": 2, "behind": 1, "policies": ["bit 1, checked tail"]},
+            "not yet",
+            "Show the kernel 'unpatched (bit 1)'",
+        ),
     ),
     "unharmed": (
         ({}, "not yet", "an oops"),

@@ -107,7 +107,7 @@ GOALS = {
         ({"program": "ppc"}, "right", "never looked at"),
         ({"program": "ppc", "interpreter": "native"}, "not yet", "for another machine than i386"),
         ({"interpreter": "text"}, "not yet", "for another machine than i386"),
-        ({"program": "ppc", "policies": ["after"]}, "not yet", "Show the kernel 'before' too"),
+        ({"program": "ppc", "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "left": (
         ({}, "not yet", "ELIBBAD: the caller lives on"),

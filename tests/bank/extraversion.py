@@ -162,11 +162,11 @@ GOALS = {
     ),
     "mended": (
         ({}, "not yet", "Show the kernel 'what if: rediffed'"),
-        ({"policies": ["after: -34", "what if: rediffed"]}, "not yet", "Rejected: 0 with -34"),
-        ({"base": "2.4.25", "policies": ["after: -34", "what if: rediffed"]}, "right", "another Makefile"),
-        ({"base": "2.4.23 with -33", "policies": ["after: -34", "what if: rediffed"]}, "right", "another Makefile"),
+        ({"policies": ["patched (-34)", "what if: rediffed"]}, "not yet", "Rejected: 0 with -34"),
+        ({"base": "2.4.25", "policies": ["patched (-34)", "what if: rediffed"]}, "right", "another Makefile"),
+        ({"base": "2.4.23 with -33", "policies": ["patched (-34)", "what if: rediffed"]}, "right", "another Makefile"),
         (
-            {"base": "2.4.25", "scsi_prefix": "00", "policies": ["after: -34", "what if: rediffed"]},
+            {"base": "2.4.25", "scsi_prefix": "00", "policies": ["patched (-34)", "what if: rediffed"]},
             "not yet",
             "in its place",
         ),

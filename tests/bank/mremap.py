@@ -118,13 +118,13 @@ GOALS = {
         ({"below_limit": 1}, "right", "second half of `d`"),
         ({"below_limit": 4}, "not yet", "with less room it is so too"),
         ({"below_limit": 1, "call": "move"}, "not yet", "The call is to be"),
-        ({"below_limit": 1, "policies": ["after"]}, "not yet", "Show the kernel 'before' too"),
+        ({"below_limit": 1, "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "today": (
         ({}, "not yet", "Show the kernel 'today' too"),
-        ({"policies": ["before", "today"]}, "not yet", "returned ENOMEM"),
-        ({"policies": ["before", "today"], "below_limit": 6}, "right", "the whole call might add"),
-        ({"policies": ["before", "today"], "below_limit": 8}, "not yet", "with less room it is so too"),
-        ({"policies": ["before", "today"], "below_limit": 6, "call": "shrink and move"}, "not yet", "is to be"),
+        ({"policies": ["unpatched", "today"]}, "not yet", "returned ENOMEM"),
+        ({"policies": ["unpatched", "today"], "below_limit": 6}, "right", "the whole call might add"),
+        ({"policies": ["unpatched", "today"], "below_limit": 8}, "not yet", "with less room it is so too"),
+        ({"policies": ["unpatched", "today"], "below_limit": 6, "call": "shrink and move"}, "not yet", "is to be"),
     ),
 }

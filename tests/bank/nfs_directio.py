@@ -65,7 +65,7 @@ GOALS = {
         ({"offset_mib": 5120}, "not yet", "destroys 2048 KiB"),
         ({"offset_mib": 5120, "machine": "64-bit 64 GB"}, "right", "Words of 64 bits"),
         ({"offset_mib": 5120, "machine": "64 GB"}, "not yet", "destroys 2048 KiB"),
-        ({"offset_mib": 5120, "policies": ["after"]}, "not yet", "Show the kernel 'before' too"),
+        ({"offset_mib": 5120, "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "second": (
         ({}, "not yet", "its limit is 16384 GiB"),

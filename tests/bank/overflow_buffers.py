@@ -67,7 +67,7 @@ GOALS = {
         ({"machine": "1 GB"}, "not yet", "There is a larger machine"),
         ({"machine": "4 GB"}, "right", "on the next larger machine they do not agree"),
         ({"machine": "64-bit 64 GB"}, "not yet", "The words are to have 32 bits"),
-        ({"machine": "4 GB", "policies": ["before (bytes)"]}, "not yet", "Show the kernel 'after (sectors)' too"),
+        ({"machine": "4 GB", "policies": ["unpatched (bytes)"]}, "not yet", "Show the kernel 'patched (sectors)' too"),
     ),
     "smallest": (
         ({}, "not yet", "sees all that is dirty"),

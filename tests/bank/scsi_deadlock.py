@@ -91,9 +91,9 @@ GOALS = {
         ({"dispatchers": 3, "disks": 3, "machine": "1 GB"}, "right", "nobody ever finds a lock held"),
         ({"dispatchers": 3, "disks": 2, "machine": "1 GB"}, "not yet", "are wanted"),
         (
-            {"dispatchers": 3, "disks": 3, "machine": "1 GB", "policies": ["after (form 1)"]},
+            {"dispatchers": 3, "disks": 3, "machine": "1 GB", "policies": ["patched (form 1)"]},
             "not yet",
-            "Show the kernel 'before' too",
+            "Show the kernel 'unpatched' too",
         ),
     ),
     "alone": (

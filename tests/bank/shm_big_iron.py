@@ -148,7 +148,7 @@ BANK = {
             ("mine = patch.Scenario(start=patch.Start.MAPPED, shm_percent=25)\n", "Neither kernel writes anything"),
             ("mine = patch.Scenario(processes=10_000)\n", "500 processes"),
             ("mine = patch.Scenario(shm_percent=90)\n", "75 % shared memory at most"),
-            ("mine = patch.POLICIES['before']\n", "Hand in a `patch.Scenario(...)`"),
+            ("mine = patch.POLICIES['unpatched']\n", "Hand in a `patch.Scenario(...)`"),
             (
                 "from dataclasses import replace\n"
                 "machine = replace(patch.PRESETS['32 GB'], swap_rate=2**40)\n"
@@ -168,7 +168,7 @@ GOALS = {
         ({"vm_cache_scan_ratio": 1}, "right", "The longest request takes"),
         ({"vm_cache_scan_ratio": 1, "shm_percent": 10}, "not yet", "Put back: shm_percent"),
         ({"vm_cache_scan_ratio": 1, "machine": "256 MB"}, "not yet", "Put back: machine"),
-        ({"vm_cache_scan_ratio": 1, "policies": ["after"]}, "not yet", "Show the kernel 'before' too"),
+        ({"vm_cache_scan_ratio": 1, "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "smallest": (
         ({}, "not yet", "A smaller machine waits that long too"),

@@ -6,10 +6,10 @@ from typing import Any
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
-    AFTER,
-    BEFORE,
     CONTROLS,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     Policy,
     Rounding,
     Scenario,
@@ -20,7 +20,7 @@ from vmteach.patches.blkdev_eof import (
 NEEDS = """\
 from dataclasses import replace
 from vmteach.patches import blkdev_eof
-from vmteach.patches.blkdev_eof import BEFORE, POLICIES, Rounding, Scenario
+from vmteach.patches.blkdev_eof import UNPATCHED, POLICIES, Rounding, Scenario
 """
 
 LOST, ZEROS = "bytes lost (B)", "bytes read as zeros (B)"
@@ -100,12 +100,12 @@ HALF = Task(
     "is as lost as "
     "before. Change **one more thing** in `mine`, so that the last page can be read.",
     stub="""\
-half = replace(POLICIES[BEFORE], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
+half = replace(POLICIES[UNPATCHED], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
 mine = replace(half)  # change one more thing
 """,
     answer="mine",
     solution="""\
-half = replace(POLICIES[BEFORE], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
+half = replace(POLICIES[UNPATCHED], read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
 mine = replace(half, behind=blkdev_eof.Lookup.HOLE)
 """,
     hints=(
@@ -132,7 +132,7 @@ def check_silent(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`.")
     if mine.sectors > 4096:
         return not_yet("Take a device of at most 4096 sectors.")
-    numbers = simulate(mine, POLICIES[AFTER]).numbers
+    numbers = simulate(mine, POLICIES[PATCHED]).numbers
     if not numbers[ZEROS]:
         missing = " Its odd last sector is missing, as under every kernel of 2.4." if mine.sectors % 2 else ""
         return not_yet(f"Every byte that was read is true: no block of this device straddles its end.{missing}", 0)
@@ -180,13 +180,13 @@ def check_straddle(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, 
         return not_yet("The blocks are to have 2048 bytes.")
     if PRESETS[state["machine"]].page != 4096:
         return not_yet("The pages are to have 4 KiB.")
-    if not numbers[BEFORE][LOST]:
+    if not numbers[UNPATCHED][LOST]:
         return not_yet("Nothing is lost: the blocks fill this device exactly.")
-    return right(f"{numbers[BEFORE][LOST]} bytes are lost: an odd number of KiB.")
+    return right(f"{numbers[UNPATCHED][LOST]} bytes are lost: an odd number of KiB.")
 
 
 def check_most(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    here = numbers[BEFORE][LOST]
+    here = numbers[UNPATCHED][LOST]
     stops = {control.field: control.stops for control in CONTROLS}
     pages = {machine.page for machine in PRESETS.values()}
     every = (lost(s, b, p) for s in stops["sectors"] for b in stops["block"] for p in pages)
@@ -205,7 +205,7 @@ GOALS = (
             "The size counts in whole KiB. Which of them are odd?",
         ),
         reason="2002, 2003 or 2006 sectors: 1001 or 1003 KiB.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="most",
@@ -213,7 +213,7 @@ GOALS = (
         check=check_most,
         hints=("What is lost with the block?", "Which machine has larger pages? And where in its page is the end?"),
         reason="The 64-bit machine, whose pages have 16 KiB, with 2006 sectors: 11 KiB, of which 8 are good.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

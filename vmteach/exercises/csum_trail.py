@@ -5,7 +5,7 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import PRESETS
-from vmteach.patches.csum_trail import AFTER, BEFORE, POLICIES, Loaded, Scenario, schedule, simulate
+from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, Scenario, schedule, simulate
 
 NEEDS = """\
 from vmteach.machine import PRESETS
@@ -33,7 +33,7 @@ def check_touched(touched: Any, given: Mapping[str, Any]) -> Verdict:
     first, last = touched
     if first > last:
         return not_yet("The first of the two is to be the lower one.")
-    loads = list(schedule(given["start"], given["length"], POLICIES[BEFORE]))
+    loads = list(schedule(given["start"], given["length"], POLICIES[UNPATCHED]))
     final = loads[-1]
     if (first, last) == _span(final):
         return right(f"A load of {_bytes(final.width)}, {max(0, last + 1 - PAGE)} of them in the next page.")
@@ -43,14 +43,14 @@ def check_touched(touched: Any, given: Mapping[str, Any]) -> Verdict:
         return not_yet("Those bytes are added to the sum. Which ones are loaded?")
     if (count := last + 1 - first) not in (1, 2, 4):
         return not_yet(f"You name {count} bytes. A load has 1, 2 or 4.")
-    if (first, last) == _span(list(schedule(given["start"], given["length"], POLICIES[AFTER]))[-1]):
+    if (first, last) == _span(list(schedule(given["start"], given["length"], POLICIES[PATCHED]))[-1]):
         return not_yet("The kernel after ends with that load. The older prologue looks at fewer bits.")
     return not_yet("No load of this kernel is like that. Go through the prologue first: how many bytes does it use up?")
 
 
 def _numbers(start: int, length: int) -> dict[str, int]:
     """A buffer, and the bytes of the last load as the model makes it."""
-    first, last = _span(list(schedule(start, length, POLICIES[BEFORE]))[-1])
+    first, last = _span(list(schedule(start, length, POLICIES[UNPATCHED]))[-1])
     return {"start": start, "length": length, "first": first, "last": last}
 
 
@@ -159,7 +159,7 @@ def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`: a machine, a length, and what is left after it.")
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel, as it is.")
-    before, after = (simulate(mine, POLICIES[label]).numbers for label in (BEFORE, AFTER))
+    before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     if before["oops"] == "yes":
         return not_yet("The kernel before has an oops there. Against that no number of loads counts.", 0)
     old, new = int(before["loads"]), int(after["loads"])
@@ -186,7 +186,7 @@ mine = Scenario(length=4, behind=3)
 """,
     hints=(
         "For which starts do the two prologues not do the same?",
-        "`simulate(mine, POLICIES[AFTER]).numbers` says how many loads there are. The share is large if they are few.",
+        "`simulate(mine, POLICIES[PATCHED]).numbers` says how many loads there are. The share is large if few.",
         "6 bytes with 1 after them begin at byte 4089. After has a load of 1, one of 2, and a tail for 3 bytes: three "
         "loads. Before has two, and an oops. Its tail is the trouble: when is there none?",
     ),
@@ -206,7 +206,7 @@ EXERCISES = (TOUCHED, TAIL, COST)
 
 
 def check_earlier(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    here = numbers[BEFORE]
+    here = numbers[UNPATCHED]
     if here["oops"] == "yes" and state["behind"]:
         return right(f"{_bytes(state['behind'])} left in the page, and still the last load leaves it.")
     if here["oops"] == "yes":
@@ -217,7 +217,7 @@ def check_earlier(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
 
 
 def check_unharmed(_: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    here = numbers[BEFORE]
+    here = numbers[UNPATCHED]
     if not here[BEYOND]:
         return not_yet("No load of the kernel before leaves the page here.")
     if here["oops"] == "yes":
@@ -235,7 +235,7 @@ GOALS = (
             "It must begin at byte 4093, and have fewer than three bytes to keep.",
         ),
         reason="Leave 1 byte and take 2 bytes of buffer, or leave 2 bytes and take 1: their tail begins at byte 4093.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="unharmed",
@@ -243,7 +243,7 @@ GOALS = (
         check=check_unharmed,
         hints=("What does the size of the machine decide?", "In which memory is there always a page after a page?"),
         reason="A machine without high memory, such as 256 MB: all of its memory is mapped, page after page.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches.elf_interp import (
-    AFTER,
     ARCHS,
-    BEFORE,
     EXEC,
     FILES,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     Checked,
     Crossed,
     Killed,
@@ -161,7 +161,7 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
                 if any(isinstance(step, Checked) and not step.ok for step in run.events):
                     return not_yet(f"{where}: a check fails in time. That is what checks are for.")
                 return not_yet(f"{where}: no check fails, and you call it dishonest.")
-    run = simulate(CASES[0], POLICIES[AFTER])
+    run = simulate(CASES[0], POLICIES[PATCHED])
     for events, holds in MADE_UP:
         if honest(replace(run, events=events)) is not holds:
             what = (
@@ -218,7 +218,7 @@ def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if len(mine) > 50:
         return not_yet("Fifty scenarios are enough.")
     for number, case in enumerate(mine, 1):
-        outcome = simulate(case, POLICIES[AFTER]).numbers
+        outcome = simulate(case, POLICIES[PATCHED]).numbers
         if outcome[CALLER] != "is killed":
             return not_yet(f"Number {number} of your list ends with {outcome['outcome']}: the caller is not killed.", 0)
     if not mine:
@@ -263,14 +263,14 @@ EXERCISES = (FIELD, EARLY, HONEST, KILL)
 def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["interpreter"] not in ARCHS or state["interpreter"] == Scenario().arch:
         return not_yet("The interpreter is to be an ELF file for another machine than i386.")
-    if numbers[BEFORE][CALLER] == "is killed":
+    if numbers[UNPATCHED][CALLER] == "is killed":
         return not_yet("The caller is killed.")
-    return right(f"{numbers[BEFORE]['outcome']}: the interpreter was never looked at.")
+    return right(f"{numbers[UNPATCHED]['outcome']}: the interpreter was never looked at.")
 
 
 def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if numbers[AFTER][CALLER] != "is killed":
-        return not_yet(f"{numbers[AFTER]['outcome']}: the caller {numbers[AFTER][CALLER]}.")
+    if numbers[PATCHED][CALLER] != "is killed":
+        return not_yet(f"{numbers[PATCHED]['outcome']}: the caller {numbers[PATCHED][CALLER]}.")
     return right("The patch moved one of two checks. This is the other one.")
 
 
@@ -284,7 +284,7 @@ GOALS = (
         reason="Any program that this kernel refuses, such as one for ppc. It ends with `ENOEXEC`, and "
         "nobody looks at the "
         "interpreter.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="left",
@@ -296,7 +296,7 @@ GOALS = (
         ),
         reason="The interpreter `relocatable`: its machine is right, its type is 1, and the type is still "
         "compared late.",
-        needs=(AFTER,),
+        needs=(PATCHED,),
     ),
 )
 

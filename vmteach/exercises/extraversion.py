@@ -5,7 +5,7 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches import extraversion as patch
-from vmteach.patches.extraversion import AFTER, BASES, BEFORE, POLICIES, Scenario, simulate
+from vmteach.patches.extraversion import BASES, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 NEEDS = "from vmteach.patches.extraversion import Scenario\n"
 
@@ -121,7 +121,7 @@ def _hunk(diff: str) -> Hunk:
 
 def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
     """What is tried, with the lines and the hunk."""
-    (local,) = patch.extraversion("2.4.23", POLICIES[AFTER])
+    (local,) = patch.extraversion("2.4.23", POLICIES[PATCHED])
     ncpfs = next(each for each in patch.topics() if each.topic == "ncpfs")
     hunk, name, makefile = _hunk(local.diff), _hunk(ncpfs.diff), BASES["2.4.23"].files["Makefile"]
     return [
@@ -191,10 +191,10 @@ def fits(text, hunk):
 def check_misnamed(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Hand in a `Scenario(...)`: a base, and a prefix for the scsi fix.")
-    after = simulate(mine, POLICIES[AFTER]).numbers
+    after = simulate(mine, POLICIES[PATCHED]).numbers
     if str(after["version string"]).endswith("aa2"):
         return not_yet(f"This kernel says {after['version string']}, which is what it should.")
-    if simulate(mine, POLICIES[BEFORE]).numbers["rejected"] >= after["rejected"]:
+    if simulate(mine, POLICIES[UNPATCHED]).numbers["rejected"] >= after["rejected"]:
         return not_yet(
             f"It says {after['version string']}. But -33 is rejected there as well: the patch does not lose."
         )
@@ -238,7 +238,7 @@ EXERCISES = (FATES, FITS, MISNAMED)
 
 
 def check_scsi(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    first = numbers[AFTER]["first rejected"]
+    first = numbers[PATCHED]["first rejected"]
     if "scsi" not in first:
         return not_yet(f"With -34, first rejected: {first}.")
     return right("It comes before the patch that splits the locks, and nothing else is wrong with the set.")
@@ -247,7 +247,7 @@ def check_scsi(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 def check_mended(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["scsi_prefix"] != "9999900":
         return not_yet("The scsi fix is to be in its place, 9999900.")
-    one, other = (numbers[label]["rejected"] for label in (AFTER, REDIFFED))
+    one, other = (numbers[label]["rejected"] for label in (PATCHED, REDIFFED))
     if one <= other:
         return not_yet(f"Rejected: {one} with -34, {other} with the rediffed one.")
     return right(f"Rejected: {one} with -34, {other} with the rediffed one. Its context was another Makefile.")
@@ -260,7 +260,7 @@ GOALS = (
         check=check_scsi,
         hints=("Which patch does it need, and where does that stand?", "And no other patch may be rejected before it."),
         reason="Base 2.4.23 and prefix 00. The fix then comes before the patch that splits the locks.",
-        needs=(AFTER,),
+        needs=(PATCHED,),
     ),
     Goal(
         name="mended",
@@ -268,7 +268,7 @@ GOALS = (
         check=check_mended,
         hints=("Against which Makefile was -34 made?", "Any other will do. See what else is rejected there."),
         reason="2.4.25 or 2.4.23 with -33: the Makefile is not the one that -34 was made against.",
-        needs=(AFTER, REDIFFED),
+        needs=(PATCHED, REDIFFED),
     ),
 )
 

@@ -8,7 +8,18 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches import mremap
-from vmteach.patches.mremap import AFTER, BEFORE, CASES, POLICIES, TODAY, AddressSpace, Call, Policy, Scenario, simulate
+from vmteach.patches.mremap import (
+    CASES,
+    PATCHED,
+    POLICIES,
+    TODAY,
+    UNPATCHED,
+    AddressSpace,
+    Call,
+    Policy,
+    Scenario,
+    simulate,
+)
 
 NEEDS = "from vmteach.patches import mremap\nfrom vmteach.patches.mremap import Call\n"
 
@@ -52,7 +63,7 @@ def check_refuse(refuse: Any, _: Mapping[str, Any]) -> Verdict:
 def _cured(call: Call) -> bool:
     """Whether the fix of the zero length, and nothing else, refuses this call."""
     space = Scenario(call="move", below_limit=8).space
-    results = [mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in (BEFORE, "fix of the zero length")]
+    results = [mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in (UNPATCHED, "fix of the zero length")]
     return results[0] != results[1]
 
 
@@ -99,7 +110,7 @@ class Unfit(Exception):
 def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
     def procedure(space: AddressSpace, call: Call, policy: Policy) -> int:
         limit = space.limit
-        result = careful(space, call, POLICIES[AFTER])
+        result = careful(space, call, POLICIES[PATCHED])
         wrong = misfit(result, int)
         if not wrong and result < 0 and -result not in errno.errorcode:
             wrong = f"{result} is no error that the kernel has."
@@ -110,10 +121,10 @@ def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
         return int(result)
 
     try:
-        mine = _tried(replace(POLICIES[AFTER], procedure=procedure))
+        mine = _tried(replace(POLICIES[PATCHED], procedure=procedure))
     except Unfit as unfit:
         return not_yet(str(unfit))
-    as_after = _tried(POLICIES[AFTER])
+    as_after = _tried(POLICIES[PATCHED])
     for room in range(8):
         numbers, usual = mine[MIDDLE, room], as_after[MIDDLE, room]
         if "I3" in numbers["broken"]:
@@ -181,7 +192,7 @@ def check_lost(mine: Any, given: Mapping[str, Any]) -> Verdict:
     space = AddressSpace()
     mremap.do_mmap(space, S, given["s"] << 12, "rw-", fill="s")
     mremap.do_mmap(space, given["at"], given["d"] << 12, "r--", fill="d")
-    result = mremap.do_mremap(space, mine, POLICIES[AFTER])
+    result = mremap.do_mremap(space, mine, POLICIES[PATCHED])
     lost = given["s"] + given["d"] - len(space.pages)
     if result >= 0:
         return not_yet("The call succeeds. It is to give an error.")
@@ -249,11 +260,11 @@ GOALS = (
     Goal(
         name="sound",
         asks=f"With `{ONTO}`: the smallest number below the limit at which the kernel before breaks nothing.",
-        check=least(BEFORE, "broken", "I2, I5", "There is a place for the second half of `d`."),
+        check=least(UNPATCHED, "broken", "I2, I5", "There is a place for the second half of `d`."),
         hints=("Start at 0 and go up.", "What has step 2 to make at the target, and what does that take?"),
         reason="One. The target lies inside `d`, so a hole is needed, and a hole adds one mapping. The limit is soft, "
         "so that the new range itself still goes in.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="today",

@@ -5,10 +5,10 @@ from dataclasses import fields
 from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
-from vmteach.interleave import State, Stepped, replay
+from vmteach.kernel.threads import State, Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap_race as race
-from vmteach.patches.mremap_race import BEFORE, INVARIANTS, POLICIES, Clearer, Policy, Scenario
+from vmteach.patches.mremap_race import INVARIANTS, POLICIES, UNPATCHED, Clearer, Policy, Scenario
 
 NEEDS = """\
 from vmteach.machine import PRESETS
@@ -41,7 +41,7 @@ def _seen(scenario: Scenario) -> set[str]:
 
 
 def _states(scenario: Scenario) -> Iterator[State]:
-    program = race.program(scenario, POLICIES[BEFORE])
+    program = race.program(scenario, POLICIES[UNPATCHED])
     known, front = {program.start}, [program.start]
     while front:
         state = front.pop()
@@ -99,7 +99,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(turns, str):
         return not_yet("Write the turns as one text, names with blanks between them.")
     try:
-        events = replay(race.program(Scenario(), POLICIES[BEFORE]), turns.split()[:100])
+        events = replay(race.program(Scenario(), POLICIES[UNPATCHED]), turns.split()[:100])
     except ValueError as error:
         return not_yet(f"There are two threads here: {error}.")
     order = [event.at for event in events if isinstance(event, Stepped)]
@@ -107,7 +107,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("C is to take its first step before M takes M6.")
     if "M10" not in order:
         return not_yet(f"M does not come to M10: its last step is {[at for at in order if at[0] == 'M'][-1]}.")
-    if len(order) != len(race.found(Scenario(), POLICIES[BEFORE]).shortest):
+    if len(order) != len(race.found(Scenario(), POLICIES[UNPATCHED]).shortest):
         return not_yet(f"A crash, after {len(order)} steps. The way of the picture has fewer or as many: end at M10.")
     return right("M6 needs no lock. So C may have its lock before M has even asked for memory.")
 
@@ -200,7 +200,7 @@ def check_blind(mine: Any, _: Mapping[str, Any]) -> Verdict:
     sizes = (mine.clearers, mine.mapped_mib, mine.vm_cache_scan_ratio, mine.addr, mine.length)
     if any(misfit(size, int) for size in sizes):
         return not_yet("Take whole numbers.")
-    if race.found(mine, POLICIES[BEFORE]).breaks != "I1":
+    if race.found(mine, POLICIES[UNPATCHED]).breaks != "I1":
         return not_yet("Version 1 does not crash there. A test that never failed tells nothing about a repair.")
     passed = [label for label in WRONG if not race.found(mine, POLICIES[label]).breaks]
     if len(passed) < 2:
@@ -246,7 +246,7 @@ EXERCISES = (SEEN, TURNS, REPAIR, BLIND)
 def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["clearers"]:
         return not_yet("No other thread may clear the entry.")
-    happens = numbers[BEFORE]["what can happen"]
+    happens = numbers[UNPATCHED]["what can happen"]
     if not happens.startswith("I1"):
         return not_yet(f"Version 1, M alone: {happens}.")
     return right("M's own request for memory has cleared the entry that M was moving.")
@@ -267,7 +267,7 @@ GOALS = (
         reason="The 32 MB or the 256 MB machine: a sixth of its lists is less than the mapped pages in front, so the "
         "pass ends among them, and `swap_out` is called. With 16 MiB in front larger machines get there too: the pass "
         "tolerates 100 mapped pages for each page wanted (`vm_mapped_ratio`), 3,200 in all, and 16 MiB are 4,096.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="larger",
@@ -275,7 +275,7 @@ GOALS = (
         check=check_larger,
         hints=("The pass has to end sooner.", "One pass of reclaim looks at 1/`vm_cache_scan_ratio` of the lists."),
         reason="A `vm_cache_scan_ratio` of 60. A larger ratio is a shorter pass.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

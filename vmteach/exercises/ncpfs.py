@@ -6,12 +6,12 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.patches.ncpfs import (
-    AFTER,
-    BEFORE,
     CONTROLS,
     MAINLINE,
     NAME_MAX,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     Policy,
     Scenario,
     longest_safe,
@@ -96,7 +96,7 @@ def check_limit(mine: Any, given: Mapping[str, Any]) -> Verdict:
     if over := simulate(at_limit, mine).numbers[OVERRUN]:
         return not_yet(f"`rename` with two names at your limit is {over} bytes too deep.")
     one_more = replace(at_limit, length=min(mine.longest + 1, 4095))
-    if not simulate(one_more, POLICIES[BEFORE]).numbers[OVERRUN]:
+    if not simulate(one_more, POLICIES[UNPATCHED]).numbers[OVERRUN]:
         return not_yet("No overrun; but names that are longer than your limit would not overrun either.")
     return right("As long as may be, and not a byte longer.")
 
@@ -137,7 +137,7 @@ def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`.")
     if max(mine.lengths) > NAME_MAX:
         return not_yet("That name has more than 255 bytes: it is refused rightly.", 0)
-    ours, theirs = (simulate(mine, POLICIES[label]).numbers["answer"] for label in (AFTER, MAINLINE))
+    ours, theirs = (simulate(mine, POLICIES[label]).numbers["answer"] for label in (PATCHED, MAINLINE))
     if "overrun" in f"{ours} {theirs}":
         return not_yet("So deep in calls, the stack is overrun whatever the name. Leave the depth as it is.", 0)
     if ours == "goes on":
@@ -185,12 +185,12 @@ EXERCISES = (LONGEST, LIMIT, LAWFUL)
 def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["operation"] != "rename":
         return not_yet("The operation is to be `rename`.")
-    room, used = numbers[BEFORE]["room (B)"], numbers[BEFORE][OVERRUN]
+    room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
     if room > 8192:
         return not_yet("This stack is larger than 8 KiB.")
     if used:
         return not_yet(f"This name is {used} bytes too deep.")
-    longest = longest_safe(Scenario(), POLICIES[BEFORE])
+    longest = longest_safe(Scenario(), POLICIES[UNPATCHED])
     if any(state["length"] < stop <= longest for stop in CONTROLS[3].stops):
         return not_yet("This name fits, and so does a longer one of the panel.")
     return right("It fills the stack to the last byte.")
@@ -199,9 +199,9 @@ def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
 def check_roomy(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if (state["operation"], state["length"]) != ("rename", 4095):
         return not_yet("Try the worst: `rename` with names of 4095 bytes.")
-    if over := numbers[BEFORE][OVERRUN]:
+    if over := numbers[UNPATCHED][OVERRUN]:
         return not_yet(f"{over} bytes too deep.")
-    return right(f"{numbers[BEFORE]['room (B)']} bytes of room are enough for any name.")
+    return right(f"{numbers[UNPATCHED]['room (B)']} bytes of room are enough for any name.")
 
 
 GOALS = (
@@ -211,7 +211,7 @@ GOALS = (
         check=check_deepest,
         hints=("The stack must bear two arrays.", "Look at what is used of the room, and go up a stop at a time."),
         reason="2495 bytes: two arrays of 2496 and the 1500 bytes of the calls are 6492, all the room there is.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="roomy",
@@ -219,7 +219,7 @@ GOALS = (
         check=check_roomy,
         hints=("Memory does not help: 64 GB have the same stack as 32 MB.", "Which machine has a larger stack area?"),
         reason="The 64-bit machine with its stack of 32 KiB. The bug is there, and nothing comes of it.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

@@ -6,9 +6,9 @@ from typing import Any
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import GIB
 from vmteach.patches.nfs_directio import (
-    AFTER,
-    BEFORE,
+    PATCHED,
     POLICIES,
+    UNPATCHED,
     Policy,
     Scenario,
     right_below,
@@ -28,7 +28,7 @@ def check_wire(wire: Any, given: Mapping[str, Any]) -> Verdict:
     bits = given["bits"]
     places = [0, 3 << bits, 4 * GIB - (1 << bits), 4 * GIB, 4 * GIB + (2 << bits), 11 * GIB + (5 << bits)]
     for offset in places:
-        got, expected = wire(offset), wire_offset(offset, bits, 32, POLICIES[BEFORE])
+        got, expected = wire(offset), wire_offset(offset, bits, 32, POLICIES[UNPATCHED])
         if problem := misfit(got, int):
             return not_yet(problem)
         if got == expected:
@@ -139,9 +139,9 @@ def check_harm(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`.")
     if mine.machine.word != 32:
         return not_yet("The machine is to have words of 32 bits.")
-    harm = simulate(mine, POLICIES[AFTER]).numbers
+    harm = simulate(mine, POLICIES[PATCHED]).numbers
     if not harm[DESTROYED]:
-        limit = right_below(mine.block_bits, 32, POLICIES[AFTER])
+        limit = right_below(mine.block_bits, 32, POLICIES[PATCHED])
         return not_yet(
             f"The kernel after writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB} GiB here.", 0
         )
@@ -187,15 +187,15 @@ EXERCISES = (WIRE, RULE, HARM)
 def check_immune(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["offset_mib"] != 5120:
         return not_yet("The request is to begin at 5120 MiB.")
-    if gone := numbers[BEFORE][DESTROYED]:
+    if gone := numbers[UNPATCHED][DESTROYED]:
         return not_yet(f"The kernel before destroys {gone} KiB of other data here.")
     return right("Words of 64 bits: nothing of the offset is lost, with no patch at all.")
 
 
 def check_second(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if gone := numbers[AFTER][DESTROYED]:
+    if gone := numbers[PATCHED][DESTROYED]:
         return right(f"The kernel after destroys {gone} KiB: the second limit.")
-    return not_yet(f"The kernel after is right here; its limit is {numbers[AFTER]['right below (GiB)']} GiB.")
+    return not_yet(f"The kernel after is right here; its limit is {numbers[PATCHED]['right below (GiB)']} GiB.")
 
 
 GOALS = (
@@ -205,7 +205,7 @@ GOALS = (
         check=check_immune,
         hints=("It is not a matter of memory or processors.", "What is it that a word of 32 bits cannot hold?"),
         reason="The 64-bit machine: its block number and its shift have 64 bits.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="second",
@@ -217,7 +217,7 @@ GOALS = (
         ),
         reason="On a 32-bit machine: 2097152 MiB with blocks of 9 bits, or 16777216 MiB with blocks of 9, "
         "10 or 12 bits.",
-        needs=(AFTER,),
+        needs=(PATCHED,),
     ),
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import GIB, KIB, PRESETS
-from vmteach.patches.overflow_buffers import AFTER, BEFORE, POLICIES, WAITS, Listed, Policy, Scenario, simulate
+from vmteach.patches.overflow_buffers import PATCHED, POLICIES, UNPATCHED, WAITS, Listed, Policy, Scenario, simulate
 
 NEEDS = """\
 from vmteach.machine import PRESETS
@@ -129,7 +129,7 @@ def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`.")
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel: larger ones did not exist with 32 bits.")
-    lost = simulate(mine, POLICIES[BEFORE]).numbers[UNSEEN]
+    lost = simulate(mine, POLICIES[UNPATCHED]).numbers[UNSEEN]
     if lost:
         return right(f"The counter before does not see {lost / KIB:.4g} GiB of dirty data.", round(lost / KIB, 2))
     if mine.machine.word == 64:
@@ -174,26 +174,26 @@ EXERCISES = (SEEN, UNIT, FORGET)
 
 
 def check_truth(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    before, after = numbers[BEFORE][PRINTED], numbers[AFTER][PRINTED]
+    before, after = numbers[UNPATCHED][PRINTED], numbers[PATCHED][PRINTED]
     if before != after:
         return not_yet(f"Before prints {before} MiB for the clean buffers, and there are {after} MiB.")
     names = [name for name, machine in PRESETS.items() if machine.word == 32]
     if state["machine"] not in names:
         return not_yet("The words are to have 32 bits.")
-    larger = simulate(Scenario(PRESETS[names[names.index(state["machine"]) + 1]]), POLICIES[BEFORE])
+    larger = simulate(Scenario(PRESETS[names[names.index(state["machine"]) + 1]]), POLICIES[UNPATCHED])
     if larger.numbers[PRINTED] * KIB == next(e for e in larger.events if isinstance(e, Listed)).kib // KIB * KIB:
         return not_yet(f"Both print {before} MiB here. There is a larger machine on which they do.")
     return right(f"Both print {before} MiB; on the next larger machine they do not agree.")
 
 
 def check_smallest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    lost = numbers[BEFORE][UNSEEN]
+    lost = numbers[UNPATCHED][UNSEEN]
     if not lost:
         return not_yet("The kernel before sees all that is dirty here.")
     names = list(PRESETS)
     for name in names[: names.index(state["machine"])]:
         smaller = Scenario(PRESETS[name], writers=state["writers"], block=state["block"])
-        if simulate(smaller, POLICIES[BEFORE]).numbers[UNSEEN]:
+        if simulate(smaller, POLICIES[UNPATCHED]).numbers[UNSEEN]:
             return not_yet(f"{lost} MiB are not seen here. There is a smaller machine on which some are not seen.")
     return right(f"{lost} MiB of dirty data are not seen; on the next smaller machine all are.")
 
@@ -209,7 +209,7 @@ GOALS = (
             "Clean buffers may fill nine tenths of RAM in this model. Up to which RAM is that less than 4 GiB?",
         ),
         reason="4 GB. From 8 GB on the total of the CLEAN list wraps. It is only printed, and nobody is harmed.",
-        needs=(BEFORE, AFTER),
+        needs=(UNPATCHED, PATCHED),
     ),
     Goal(
         name="smallest",
@@ -220,7 +220,7 @@ GOALS = (
             "More than 4 GiB must be able to be dirty. Nine tenths of RAM can be.",
         ),
         reason="Writers who never wait, and 8 GB: nine tenths of 4 GB are less than 4 GiB.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio
-from vmteach.patches.rawio import AFTER, BEFORE, POLICIES, SHORT, Scenario, pages_wanted, simulate
+from vmteach.patches.rawio import PATCHED, POLICIES, SHORT, UNPATCHED, Scenario, pages_wanted, simulate
 
 NEEDS = "from vmteach.patches.rawio import Scenario, pages_wanted\n"
 
@@ -167,7 +167,7 @@ def check_thrown(mine: Any, _: Mapping[str, Any]) -> Verdict:
     sizes = (mine.length_kib, mine.limit_kib, mine.va, mine.vm_passes, mine.vm_cache_scan_ratio)
     if any(misfit(size, int) for size in sizes) or mine.length_kib > 16384:
         return not_yet("Take whole numbers, and a read of 16384 KiB at most.")
-    before, after = (simulate(mine, POLICIES[label]).numbers for label in (BEFORE, AFTER))
+    before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     if before["ends with"] == rawio.WILD:
         return not_yet("There the kernel before ends with a wild access. Nobody would have it back for that.")
     if before["pages got"] == before["pages wanted"]:
@@ -217,7 +217,7 @@ EXERCISES = (COUNT, KEEP, THROWN)
 def check_all_or_none(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["limit_kib"] >= state["length_kib"]:
         return not_yet("The tmpfs is to have less room than the read is long.")
-    if stale := numbers[BEFORE][STALE]:
+    if stale := numbers[UNPATCHED][STALE]:
         return not_yet(f"The kernel before walks {stale} stale pointers.")
     return right("Some chunk gets no page at all, and this is an error that every kernel reports.")
 
@@ -225,7 +225,7 @@ def check_all_or_none(state: Mapping[str, Any], numbers: Mapping[str, Mapping[st
 def check_memory(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["limit_kib"] < state["length_kib"]:
         return not_yet("The tmpfs is to have room enough for the read.")
-    if not (stale := numbers[BEFORE][STALE]):
+    if not (stale := numbers[UNPATCHED][STALE]):
         return not_yet("The kernel before walks no stale pointer.")
     return right(f"{stale} stale pointers, and the tmpfs had room: memory ended within a chunk.")
 
@@ -238,7 +238,7 @@ GOALS = (
         hints=("A chunk is 512 KiB. Which lists are not short?", "What if not one page of a chunk is got?"),
         reason="A room that ends where a chunk ends: none, or 512 KiB. The next chunk gets no page, and that is an "
         "error, not a short list.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="memory",
@@ -250,7 +250,7 @@ GOALS = (
         ),
         reason="Much room, a small machine, and a large ratio: six passes end among the pinned pages. From 1 GB up the "
         "free memory is enough for 1 MiB.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, not_yet, right
-from vmteach.interleave import Stepped, cycle, lock_order, replay
+from vmteach.kernel.threads import Stepped, cycle, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import scsi_deadlock as scsi
-from vmteach.patches.scsi_deadlock import BEFORE, POLICIES, Policy, Scenario, simulate
+from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Policy, Scenario, simulate
 
 NEEDS = "from vmteach.patches.scsi_deadlock import Policy, Scenario\n"
 
 WAITING, DEADLOCK = "disks left waiting (worst end)", "deadlock"
-FORM_1, FORM_2 = POLICIES[scsi.AFTER], POLICIES["later (form 2)"]
+FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["later (form 2)"]
 WORDS = 30  # of a script: enough for anything sensible, and soon explored
 
 
@@ -99,7 +99,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Write the turns as one text, names with blanks between them.")
     names = turns.split()[:100]
     try:
-        events = replay(scsi.program(Scenario(), POLICIES[BEFORE]), [*names, "R0", "E"])
+        events = replay(scsi.program(Scenario(), POLICIES[UNPATCHED]), [*names, "R0", "E"])
     except ValueError as error:
         return not_yet(f"There is one dispatcher and the recovery here: {error}.")
     taken = [event for event in events if isinstance(event, Stepped)]
@@ -255,14 +255,14 @@ EXERCISES = (PAIRS, TURNS, FORGOTTEN, IDLE)
 def check_crowd(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if (state["dispatchers"], state["disks"]) != (3, 3):
         return not_yet("Three dispatchers and three disks are wanted.")
-    here = numbers[BEFORE]
+    here = numbers[UNPATCHED]
     if here[DEADLOCK] == "impossible":
         return right("Many who want the locks, and no deadlock: nobody ever finds a lock held.")
     return not_yet(f"A deadlock can be reached here, after {here['way to the deadlock (steps)']} steps.")
 
 
 def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    here = numbers[BEFORE]
+    here = numbers[UNPATCHED]
     if PRESETS[state["machine"]].cpus < 2:
         return not_yet("This machine has one CPU. Take one with several.")
     if here[DEADLOCK] == "reachable":
@@ -282,7 +282,7 @@ GOALS = (
         reason="Any machine with one CPU, up to 1 GB. A thread that holds a spin lock cannot be "
         "interrupted, so nobody else ever finds it held. A kernel built for one processor leaves these "
         "locks out altogether.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
     Goal(
         name="alone",
@@ -292,7 +292,7 @@ GOALS = (
         hints=("Two threads are needed for a ring. Who is the second one?", "What if the second one never comes?"),
         reason="No dispatcher. E alone takes the locks in both orders, one after the other, and never "
         "waits for itself.",
-        needs=(BEFORE,),
+        needs=(UNPATCHED,),
     ),
 )
 

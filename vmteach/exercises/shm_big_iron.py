@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, moved, not_yet, right
-from vmteach.lru import Reclaim
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
 from vmteach.machine import GIB, PRESETS, Sysctls
-from vmteach.pages import Kind, PageRun, PageState, Rules, Setup
 from vmteach.patches import shm_big_iron as patch
 
 NEEDS = """\
-from vmteach.lru import Reclaim
-from vmteach.pages import Kind, PageRun, PageState, Rules, Setup
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
 from vmteach.patches import shm_big_iron as patch
 """
 
@@ -118,7 +118,7 @@ def _converted(ratio: int, total: int, dirty: int) -> int:
     """Pages that a request for 32 converts on the kernel after."""
     lists = (PageRun(0, dirty, DIRTY), PageRun(dirty, total - dirty, CLEAN))
     setup = Setup(shm=dirty, inactive=lists, slots=dirty, service=1, sysctls=Sysctls(vm_cache_scan_ratio=ratio))
-    model = Reclaim(setup, patch.POLICIES[patch.AFTER])
+    model = Reclaim(setup, patch.POLICIES[patch.PATCHED])
     model.reclaim()
     return model.count["conversions"]
 
@@ -290,8 +290,8 @@ def check_debt(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Take one of the machines in `PRESETS`, as it is.")
     if mine.shm_percent > 75 or mine.processes > 500 or mine.copy_pages > mine.machine.pages:
         return not_yet("Take 75 % shared memory at most, 500 processes, and a file that fits into the memory.")
-    runs = {label: patch.simulate(mine, patch.POLICIES[label]) for label in (patch.BEFORE, patch.AFTER)}
-    before, after = (runs[label].numbers[SWAPPED] for label in (patch.BEFORE, patch.AFTER))
+    runs = {label: patch.simulate(mine, patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)}
+    before, after = (runs[label].numbers[SWAPPED] for label in (patch.UNPATCHED, patch.PATCHED))
     told = f"before {before:g} GiB, after {after:g} GiB"
     if before == after == 0:
         return not_yet("Neither kernel writes anything to swap here: there is nothing to lose yet.")
@@ -342,7 +342,7 @@ EXERCISES = (LAPS, REACH, CLEAN_PASS, DEBT)
 def check_third(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if others := moved(state, patch.Scenario(), but=("vm_cache_scan_ratio",)):
         return not_yet(f"Only `vm_cache_scan_ratio` may be moved. Put back: {', '.join(others)}.")
-    before, after = numbers[patch.BEFORE][LONGEST], numbers[patch.AFTER][LONGEST]
+    before, after = numbers[patch.UNPATCHED][LONGEST], numbers[patch.PATCHED][LONGEST]
     told = f"The longest request takes {before:.1f} s before and {after:.1f} s after"
     if 3 * after < before:
         return right(f"{told}.")
@@ -353,11 +353,11 @@ def check_smallest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, 
     if others := moved(state, patch.Scenario(), but=("machine",)):
         return not_yet(f"Only the machine may be moved. Put back: {', '.join(others)}.")
     names = list(PRESETS)
-    here = numbers[patch.BEFORE][LONGEST]
+    here = numbers[patch.UNPATCHED][LONGEST]
     if here <= 10:
         return not_yet(f"The longest request takes {here:.1f} s before the patch: this machine is too small.")
     below = PRESETS[names[max(0, names.index(state["machine"]) - 1)]]
-    smaller = patch.simulate(patch.Scenario(machine=below), patch.POLICIES[patch.BEFORE])
+    smaller = patch.simulate(patch.Scenario(machine=below), patch.POLICIES[patch.UNPATCHED])
     if smaller.numbers[LONGEST] > 10:
         return not_yet(f"The longest request takes {here:.1f} s here. A smaller machine waits that long too.")
     return right(
@@ -377,7 +377,7 @@ GOALS = (
         ),
         reason="Lower the ratio. At 1 the search covers the whole inactive list and always finds the clean "
         "pages. The price is in the table: more pages searched for each one freed.",
-        needs=(patch.BEFORE, patch.AFTER),
+        needs=(patch.UNPATCHED, patch.PATCHED),
     ),
     Goal(
         name="smallest",
@@ -389,7 +389,7 @@ GOALS = (
         "not vanish: the announcement's complaint is of big machines because there it takes minutes. The "
         "model's lists are as little mixed on a small machine as on a big one, so that it overstates the "
         "wait there.",
-        needs=(patch.BEFORE,),
+        needs=(patch.UNPATCHED,),
     ),
 )
 

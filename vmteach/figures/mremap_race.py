@@ -22,7 +22,7 @@ from vmteach.figures.style import (
     Strips,
     number,
 )
-from vmteach.interleave import State, Stepped
+from vmteach.kernel.threads import State, Stepped
 from vmteach.patches.mremap_race import MMAP_SEM, NO_POINTER, NONE, NULL, OOPS, PTL, Clearer, states_of
 from vmteach.run import Run
 

@@ -21,7 +21,7 @@ from vmteach.figures.style import (
     size,
 )
 from vmteach.machine import PRESETS
-from vmteach.patches.ncpfs import BEFORE, NAME_MAX, PATH_MAX, POLICIES, Scenario, TookArray, longest_safe
+from vmteach.patches.ncpfs import NAME_MAX, PATH_MAX, POLICIES, UNPATCHED, Scenario, TookArray, longest_safe
 from vmteach.run import Run
 
 KERNELS = 3  # that are drawn
@@ -174,4 +174,4 @@ def safe_names(operation: str = "rename", task: int = 1700) -> Drawing:
 
 def _safe(operation: str, stack: int, task: int, depth: int) -> int:
     machine = replace(PRESETS["256 MB"], stack=stack)
-    return longest_safe(Scenario(machine, operation=operation, task=task, depth=depth), POLICIES[BEFORE])
+    return longest_safe(Scenario(machine, operation=operation, task=task, depth=depth), POLICIES[UNPATCHED])

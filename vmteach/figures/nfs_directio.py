@@ -22,7 +22,7 @@ from vmteach.figures.style import (
     size,
 )
 from vmteach.machine import GIB, KIB, MIB, TIB
-from vmteach.patches.nfs_directio import AFTER, BEFORE, POLICIES, Sent, right_below
+from vmteach.patches.nfs_directio import PATCHED, POLICIES, UNPATCHED, Sent, right_below
 from vmteach.run import Run
 
 KERNELS = 3  # that are drawn
@@ -217,16 +217,16 @@ def limits(word: int = 32) -> Drawing:
         yticks={y: f"blocks of {size(1 << b)}" for y, b in enumerate(bits)},
         xlabel=f"file offset, a word of {word} bits",
     )
-    numbers: dict[str, dict[str, int]] = {BEFORE: {}, AFTER: {}}
+    numbers: dict[str, dict[str, int]] = {UNPATCHED: {}, PATCHED: {}}
     for y, b in enumerate(bits):
-        ends = [right_below(b, word, POLICIES[label]) for label in (BEFORE, AFTER)]
-        for end, label, colour, half in zip(ends, (BEFORE, AFTER), (BEFORE_COLOUR, AFTER_COLOUR), (0.36, 0.16)):
+        ends = [right_below(b, word, POLICIES[label]) for label in (UNPATCHED, PATCHED)]
+        for end, label, colour, half in zip(ends, (UNPATCHED, PATCHED), (BEFORE_COLOUR, AFTER_COLOUR), (0.36, 0.16)):
             numbers[label][f"blocks of {size(1 << b)}: right below (GiB)"] = end >> 30
             left, right = 29, min(end.bit_length() - 1, 52)
-            axes.barh(y, right - left, left=left, height=2 * half, color=colour, zorder=3 if label == AFTER else 2)
+            axes.barh(y, right - left, left=left, height=2 * half, color=colour, zorder=3 if label == PATCHED else 2)
         axes.text(min(ends[1].bit_length() - 0.8, 50), y, size(ends[1]), va="center", size=SMALL, color=INK)
-    first, last = (right_below(b, word, POLICIES[AFTER]) for b in (bits[0], bits[-1]))
-    low = right_below(bits[0], word, POLICIES[BEFORE])
+    first, last = (right_below(b, word, POLICIES[PATCHED]) for b in (bits[0], bits[-1]))
+    low = right_below(bits[0], word, POLICIES[UNPATCHED])
     picture.finding = (
         f"Right below {size(low)} before (wide bar), below {size(first)} to {size(last)} after (narrow bar)."
     )

@@ -24,10 +24,10 @@ from vmteach.figures.style import (
 )
 from vmteach.machine import GIB, MIB
 from vmteach.patches.overflow_buffers import (
-    AFTER,
-    BEFORE,
     NOTHING,
+    PATCHED,
     SYNCHRONOUS,
+    UNPATCHED,
     WAIT,
     WRITE,
     Dirtied,
@@ -116,7 +116,7 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     """Draw what each counter saw; a prediction is the MiB at which the writer is first told to wait."""
     shown = list(runs.items())[:ROWS]
     top = picture.axes["seen"].get_xlim()[1]
-    looks = strokes(runs, BEFORE, AFTER)
+    looks = strokes(runs, UNPATCHED, PATCHED)
     labels = []
     for i, (line, end) in enumerate(zip(picture.parts["lines"], picture.parts["ends"])):
         points = _points(shown[i][1], top) if i < len(shown) else []

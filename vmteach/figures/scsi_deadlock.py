@@ -27,7 +27,7 @@ from vmteach.figures.style import (
     Strips,
     number,
 )
-from vmteach.interleave import Order, Schedule, Stepped, cycle, lock_order
+from vmteach.kernel.threads import Order, Schedule, Stepped, cycle, lock_order
 from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, program
 from vmteach.run import Run
 
@@ -143,7 +143,7 @@ class Bar(NamedTuple):
 def bars(schedule: Schedule) -> Iterator[Bar]:
     """Every stretch in which a thread holds a lock or waits for one, in columns (one for each step taken).
 
-    >>> from vmteach.interleave import Program, replay, thread
+    >>> from vmteach.kernel.threads import Program, replay, thread
     >>> both = Program((thread("A", "+a -a"), thread("B", "+a -a")))
     >>> [tuple(bar) for bar in bars(replay(both, "A B A B".split()))]
     [('A', 'a', 0, 2, ''), ('B', 'a', 1, 2, 'A'), ('B', 'a', 2, None, '')]

@@ -32,7 +32,7 @@ from vmteach.figures.style import (
     seconds,
     strokes,
 )
-from vmteach.patches.shm_big_iron import AFTER, BEFORE, StormRun
+from vmteach.patches.shm_big_iron import PATCHED, UNPATCHED, StormRun
 
 WINDOWS = (30, 120, 300, 600, 1800)  # s that a picture may span
 COLUMNS, ROWS = 300, 160  # of a ribbon
@@ -187,7 +187,7 @@ def _stretches(masks: "np.ndarray[Any, Any]") -> "tuple[np.ndarray[Any, Any], np
 
 
 def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) -> None:
-    styles = strokes(list(runs), BEFORE, AFTER)
+    styles = strokes(list(runs), UNPATCHED, PATCHED)
     for name, what in (("copied", _copied), ("swapped", _swapped)):
         lines, labels = picture.parts[name]
         ends = []
@@ -366,7 +366,7 @@ def map_of(figures: Mapping[str, Mapping[tuple[str, int], float]], unit: str, wh
 def lowmem(budgets: Sequence[Any], lowmem_mib: float) -> Drawing:
     """What the processes' page tables and chains cost in lowmem, a bar a design, with the line it must not cross.
 
-    `budgets` are vmteach.lowmem.Budget rows.
+    `budgets` are vmteach.kernel.lowmem.Budget rows.
     """
     picture = Picture(9.6, 0.55 * len(budgets) + 1.0)
     top = max(2 * lowmem_mib, min(4 * lowmem_mib, max(b.total for b in budgets)))

@@ -94,7 +94,7 @@ class Stroke(NamedTuple):
 def strokes(labels: Iterable[str], before: str, after: str) -> dict[str, Stroke]:
     """A stroke for each policy: grey dashes before, a blue line after, others for what-ifs.
 
-    >>> strokes(["before", "after"], "before", "after")["after"].dash
+    >>> strokes(["unpatched", "patched"], "unpatched", "patched")["patched"].dash
     '-'
     """
     others = zip(itertools.cycle(WHAT_IF_COLOURS), itertools.cycle((":", "-.")), itertools.cycle("^vDs"))
@@ -572,7 +572,7 @@ class EndLabels:
 
     >>> picture = Picture(4, 2)
     >>> labels = EndLabels(picture, picture.panel("only"))
-    >>> labels.show([(1.0, 0.50, "before", BEFORE_COLOUR), (1.0, 0.52, "after", AFTER_COLOUR)])
+    >>> labels.show([(1.0, 0.50, "unpatched", BEFORE_COLOUR), (1.0, 0.52, "patched", AFTER_COLOUR)])
     """
 
     def __init__(self, picture: Picture, axes: Axes) -> None:

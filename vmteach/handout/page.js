@@ -1,5 +1,5 @@
 // What makes a handout live: explorers over states that are stored in the page. `face` and `learn` are the scripts of
-// the notebook (vmteach/face.js, vmteach/learn.js); here they get their answers from the page and not from a kernel.
+// the notebook (vmteach/lab/explorer.js, vmteach/lab/learn.js); here they get their answers from the page and not from a kernel.
 
 const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
 

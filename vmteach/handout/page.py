@@ -116,14 +116,17 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
 @cache
 def _css() -> str:
     """The one style sheet."""
-    files = (HERE.parent / "face.css", HERE.parent / "learn.css", HERE / "page.css")
+    files = (HERE.parent / "lab" / "explorer.css", HERE.parent / "lab" / "learn.css", HERE / "page.css")
     return "\n" + "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
 
 
 @cache
 def _script() -> str:
     """The one script: the notebook's faces, wrapped, and what answers them from the page."""
-    parts = [_wrapped("faces", HERE.parent / "face.js"), _wrapped("learning", HERE.parent / "learn.js")]
+    parts = [
+        _wrapped("faces", HERE.parent / "lab" / "explorer.js"),
+        _wrapped("learning", HERE.parent / "lab" / "learn.js"),
+    ]
     return "\n".join(["", *parts, (HERE / "page.js").read_text(encoding="utf-8")])
 
 
@@ -214,7 +217,7 @@ class Body:
         if "text/markdown" in data:
             return f'<div class="output">{self.prose(data["text/markdown"], cell)}</div>\n'
         if "application/vnd.jupyter.widget-view+json" in data:
-            raise ValueError(f"cell {cell} shows a widget that a handout cannot keep: use vmteach.explore")
+            raise ValueError(f"cell {cell} shows a widget that a handout cannot keep: use vmteach.lab.explorer")
         return f'<div class="output"><pre>{html.escape(_plain(data.get("text/plain", "")))}</pre></div>\n'
 
     def _html(self, text: str, cell: str) -> str:

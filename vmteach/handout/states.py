@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from vmteach.exercises import marked
-from vmteach.explore import PANEL, Explorer, _spelled
 from vmteach.figures import Drawing
 from vmteach.figures.style import DPI, TITLE_BAND
+from vmteach.lab.explorer import PANEL, Explorer, _spelled
 from vmteach.run import one_of
 
 MIME = "application/vnd.vmteach.explorer+json"
@@ -40,7 +40,7 @@ def begin() -> None:
     """From now on an explorer, a prediction, what came of it, a goal or a question is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
-    from vmteach.learn import Compared, Face
+    from vmteach.lab.learn import Compared, Face
 
     shell: Any = get_ipython()
     bundles = shell.display_formatter.mimebundle_formatter
@@ -80,7 +80,7 @@ def shown(
 
 
 def taught(face: Any) -> dict[str, Any]:
-    """The bundle of a face of vmteach.learn; a goal's has what it says at every stored state of its explorer."""
+    """The bundle of a face of vmteach.lab.learn; a goal's has what it says at every stored state of its explorer."""
     data: dict[str, Any] = {"spec": json.loads(json.dumps(face.spec))}
     if data["spec"]["kind"] == "predict":
         data["name"] = face.name

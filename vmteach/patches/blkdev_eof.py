@@ -3,8 +3,8 @@
 changelog   00_blkdev-eof-1: Allow reading last block (write not)
 source      before: fs/block_dev.c, fs/buffer.c, drivers/block/ll_rw_blk.c of 2.4.22 (read); after: the patch was not
             found; the two readings of its one line that fit are both here (inferred); today: tried on Linux 6.18
-before      a block that straddles the end exists for the look-up and not for the last check: EIO for its whole page
-after       the last page can be read; a block that is not all inside cannot be written
+unpatched   a block that straddles the end exists for the look-up and not for the last check: EIO for its whole page
+patched     the last page can be read; a block that is not all inside cannot be written
 left out    bad sectors, read-ahead, direct writes, write-back that fails later, partitions and their offsets
 """
 
@@ -90,13 +90,13 @@ class Policy:
     direct_unit: int = 0
 
 
-BEFORE = "before"
-AFTER = "after: hole"
-TAIL = "after: tail"
+UNPATCHED = "unpatched"
+PATCHED = "patched (hole)"
+TAIL = "patched (tail)"
 TODAY = "today"
 POLICIES = {
-    BEFORE: Policy(),
-    AFTER: Policy(read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN, behind=Lookup.HOLE),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN, behind=Lookup.HOLE),
     TAIL: Policy(write_blocks=Rounding.DOWN, shortens=frozenset({"read"})),
     TODAY: Policy(unit=SECTOR, shortens=frozenset({"read", "write"}), direct_unit=SECTOR),
 }
@@ -183,7 +183,7 @@ def contents(sectors: int) -> bytes:
 class Device:
     """A block device as the kernel sees it. The layers stand below in the order in which a read meets them.
 
-    >>> before = Device(Scenario(), POLICIES[BEFORE])
+    >>> before = Device(Scenario(), POLICIES[UNPATCHED])
     >>> before.size, before.max_block("read"), before.limit
     (1025024, 251, 2003)
     """
@@ -211,7 +211,7 @@ class Device:
     def blkdev_get_block(self, block: int, operation: str) -> Lookup:
         """What the look-up says of a block.
 
-        >>> Device(Scenario(), POLICIES[AFTER]).blkdev_get_block(250, "read").name
+        >>> Device(Scenario(), POLICIES[PATCHED]).blkdev_get_block(250, "read").name
         'HOLE'
         """
         if block < self.max_block(operation):
@@ -268,7 +268,7 @@ class Device:
     def read(self, offset: int, length: int) -> bytes | None:
         """A buffered read: the bytes up to the end or to the first bad page; None for EIO at once.
 
-        >>> before, after = (Device(Scenario(), POLICIES[label]) for label in (BEFORE, AFTER))
+        >>> before, after = (Device(Scenario(), POLICIES[label]) for label in (UNPATCHED, PATCHED))
         >>> before.read(1024000, 4096), len(after.read(1024000, 4096))
         (None, 1024)
         """
@@ -297,7 +297,7 @@ class Device:
     def direct_read(self, offset: int, length: int) -> int:
         """Bytes that a read with O_DIRECT brings: cut at the end, then rounded down to whole blocks.
 
-        >>> [Device(Scenario(), POLICIES[BEFORE]).direct_read(at, 8192) for at in (1019904, 1024000)]
+        >>> [Device(Scenario(), POLICIES[UNPATCHED]).direct_read(at, 8192) for at in (1019904, 1024000)]
         [4096, 0]
         """
         unit = self.policy.direct_unit or self.block
@@ -307,12 +307,12 @@ class Device:
 # ---- the run ----
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """Read the device to its end, then write its last block, then read that block with O_DIRECT.
 
-    >>> simulate(Scenario(), POLICIES[BEFORE]).numbers["bytes lost (B)"]
+    >>> simulate(Scenario(), POLICIES[UNPATCHED]).numbers["bytes lost (B)"]
     1024
-    >>> simulate(Scenario(), POLICIES[AFTER]).numbers["bytes read as zeros (B)"]
+    >>> simulate(Scenario(), POLICIES[PATCHED]).numbers["bytes read as zeros (B)"]
     1024
     """
     device = Device(scenario, policy)
@@ -354,7 +354,7 @@ def _numbers(device: Device, wrote: Wrote, direct: ReadDirectly) -> dict[str, in
 def told(run: Run) -> Iterator[str]:
     """The events in which something other than a plain transfer happened, a line each.
 
-    >>> print(*told(simulate(Scenario(), POLICIES[BEFORE])), sep="\\n")
+    >>> print(*told(simulate(Scenario(), POLICIES[UNPATCHED])), sep="\\n")
     the last check: block 250 ends at sector 2008, the limit is 2003: refused
     page 250: EIO for 1024 bytes, 0 of them in good blocks
     the last check: block 250 ends at sector 2008, the limit is 2003: refused

@@ -2,8 +2,8 @@
 
 changelog   00_csum-trail-1 dropped: "Obsoleted (can't trigger anymore)"
 source      arch/i386/lib/checksum.S, the P6 routine, in Red Hat's 2.4.18-14 and in 2.4.22 (read); the patch is inferred
-before      the prologue looks at bit 1 of the address only: after an odd start every load of four bytes is misaligned
-after       it looks at bits 0 and 1: loads of four bytes are aligned, none crosses a page, the patch has nothing to do
+unpatched   the prologue looks at bit 1 of the address only: after an odd start every load of four bytes is misaligned
+patched     it looks at bits 0 and 1: loads of four bytes are aligned, none crosses a page, the patch has nothing to do
 left out    the unrolling of the loop, copying while summing, buffers of several pages, other tenants of the slots
 """
 
@@ -84,13 +84,18 @@ class Policy:
     tail: Tail = Tail.DWORD
 
 
-BEFORE, PATCHED, KEPT, AFTER = "before (bit 1)", "before + patch", "after + patch", "after (bits 0 and 1)"
+UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
+    "unpatched (bit 1)",
+    "bit 1, checked tail",
+    "bits 0 and 1, checked tail",
+    "patched (bits 0 and 1)",
+)
 TODAY = "today: page-safe load"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(0b10),
-    PATCHED: Policy(0b10, Tail.CHECKED),
-    KEPT: Policy(0b11, Tail.CHECKED),
-    AFTER: Policy(0b11),
+    UNPATCHED: Policy(0b10),
+    OLD_CHECKED: Policy(0b10, Tail.CHECKED),
+    NEW_CHECKED: Policy(0b11, Tail.CHECKED),
+    PATCHED: Policy(0b11),
     "what if: no bit": Policy(0b00),
     "what if: bit 0": Policy(0b01),
     "what if: tail in bytes": Policy(0b10, Tail.BYTES),
@@ -141,7 +146,7 @@ class Summed(NamedTuple):
 def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
     """The loads that bring the address to where the loop may begin.
 
-    >>> list(prologue(4091, 5, POLICIES[BEFORE])), list(prologue(4091, 5, POLICIES[AFTER]))
+    >>> list(prologue(4091, 5, POLICIES[UNPATCHED])), list(prologue(4091, 5, POLICIES[PATCHED]))
     ([Loaded(address=4091, width=2, kept=2)], [Loaded(address=4091, width=1, kept=1)])
     """
     if length and address & policy.bits & 1:
@@ -155,7 +160,7 @@ def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
 def tail(address: int, length: int, policy: Policy, page: int = 4096) -> Iterator[Loaded]:
     """The loads of the last `length` bytes, one to three (none, if there are none).
 
-    >>> list(tail(4093, 3, POLICIES[BEFORE]))
+    >>> list(tail(4093, 3, POLICIES[UNPATCHED]))
     [Loaded(address=4093, width=4, kept=3)]
     """
     crosses = address % page + DWORD > page
@@ -168,7 +173,7 @@ def tail(address: int, length: int, policy: Policy, page: int = 4096) -> Iterato
 def schedule(address: int, length: int, policy: Policy, page: int = 4096) -> Iterator[Loaded]:
     """All loads of a buffer, in order: the prologue, four bytes at a time, the tail.
 
-    >>> [tuple(load) for load in schedule(4091, 5, POLICIES[AFTER])]
+    >>> [tuple(load) for load in schedule(4091, 5, POLICIES[PATCHED])]
     [(4091, 1, 1), (4092, 4, 4)]
     """
     end = address + length
@@ -187,7 +192,7 @@ def overrun(address: int, length: int, policy: Policy, page: int = 4096) -> int:
     Only the last load can leave the buffer, so only the prologue and the tail are looked at: the cost
     does not grow with the length.
 
-    >>> overrun(4093, 3, POLICIES[BEFORE]), overrun(4093, 3, POLICIES[AFTER])
+    >>> overrun(4093, 3, POLICIES[UNPATCHED]), overrun(4093, 3, POLICIES[PATCHED])
     (1, 0)
     """
     at = address + sum(load.width for load in prologue(address, length, policy))
@@ -201,7 +206,7 @@ def overruns(policy: Policy, page: int = 4096) -> list[tuple[int, int]]:
 
     A load reaches three bytes at most past the buffer, so a buffer that ends earlier cannot be one.
 
-    >>> len(overruns(POLICIES[BEFORE])), len(overruns(POLICIES[AFTER]))
+    >>> len(overruns(POLICIES[UNPATCHED])), len(overruns(POLICIES[PATCHED]))
     (6141, 0)
     """
     near = ((start, end - start) for end in range(page - 2, page + 1) for start in range(end))
@@ -214,8 +219,9 @@ def differing(one: Policy, other: Policy, page: int = 64) -> list[tuple[int, int
     Every buffer is tried, load by load. The page is a small one, since the work grows with its cube;
     what matters is that four divides it.
 
-    >>> len(differing(POLICIES[AFTER], POLICIES[KEPT])), len(differing(POLICIES[BEFORE], POLICIES[PATCHED]))
-    (0, 93)
+    >>> pairs = (UNPATCHED, OLD_CHECKED), (PATCHED, NEW_CHECKED)
+    >>> [len(differing(POLICIES[one], POLICIES[other])) for one, other in pairs]
+    [93, 0]
     """
     buffers = [(start, end - start) for end in range(1, page + 1) for start in range(end)]
     return [buffer for buffer in buffers if _loads(buffer, one, page) != _loads(buffer, other, page)]
@@ -256,7 +262,7 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
     too, and the sum is turned by a byte at the end. `memory` begins where a page does and holds all that is kept.
 
     >>> memory = bytes(4093) + b"abc" + b"?"
-    >>> hex(csum_partial(memory, 4093, 3, POLICIES[BEFORE])), hex(csum_partial(memory, 4093, 3, POLICIES[AFTER]))
+    >>> hex(csum_partial(memory, 4093, 3, POLICIES[UNPATCHED])), hex(csum_partial(memory, 4093, 3, POLICIES[PATCHED]))
     ('0x62c4', '0x62c4')
     """
     swapped = address & policy.bits & 1
@@ -291,10 +297,10 @@ def memory_of(scenario: Scenario) -> bytes:
     return fill * scenario.offset + contents(scenario.length) + fill * (scenario.behind + DWORD - 1)
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The buffer is summed load by load, to its end or to the load that finds no page.
 
-    >>> simulate(Scenario(length=3), POLICIES[BEFORE]).events
+    >>> simulate(Scenario(length=3), POLICIES[UNPATCHED]).events
     (Faulted(address=4096),)
     """
     events = tuple(_sum(scenario, policy))

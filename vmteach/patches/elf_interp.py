@@ -2,8 +2,8 @@
 
 changelog   00_elf-interp-check-arch-1 Make sure interpreter is of the right architecture
 source      fs/binfmt_elf.c of 2.4.22 and 2.4.27 (read); that the -aa file equals the mainline fix is inferred
-before      of the interpreter only the magic is looked at early; type and machine are compared when it is mapped
-after       its machine is compared early too: ELIBBAD, and the caller lives on; its type is still compared late
+unpatched   of the interpreter only the magic is looked at early; type and machine are compared when it is mapped
+patched     its machine is compared early too: ELIBBAD, and the caller lives on; its type is still compared late
 left out    the segments' own checks, permissions, scripts, threads, core dumps, what an a.out loader checks
 """
 
@@ -219,10 +219,10 @@ class Policy:
             one_of("early", name, ("machine", "type"))
 
 
-BEFORE, AFTER = "before", "after"
+UNPATCHED, PATCHED = "unpatched", "patched"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(),
-    AFTER: Policy(("machine",)),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(("machine",)),
     "what if: type too": Policy(("machine", "type")),
 }
 
@@ -343,10 +343,10 @@ CHECKS = {"type": check_type, "machine": check_machine}
 # ---- exec ----
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One exec of the program, and what became of the caller.
 
-    >>> simulate().numbers["outcome"], simulate(policy=POLICIES[BEFORE]).numbers["outcome"]
+    >>> simulate().numbers["outcome"], simulate(policy=POLICIES[UNPATCHED]).numbers["outcome"]
     ('ELIBBAD', 'SIGSEGV')
     """
     events = (Opened(PROGRAM), *load_elf_binary(scenario, policy))

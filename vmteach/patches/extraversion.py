@@ -4,8 +4,8 @@ changelog   00_extraversion-33 -> 00_extraversion-34: "Rediff."
 source      the announcement of 2.4.23aa2 and its fourteen names, the names of the whole set of aa1 in a package
             built from it (read); the patch files were not found, so that every file in the model's tree, but for
             the names in the Makefile, is a stand-in (inferred)
-before      the -33 patch: it makes the version string end in aa1
-after       the -34 patch: the same change made again, ending in aa2
+unpatched   the -33 patch: it makes the version string end in aa1
+patched     the -34 patch: the same change made again, ending in aa2
 left out    the other 280 or so patches, fuzz and offsets of the patch program, hunks in more than one file
 """
 
@@ -377,10 +377,10 @@ class Policy:
     edits: bool = True  # the Makefile; if not, the suffix is a setting of the build
 
 
-BEFORE, AFTER = "before: -33", "after: -34"
+UNPATCHED, PATCHED = "unpatched (-33)", "patched (-34)"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(),
-    AFTER: Policy(34, "aa2"),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(34, "aa2"),
     "what if: rediffed": Policy(35, "aa2", ""),
     "today: a setting": Policy(0, "aa2", "", False),
 }
@@ -408,10 +408,10 @@ def extraversion(base: str, policy: Policy) -> Release:
     return (Patch("00", "extraversion", policy.serial, "Makefile", make_diff("Makefile", old, new)),)
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The set, with this extraversion patch, applied to the base in byte order.
 
-    >>> [simulate(policy=POLICIES[label]).numbers["version string"] for label in (BEFORE, AFTER)]
+    >>> [simulate(policy=POLICIES[label]).numbers["version string"] for label in (UNPATCHED, PATCHED)]
     ['2.4.23aa1', '2.4.23aa2']
     >>> simulate(Scenario(scsi_prefix="00")).numbers["first rejected"]
     '00_scsi-deadlock-fix-1'

@@ -3,8 +3,8 @@
 changelog   00_mremap-1: "Various mremap fixes"
 source      2.4.22, 2.4.27 and 2.4.32 mm/mremap.c and mm/mmap.c (read); what the -aa file held is inferred;
             today: mm/mremap.c of 6.16, its patches for 6.17, mremap(2) (read); compared with a live 6.18.44
-before      a length of zero may move, and an unmapping that fails inside mremap goes unnoticed
-after       a move of length zero is refused (2.4.24), the failed unmapping is returned (2.4.25)
+unpatched   a length of zero may move, and an unmapping that fails inside mremap goes unnoticed
+patched     a move of length zero is refused (2.4.24), the failed unmapping is returned (2.4.25)
 left out    files, shared mappings, locked memory, huge pages, swap, page tables as memory, threads
 """
 
@@ -326,7 +326,7 @@ def do_mremap(space: AddressSpace, call: Call, policy: "Policy") -> int:
 
     >>> space = AddressSpace()
     >>> s = do_mmap(space, 0x10000, 0x4000, "rw-")
-    >>> do_mremap(space, Call(s, 0x4000, 0x1000), POLICIES[AFTER]) == s, space.vmas
+    >>> do_mremap(space, Call(s, 0x4000, 0x1000), POLICIES[PATCHED]) == s, space.vmas
     (True, [Vma(start=65536, end=69632, prot='rw-')])
     """
     call = call._replace(old_len=space.align(call.old_len), new_len=space.align(call.new_len))
@@ -539,12 +539,12 @@ class Policy:
     procedure: Procedure = field(default=do_mremap, repr=False)
 
 
-BEFORE, AFTER, TODAY = "before", "after", "today"
+UNPATCHED, PATCHED, TODAY = "unpatched", "patched", "today"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(),
+    UNPATCHED: Policy(),
     "fix of the unmap result": Policy(unmap_result=UnmapResult.RETURNED),
     "fix of the zero length": Policy(zero_length=ZeroLength.IN_PLACE),
-    AFTER: Policy(ZeroLength.IN_PLACE, UnmapResult.RETURNED),
+    PATCHED: Policy(ZeroLength.IN_PLACE, UnmapResult.RETURNED),
     TODAY: Policy(ZeroLength.NEVER, UnmapResult.RETURNED, do_mremap_today),  # compared with 6.18.44, x86_64
 }
 
@@ -649,7 +649,7 @@ def run_call(space: AddressSpace, call: Call, policy: Policy) -> tuple[Event, ..
 def story(run: Run) -> tuple[str, ...]:
     """What one call did, a sentence a step, addresses as a reader knows them.
 
-    >>> for line in story(simulate(Scenario(call="shrink in the middle"), POLICIES[BEFORE])):
+    >>> for line in story(simulate(Scenario(call="shrink in the middle"), POLICIES[UNPATCHED])):
     ...     print(line)
     do_munmap [0x42000, 0x44000): ENOMEM
     ENOMEM ignored: shrinking
@@ -754,12 +754,12 @@ class Scenario:
         return Call(case.addr * page, case.old * page, case.new * page, case.flags, target)
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """What the call did, step by step, and which invariants it broke.
 
-    >>> simulate(policy=POLICIES[BEFORE]).numbers["broken"]
+    >>> simulate(policy=POLICIES[UNPATCHED]).numbers["broken"]
     'I2, I5'
-    >>> simulate(policy=POLICIES[AFTER]).numbers["returned"]
+    >>> simulate(policy=POLICIES[PATCHED]).numbers["returned"]
     'ENOMEM'
     """
     space = scenario.space
@@ -842,7 +842,7 @@ def random_case(rng: random.Random) -> tuple[AddressSpace, Call]:
 def search(policy: Policy, tries: int = 5000, seed: int = 2004) -> dict[str, Hit]:
     """The first hit on each invariant among `tries` random calls.
 
-    >>> sorted(search(POLICIES[AFTER], tries=200))
+    >>> sorted(search(POLICIES[PATCHED], tries=200))
     ['I3', 'I4']
     """
     rng, hits = random.Random(seed), dict[str, Hit]()

@@ -4,9 +4,9 @@ changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition if src is cle
             pagetable (from 2.6 CVS, from Andrew)."
 source      mm/mremap.c, move_one_page(), of the 2.6.3 release candidates and of 2.4.27 (read); the text of the -aa
             patch was not found, so that the steps of version 1 are inferred from 2.6.3 before the same fix was made
-before      the source entry is looked up again after the page table of the target was allocated; if the look-up
+unpatched   the source entry is looked up again after the page table of the target was allocated; if the look-up
             finds nothing, its null pointer is read through
-after       if the second look-up finds nothing, the page is skipped: there is nothing left to move
+patched     if the second look-up finds nothing, the page is skipped: there is nothing left to move
 left out    TLB flushes, several pages of one move, time, a clearer that sleeps, who else waits for mmap_sem
 """
 
@@ -17,10 +17,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vmteach.interleave import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
-from vmteach.lru import Reclaim
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Pte, PteRun, Setup
+from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
 from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.pages import Kind, PageRun, PageState, Pte, PteRun, Setup
 from vmteach.run import Control, Run, between, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
@@ -84,14 +84,14 @@ class Policy:
     table_first: bool = False  # the target's table is allocated before anything is looked up
 
 
-BEFORE, AFTER, TODAY = "before (version 1)", "after (version 2)", "today (tables first)"
+UNPATCHED, PATCHED, TODAY = "unpatched (version 1)", "patched (version 2)", "today (tables first)"
 MAINLINE = "mainline 2.4.22 (no atomic maps)"
 CACHED, KEPT, SKIPS, LEAVES = (
     f"what if: {name}" for name in ("cached value", "keep mapped", "skip always", "leave the old entry")
 )
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(),
-    AFTER: Policy(skips_if_gone=True),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(skips_if_gone=True),
     MAINLINE: Policy(atomic=False),
     TODAY: Policy(skips_if_gone=True, table_first=True),
     CACHED: Policy(skips_if_gone=True, rereads=False),
@@ -210,7 +210,7 @@ def clearer_thread(name: str, clearer: Clearer) -> Thread:
 def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     """Thread M: the rows of the move, in the policy's order.
 
-    >>> [step.at for step in move_one_page(Scenario(), POLICIES[BEFORE]).steps][:7]
+    >>> [step.at for step in move_one_page(Scenario(), POLICIES[UNPATCHED]).steps][:7]
     ['M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M7']
     """
     rows = {step.at: step for step in _rows(scenario, policy)}
@@ -278,7 +278,7 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
 
 
-def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Program:
+def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Program:
     """M and the clearers on the machine's CPUs.
 
     >>> [each.name for each in program(Scenario(clearers=2)).threads]
@@ -327,7 +327,7 @@ def broken(scenario: Scenario, state: State) -> str:
     return next((name for name, so in breaks.items() if so), "")
 
 
-def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Explored:
+def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:
     """Every interleaving; a state that breaks an invariant is not left any more."""
     return explore(program(scenario, policy), lambda state: broken(scenario, state))
 
@@ -341,10 +341,10 @@ class Found(NamedTuple):
 
 
 @lru_cache(maxsize=2048)
-def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Found:
+def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Found:
     """What exploring found; kept.
 
-    >>> found(policy=POLICIES[BEFORE]).breaks, len(found(policy=POLICIES[BEFORE]).shortest)
+    >>> found(policy=POLICIES[UNPATCHED]).breaks, len(found(policy=POLICIES[UNPATCHED]).shortest)
     ('I1', 13)
     """
     seen = explored(scenario, policy)
@@ -371,18 +371,18 @@ def windows(addr: int, length: int, covers: int) -> int:
     return (addr + length - 1) // covers - addr // covers + 1
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule to a broken invariant, or else one run to the end.
 
     That run starts with the turns that crash the kernel before. The numbers are those of all interleavings.
 
-    >>> simulate(policy=POLICIES[BEFORE]).numbers["what can happen"]
+    >>> simulate(policy=POLICIES[UNPATCHED]).numbers["what can happen"]
     'I1 null dereference'
     >>> simulate().numbers["what can happen"]
     'nothing bad'
     """
     here = found(scenario, policy)
-    turns = [event.thread for event in found(scenario, POLICIES[BEFORE]).shortest]
+    turns = [event.thread for event in found(scenario, POLICIES[UNPATCHED]).shortest]
     events = here.shortest or replay(program(scenario, policy), turns, onward=True)
     asked = request(scenario.machine, scenario.vm_cache_scan_ratio, scenario.mapped_mib)
     numbers = {

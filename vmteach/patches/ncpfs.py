@@ -3,8 +3,8 @@
 changelog   00_ncpfs-1: Limit dentry name length (from Andi)
 source      before: fs/ncpfs/dir.c of 2.4.22 (read); mainline's fix in 2.4.25 (read); Andi's text was not found: a test
             of the length in front of the arrays is what the entry's one line says (inferred)
-before      the array has the length of the name and one byte more; a name may have 4095 bytes, and rename takes two
-after       a name of more than 255 bytes is refused (ENAMETOOLONG) before there is any array
+unpatched   the array has the length of the name and one byte more; a name may have 4095 bytes, and rename takes two
+patched     a name of more than 255 bytes is refused (ENAMETOOLONG) before there is any array
 left out    alignment of frames, interrupts that arrive on the same stack, what the overwritten bytes then do
 """
 
@@ -78,10 +78,10 @@ class Policy:
     buffer: int = 0
 
 
-BEFORE, AFTER, MAINLINE = "before", "after: length test", "after: fixed buffer"
+UNPATCHED, PATCHED, MAINLINE = "unpatched", "patched (length test)", "patched (fixed buffer)"
 POLICIES = {
-    BEFORE: Policy(),
-    AFTER: Policy(longest=NAME_MAX),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(longest=NAME_MAX),
     MAINLINE: Policy(buffer=NAME_MAX + 1),
     "what if: a limit of 2000": Policy(longest=2000),
 }
@@ -170,7 +170,7 @@ def ncp_io2vol(length: int, expansion: int, buffer: int) -> Converted | Refused:
 def directory_operation(scenario: Scenario, policy: Policy) -> list[Event]:
     """Look at the names, lay their arrays on the stack, write the names into them: what happened.
 
-    >>> directory_operation(Scenario(length=300), POLICIES[AFTER])
+    >>> directory_operation(Scenario(length=300), POLICIES[PATCHED])
     [Refused(length=300, by='the length test')]
     """
     for length in scenario.lengths:
@@ -194,7 +194,7 @@ def directory_operation(scenario: Scenario, policy: Policy) -> list[Event]:
 def longest_safe(scenario: Scenario, policy: Policy) -> int:
     """The longest name, in bytes, up to which no operation of this kind overruns the stack; at most 4095.
 
-    >>> longest_safe(Scenario(operation="rename"), POLICIES[BEFORE])
+    >>> longest_safe(Scenario(operation="rename"), POLICIES[UNPATCHED])
     2495
     """
     names, room = NAMES[scenario.operation], scenario.room - scenario.depth
@@ -204,10 +204,10 @@ def longest_safe(scenario: Scenario, policy: Policy) -> int:
     return PATH_MAX - 1 if policy.longest and longest >= policy.longest else min(longest, PATH_MAX - 1)
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One directory operation.
 
-    >>> run = simulate(Scenario(operation="rename", length=4095), POLICIES[BEFORE])
+    >>> run = simulate(Scenario(operation="rename", length=4095), POLICIES[UNPATCHED])
     >>> run.numbers["overrun (B)"], run.numbers["answer"]
     (3200, 'goes on, overrun')
     """

@@ -3,8 +3,8 @@
 changelog   30_20-nfs-directio-lfs-1: Read right page with directio
 source      before: fs/nfs/direct.c of 2.4.22 (read); after: Chuck Lever's fix of 18 December 2003, in 2.4.25 (read);
             that the -aa file does the same is inferred; today: offsets are passed whole (general knowledge)
-before      the block number is shifted back in a word of the machine, and only then widened to 64 bits
-after       it is widened first; what is left is the block number itself, which still has the machine's bits
+unpatched   the block number is shifted back in a word of the machine, and only then widened to 64 bits
+patched     it is widened first; what is left is the block number itself, which still has the machine's bits
 left out    the server, its page cache and its errors; requests that are not whole blocks; the cost of anything
 """
 
@@ -72,11 +72,11 @@ class Policy:
     refuses: bool = False
 
 
-BEFORE, AFTER, TODAY = "before", "after", "today"
+UNPATCHED, PATCHED, TODAY = "unpatched", "patched", "today"
 REFUSES = "what if: refused beyond the limit"
 POLICIES = {
-    BEFORE: Policy(),
-    AFTER: Policy(shift_bits=64),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(shift_bits=64),
     TODAY: Policy(shift_bits=64, by_block=False),
     REFUSES: Policy(shift_bits=64, refuses=True),
 }
@@ -120,8 +120,8 @@ Event = Sent | Refused
 def wire_offset(offset: int, block_bits: int, word: int, policy: Policy) -> int:
     """The byte offset that goes to the server for a byte offset of the file.
 
-    >>> wire_offset((4 << 30) + 8192, 12, 32, POLICIES[BEFORE]), wire_offset((4 << 30) + 8192, 12, 32, POLICIES[AFTER])
-    (8192, 4294975488)
+    >>> [wire_offset((4 << 30) + 8192, 12, 32, POLICIES[label]) for label in (UNPATCHED, PATCHED)]
+    [8192, 4294975488]
     """
     if not policy.by_block:
         return offset
@@ -141,7 +141,7 @@ def mask(bits: int) -> int:
 def right_below(block_bits: int, word: int, policy: Policy) -> int:
     """The first offset that is not sent as it is: the limit, in bytes.
 
-    >>> [right_below(12, 32, POLICIES[label]) >> 30 for label in (BEFORE, AFTER)]
+    >>> [right_below(12, 32, POLICIES[label]) >> 30 for label in (UNPATCHED, PATCHED)]
     [4, 16384]
     """
     if not policy.by_block:
@@ -228,10 +228,10 @@ def chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
 # ---- the run ----
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """Read the request directly and through the cache, then write it directly, and look at the whole file.
 
-    >>> simulate(Scenario(), POLICIES[BEFORE]).numbers["destroyed elsewhere (KiB)"]
+    >>> simulate(Scenario(), POLICIES[UNPATCHED]).numbers["destroyed elsewhere (KiB)"]
     1024
     """
     file = SparseFile()

@@ -2,8 +2,8 @@
 
 changelog   9999900_overflow-buffers-1 paranoid check (... so this is a noop but it's safer)
 source      fs/buffer.c of 2.4.22 and 2.4.32 (read); that the -aa file equals the mainline fix of 2.4.32 is inferred
-before      each list of buffers has a total in bytes, an unsigned long: modulo 2**32 on a 32-bit machine
-after       the total is in sectors of 512 bytes and wraps at 2 TiB; pages and decisions stay the same below 4 GiB
+unpatched   each list of buffers has a total in bytes, an unsigned long: modulo 2**32 on a 32-bit machine
+patched     the total is in sectors of 512 bytes and wraps at 2 TiB; pages and decisions stay the same below 4 GiB
 left out    write-back (the disk takes nothing, the worst case), the LOCKED list, the zones' reserves, several writers
 """
 
@@ -52,7 +52,7 @@ class Scenario:
 class Policy:
     """The unit of the totals: 2**shift bytes. 0 counts bytes, 9 sectors.
 
-    >>> POLICIES[AFTER].amount(4096)
+    >>> POLICIES[PATCHED].amount(4096)
     8
     """
 
@@ -63,10 +63,10 @@ class Policy:
         return size >> self.shift
 
 
-BEFORE, AFTER = "before (bytes)", "after (sectors)"
+UNPATCHED, PATCHED = "unpatched (bytes)", "patched (sectors)"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(0),
-    AFTER: Policy(9),
+    UNPATCHED: Policy(0),
+    PATCHED: Policy(9),
     "what if: pages": Policy(12),
 }
 
@@ -167,7 +167,7 @@ def balance_dirty_state(seen: int, tot: int, word: int = 32, may_wait: bool = Tr
 def decision(true: int, tot: int, policy: Policy, word: int = 32, page: int = 4096, may_wait: bool = True) -> int:
     """The answer when `true` bytes are dirty.
 
-    >>> decision(4 * GIB, 229376, POLICIES[BEFORE]), decision(4 * GIB, 229376, POLICIES[AFTER])
+    >>> decision(4 * GIB, 229376, POLICIES[UNPATCHED]), decision(4 * GIB, 229376, POLICIES[PATCHED])
     (-1, 1)
     """
     seen = pages_of((true >> policy.shift) % (1 << word), policy, page)
@@ -180,14 +180,14 @@ def disagreements(pages: Iterable[int], tot: int = 229376, word: int = 32) -> It
     >>> list(disagreements(range((1 << 20) - 2, (1 << 20) + 2)))
     [1048576, 1048577]
     """
-    before, after = POLICIES[BEFORE], POLICIES[AFTER]
+    before, after = POLICIES[UNPATCHED], POLICIES[PATCHED]
     return (n for n in pages if decision(n * 4096, tot, before, word) != decision(n * 4096, tot, after, word))
 
 
 # ---- a writer without end ----
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One writer makes page after page dirty until it is made to wait or all memory for buffers is dirty.
 
     >>> simulate().events[-1]
@@ -200,7 +200,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) 
 def dirtied(pages: int, scenario: Scenario, policy: Policy) -> Dirtied:
     """The counter, and what is made of it, when so many pages are dirty.
 
-    >>> dirtied(1 << 20, Scenario(), POLICIES[BEFORE])
+    >>> dirtied(1 << 20, Scenario(), POLICIES[UNPATCHED])
     Dirtied(pages=1048576, counter=0, seen=0, state=-1)
     """
     machine = scenario.machine

@@ -3,8 +3,8 @@
 changelog   00_rawio-crash-1: "Handle partial get_user_pages correctly"
 source      2.4.22 mm/memory.c get_user_pages() and map_user_kiobuf(), fs/iobuf.c (read); the patch was not
             found, so that how it handles a short list is inferred
-before      only a negative result is an error; a short list is used as if it were full
-after       strict: the pages are released and the call fails; or short: the length is cut (both inferred)
+unpatched   only a negative result is an error; a short list is used as if it were full
+patched     strict: the pages are released and the call fails; or short: the length is cut (both inferred)
 left out    the disk, sector alignment, vectors of several kiobufs, pages of finished chunks that go to swap
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.lru import Reclaim
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.pages import Kind, PageRun, PageState, Setup
 from vmteach.run import Control, Run, between
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
@@ -64,10 +64,10 @@ class Policy:
     cuts_length: bool = False  # the length becomes what the pages cover
 
 
-BEFORE, AFTER, SHORT = "before", "after (strict)", "after (short)"
+UNPATCHED, PATCHED, SHORT = "unpatched", "patched (strict)", "patched (short)"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy(),
-    AFTER: Policy(refuses=True),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(refuses=True),
     SHORT: Policy(walks_all=False, cuts_length=True),
     "what if: strict, EFAULT": Policy(refuses=True, error="EFAULT"),
     "what if: walk less, keep the length": Policy(walks_all=False),
@@ -188,7 +188,7 @@ def map_user_kiobuf(
     """What happens to one chunk, from the pinning to the hand-over or the failure.
 
     >>> got = iter(["", "", "", "ENOMEM"])
-    >>> map_user_kiobuf(0x1000, 0x4000, 4096, got.__next__, POLICIES[AFTER])[-1]
+    >>> map_user_kiobuf(0x1000, 0x4000, 4096, got.__next__, POLICIES[PATCHED])[-1]
     Failed(chunk=1, error='ENOMEM')
     """
     wanted = pages_wanted(va, length, page)
@@ -206,10 +206,10 @@ def map_user_kiobuf(
     return pinned, flushed, Mapped(chunk, covered if policy.cuts_length else length, covered), Released(chunk, got)
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The whole read, chunk by chunk, up to the first that is not covered in full.
 
-    >>> [simulate(policy=POLICIES[label]).numbers["bytes recorded (B)"] for label in (BEFORE, AFTER, SHORT)]
+    >>> [simulate(policy=POLICIES[label]).numbers["bytes recorded (B)"] for label in (UNPATCHED, PATCHED, SHORT)]
     [1048576, 524288, 786432]
     >>> simulate().numbers["ends with"]
     'ENOMEM'

@@ -3,8 +3,8 @@
 changelog   9999900_scsi-deadlock-fix-1 Avoid locking inversion
 source      drivers/scsi: scsi_restart_operations() in scsi_error.c, scsi_request_fn() in scsi_lib.c, read in
             a sibling tree with the same two kinds of lock; the text of the -aa patch itself was not found
-before      the restart holds the host's lock H while it takes a queue's lock Q; dispatch takes Q, then H
-after       the restart lets go of H before it takes a Q (inferred: form 1; form 2, without H, came later)
+unpatched   the restart holds the host's lock H while it takes a queue's lock Q; dispatch takes Q, then H
+patched     the restart lets go of H before it takes a Q (inferred: form 1; form 2, without H, came later)
 left out    completions, plugged queues, the host's blocked flag, other lock takers, time
 """
 
@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import count
 from typing import NamedTuple, TypeVar
 
-from vmteach.interleave import (
+from vmteach.kernel.threads import (
     END,
     Explored,
     Order,
@@ -83,10 +83,10 @@ class Policy:
     split: bool = True
 
 
-BEFORE, AFTER = "before", "after (form 1)"
+UNPATCHED, PATCHED = "unpatched", "patched (form 1)"
 POLICIES: dict[str, Policy] = {
-    BEFORE: Policy("clear +H [check +Q -H run +H -Q] -H"),
-    AFTER: Policy("clear +H [check -H +Q run -Q +H] -H"),
+    UNPATCHED: Policy("clear +H [check +Q -H run +H -Q] -H"),
+    PATCHED: Policy("clear +H [check -H +Q run -Q +H] -H"),
     "later (form 2)": Policy("clear [+Q run -Q]"),
     "mainline (one lock)": Policy("clear +H [check run] -H", split=False),
 }
@@ -165,7 +165,7 @@ def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, p
 def dispatcher(scenario: Scenario, policy: Policy, number: int) -> Thread:
     """A thread that dispatches one disk: R1 to R9.
 
-    >>> [step.at for step in dispatcher(Scenario(), POLICIES[BEFORE], 0).steps]
+    >>> [step.at for step in dispatcher(Scenario(), POLICIES[UNPATCHED], 0).steps]
     ['R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'R7', 'R8', 'R8b', 'R5b', 'R9']
     """
     disk = number % scenario.disks
@@ -249,7 +249,7 @@ def _locks(policy: Policy, disk: int) -> tuple[str, str]:
     return (f"Q{disk}", HOST) if policy.split else (ONE_LOCK, ONE_LOCK)
 
 
-def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Program:
+def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Program:
     """The threads of the scenario, the dispatchers first, with the host as recovery left it.
 
     >>> [each.name for each in program(Scenario(dispatchers=2)).threads]
@@ -287,7 +287,7 @@ class Found(NamedTuple):
     order: tuple[Order, ...]
 
 
-def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Explored:
+def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:
     """Every interleaving of the scenario's threads."""
     return explore(program(scenario, policy))
 
@@ -308,10 +308,10 @@ def _found(scenario: Scenario, policy: Policy) -> Found:
     )
 
 
-def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Found:
+def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Found:
     """What exploring found; kept, because only the CPUs that the threads can use make a difference.
 
-    >>> found(policy=POLICIES[BEFORE]).deadlocked, found(policy=POLICIES[AFTER]).deadlocked
+    >>> found(policy=POLICIES[UNPATCHED]).deadlocked, found(policy=POLICIES[PATCHED]).deadlocked
     (1, 0)
     """
     machine = replace(PRESETS["1 GB"], cpus=min(scenario.machine.cpus, scenario.dispatchers + 1))
@@ -323,19 +323,19 @@ def _turns(schedule: Schedule) -> list[str]:
     return [event.thread for event in schedule]
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> Run:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule into the deadlock, or else one run to the end.
 
     That run starts with the turns that kill the kernel before (if any do), so that the two can be laid side by
     side; then the threads take turns. The numbers are those of all interleavings.
 
-    >>> simulate(policy=POLICIES[BEFORE]).events[-1]
+    >>> simulate(policy=POLICIES[UNPATCHED]).events[-1]
     Waited(thread='E', at='E4.0', wants='Q0', owner='R0')
-    >>> simulate(policy=POLICIES[AFTER]).numbers["deadlock"]
+    >>> simulate(policy=POLICIES[PATCHED]).numbers["deadlock"]
     'impossible'
     """
     here = found(scenario, policy)
-    turns = _turns(found(scenario, POLICIES[BEFORE]).shortest) or ["E"]  # E first: then there is work
+    turns = _turns(found(scenario, POLICIES[UNPATCHED]).shortest) or ["E"]  # E first: then there is work
     events = here.shortest or replay(program(scenario, policy), turns, onward=True)
     way = sum(isinstance(event, Stepped) for event in here.shortest)
     ring = cycle(here.order)
@@ -357,7 +357,7 @@ def over_cpus(
 ) -> dict[tuple[int, int], Run]:
     """One run for each number of CPUs that the machines have, and each number of dispatchers.
 
-    >>> runs = over_cpus(POLICIES[BEFORE], Scenario(), dispatchers=(1,))
+    >>> runs = over_cpus(POLICIES[UNPATCHED], Scenario(), dispatchers=(1,))
     >>> [(cpus, run.numbers["deadlock"]) for (cpus, _), run in runs.items()][:2]
     [(1, 'impossible'), (2, 'reachable')]
     """

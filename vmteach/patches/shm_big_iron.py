@@ -3,9 +3,9 @@
 changelog   05_vm_28-shmem-big-iron-1: "Make it possible to swap efficiently huge amounts of shm."
 source      2.4.27 mm/vmscan.c, mm/shmem.c (read); the patch itself is not in any stored copy, so that how its
             three parts were wired is inferred from the announcement (docs/reclaim-rules.md)
-before      page tables are walked until the last process lets go; writepage converts a page into swapcache
+unpatched   page tables are walked until the last process lets go; writepage converts a page into swapcache
             and starts no I/O; dirty pages in front of clean ones are all dealt with first
-after       the other processes' ptes go with the first (objrmap); writepage starts the I/O; a pass over
+patched     the other processes' ptes go with the first (objrmap); writepage starts the I/O; a pass over
             1/vm_cache_scan_ratio of the inactive list takes clean pages before any writepage
 left out    kswapd, user code, read-ahead, page tables that share pages unevenly, more than one swap disk
 """
@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from vmteach.lru import Reclaim
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.pages import (
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import (
     SECOND,
     Costs,
     Kind,
@@ -30,6 +29,7 @@ from vmteach.pages import (
     Snapshot,
     Where,
 )
+from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
 from vmteach.run import Control, Run, between
 
 # CPU time of one step in ns, divided among the processors, which all reclaim at once when one has to.
@@ -151,16 +151,16 @@ class Scenario:
 Policy = Rules  # what the patch changed: a yes or no for each fix
 
 POLICIES: dict[str, Policy] = {
-    "before": Policy(),
+    "unpatched": Policy(),
     "fix 1": Policy(objrmap=True),
     "fixes 1+2": Policy(objrmap=True, starts_io=True),
-    "after": Policy(objrmap=True, starts_io=True, clean_pass=True),
+    "patched": Policy(objrmap=True, starts_io=True, clean_pass=True),
     "what if: anchored search": Policy(objrmap=True, starts_io=True, clean_pass=True, anchored=True),
     "what if: rotation as in 2.6": Policy(objrmap=True, starts_io=True, rotate_written=True),
     "what if: fix 2 alone": Policy(starts_io=True),
     "what if: fix 3 alone": Policy(clean_pass=True),
 }
-BEFORE, AFTER = "before", "after"
+UNPATCHED, PATCHED = "unpatched", "patched"
 
 CONTROLS = (
     Control("machine", "machine size", tuple(PRESETS)),
@@ -219,11 +219,11 @@ class StormRun(Run):
         return frame.rename(columns={"in_": "in"})
 
 
-def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[AFTER]) -> StormRun:
+def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> StormRun:
     """Ask for memory once, then copy the file: a StormRun of one row a simulated second.
 
     >>> small = Scenario(machine=PRESETS["256 MB"])
-    >>> run = simulate(small, POLICIES[BEFORE])
+    >>> run = simulate(small, POLICIES[UNPATCHED])
     >>> run.numbers["written before the first page was free (MiB)"]
     0
     """

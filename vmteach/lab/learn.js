@@ -106,7 +106,7 @@ export function mount(el, spec, api) {
   const [build, name] = KINDS[spec.kind];
   const root = make("div", { class: "vml", role: "group", "aria-label": name });
   root.setAttribute("data-lm-suppress-shortcuts", "true");
-  // While a control has the focus its keys are its own, as in face.js.
+  // While a control has the focus its keys are its own, as in explorer.js.
   root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); });
   const follow = build(root, spec, api);
   el.replaceChildren(root);

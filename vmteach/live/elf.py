@@ -17,13 +17,13 @@ from typing import NamedTuple
 
 from vmteach.live import Answer
 from vmteach.patches.elf_interp import (
-    AFTER,
     AOUT,
     DYN,
     EXEC,
     MISSING,
     NATIVE,
     NONE,
+    PATCHED,
     POLICIES,
     REL,
     RELOCATABLE,
@@ -51,7 +51,7 @@ except OSError as error:
 
 
 class Exec(NamedTuple):
-    """One exec: the interpreter, what the model's kernel `after` says, what this kernel did, and to whom."""
+    """One exec: the interpreter, what the model's kernel `patched` says, what this kernel did, and to whom."""
 
     interpreter: str
     model: str
@@ -88,7 +88,7 @@ def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> Iterator[
         linker = _put(folder / f"linker{number}", data) if data else folder / "missing"
         program = elf(machine, EXEC, 64, "little", "" if kind == NONE else str(linker), code)
         outcome, caller = execute(_put(folder / f"program{number}", program), seconds)
-        told = str(simulate(Scenario(arch="x86-64", interpreter=kind), POLICIES[AFTER]).numbers["outcome"])
+        told = str(simulate(Scenario(arch="x86-64", interpreter=kind), POLICIES[PATCHED]).numbers["outcome"])
         yield Exec(name, told, outcome, caller)
         if kind == NONE and outcome != f"exit {EXIT}":
             return

@@ -6,9 +6,9 @@ from math import isfinite, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmteach import learn_kept as kept
 from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
+from vmteach.lab import kept
 from vmteach.patches import STEMS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Progress:
         return f"{table}{picture}<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
 
     def _has(self, stem: str) -> bool:
-        return stem in self._chapters or (HERE / "exercises" / f"{stem}.py").exists()
+        return stem in self._chapters or (HERE.parent / "exercises" / f"{stem}.py").exists()
 
     def _row(self, stem: str) -> tuple[str, ...]:
         done = self._chapters.get(stem, {})

@@ -2,7 +2,7 @@
 
 Each of them works as a plain call in a script and as something to operate in a notebook: `prediction.answer(60)` or a
 labelled field, `recall(stem).answer(1, 2)` or a group of radio buttons. What the learner does is kept in one local
-file (vmteach/learn_kept.py says where, and when it is read). The face (learn.js) is native HTML; hints and solutions
+file (vmteach/lab/kept.py says where, and when it is read). The face (learn.js) is native HTML; hints and solutions
 are folds, which need no kernel at all. Exercises are data: vmteach/exercises says how they are written.
 """
 
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from vmteach import learn_kept as kept
 from vmteach.exercises import Goal, Guesses, Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, right
-from vmteach.learn_bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
+from vmteach.lab import kept
+from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.patches import STEMS
 from vmteach.run import between, one_of
 
 if TYPE_CHECKING:
-    from vmteach.learn_progress import Progress
+    from vmteach.lab.progress import Progress
 
 HERE = Path(__file__).parent
 NOTHING: Any = ...  # no answer was handed in
@@ -489,6 +489,6 @@ class Recall(Face):
 
 def progress() -> "Progress":
     """What has been done so far, over all chapters: a table, and a picture of the predictions."""
-    from vmteach.learn_progress import Progress
+    from vmteach.lab.progress import Progress
 
     return Progress(kept.read()["chapters"])

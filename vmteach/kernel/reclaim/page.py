@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from vmteach.extents import FOREVER
+from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.machine import Sysctls
 from vmteach.run import between
 

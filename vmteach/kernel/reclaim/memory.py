@@ -7,16 +7,15 @@ A page-at-a-time program would touch every page of a 32 GB machine several times
 runs: 1.2 million pages that are converted one after another are one step here. Where the same request
 repeats (reclaim 32 pages, read 32 pages of a file, and again), the requests are written down; when two
 in a row did the same thing (or up to sixteen the same as the sixteen before) and nothing that they depend
-on is about to change, the next K are taken in one leap (vmteach/leap.py). `tests/naive.py` follows the same
+on is about to change, the next K are taken in one leap (leap.py). `tests/naive.py` follows the same
 rules page by page, and both must agree on everything.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from vmteach.disk import Disk
-from vmteach.extents import FOREVER, Intervals, PageQueue, PageStack, Run, Segment, Stripe
-from vmteach.leap import (
+from vmteach.kernel.reclaim.disk import Disk
+from vmteach.kernel.reclaim.leap import (
     ACTIVE,
     AHEAD,
     BEHIND,
@@ -33,7 +32,7 @@ from vmteach.leap import (
     Visit,
     shift,
 )
-from vmteach.pages import (
+from vmteach.kernel.reclaim.page import (
     COUNTERS,
     SECOND,
     Absent,
@@ -48,7 +47,8 @@ from vmteach.pages import (
     Where,
     become,
 )
-from vmteach.ptes import Processes
+from vmteach.kernel.reclaim.ptes import Processes
+from vmteach.kernel.reclaim.runs import FOREVER, Intervals, PageQueue, PageStack, Run, Segment, Stripe
 
 STOCK = Rules()
 
@@ -60,7 +60,7 @@ class Stopped(Exception):
 class Reclaim:
     """A machine's lists, page tables and swap disk, and the workload that runs on them.
 
-    >>> from vmteach.pages import PageRun
+    >>> from vmteach.kernel.reclaim.page import PageRun
     >>> clean = PageRun(100, 64, PageState(Kind.FILE))
     >>> dirty = PageRun(0, 100, PageState(Kind.SHM, dirty=True))
     >>> stock = Reclaim(Setup(shm=100, inactive=(dirty, clean), slots=100), Rules())

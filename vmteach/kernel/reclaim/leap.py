@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmteach.extents import FOREVER, PageStack, Run, Segment, Stripe, shortest
-from vmteach.pages import COUNTERS, SECOND, Absent, Page, Snapshot, Where, become
+from vmteach.kernel.reclaim.page import COUNTERS, SECOND, Absent, Page, Snapshot, Where, become
+from vmteach.kernel.reclaim.runs import FOREVER, PageStack, Run, Segment, Stripe, shortest
 
 if TYPE_CHECKING:
-    from vmteach.lru import Reclaim
+    from vmteach.kernel.reclaim.memory import Reclaim
 
 # Queues of page ids. The inactive list is `rotated` + `behind` + `ahead`, tail first: `rotated` is what
 # came back from the disk under rotate_written, `behind` what the anchored search has passed. Both are

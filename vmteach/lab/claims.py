@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
-from vmteach import lowmem
-from vmteach.lru import Reclaim
+from vmteach.kernel import lowmem
+from vmteach.kernel.reclaim.memory import Reclaim
+from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import GIB, MIB, PRESETS
-from vmteach.pages import Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.patches.shm_big_iron import (
     CONVERT,
     POLICIES,
@@ -29,7 +29,7 @@ from vmteach.patches.shm_big_iron import (
 DIRTY = PageState(Kind.SHM, dirty=True)
 CONVERTED = PageState(Kind.SWAPCACHE, dirty=True)
 CLEAN = PageState(Kind.FILE)
-PATCH = POLICIES["after"]
+PATCH = POLICIES["patched"]
 FIXES_1_2 = POLICIES["fixes 1+2"]
 
 
@@ -76,7 +76,7 @@ def storm(policy: str, start: Start = Start.UNMAPPED, machine: str = "32 GB", ra
     return simulate(scenario, POLICIES[policy])
 
 
-def request(setup: Setup, rules: Rules = POLICIES["before"]) -> Reclaim:
+def request(setup: Setup, rules: Rules = POLICIES["unpatched"]) -> Reclaim:
     """The model after one request."""
     model = Reclaim(setup, rules)
     model.reclaim()
@@ -96,7 +96,7 @@ def c1() -> Measured:
 
 
 def c2() -> Measured:
-    model = Reclaim(Scenario().setup, POLICIES["before"])
+    model = Reclaim(Scenario().setup, POLICIES["unpatched"])
     model.run(Scenario().copy_pages)
     gib = model.before_write["conversions"] * 4096 / GIB
     return Measured(gib, True, "the untouched share of the segment, which is a choice of the scenario")
@@ -108,7 +108,7 @@ def c3() -> Measured:
 
 
 def c4() -> Measured:
-    run = storm("before", machine="16 GB")
+    run = storm("unpatched", machine="16 GB")
     rows = [row for row, s in zip(run.events, run.counters) if s.conversions and not s.copied and not s.writes]
     sums = [row.swpd + row.cache for row in rows]
     still = all(row.so == 0 for row in rows) and len({row.free for row in rows}) == 1
@@ -116,7 +116,7 @@ def c4() -> Measured:
 
 
 def c5() -> Measured:
-    free = storm("before", machine="16 GB").numbers["free (KiB)"]
+    free = storm("unpatched", machine="16 GB").numbers["free (KiB)"]
     low, high = PRESETS["16 GB"].free_band
     return Measured(free, True, f"predicted band {low:,} to {high:,} KiB; what boot leaves of ZONE_DMA is inferred")
 
@@ -134,8 +134,8 @@ def c7() -> Measured:
 
 def c8() -> Measured:
     pages = 100_000
-    plain = Reclaim(run_of(pages), POLICIES["before"]).run(pages).count["writes"] / pages
-    twice = Reclaim(run_of(pages), POLICIES["before"]).run(pages // 2, anon=True).count["writes"] / (pages // 2)
+    plain = Reclaim(run_of(pages), POLICIES["unpatched"]).run(pages).count["writes"] / pages
+    twice = Reclaim(run_of(pages), POLICIES["unpatched"]).run(pages // 2, anon=True).count["writes"] / (pages // 2)
     return Measured(plain, twice == 2, "over one whole turn of the list; within it the model writes all at once")
 
 
@@ -186,10 +186,10 @@ def c12() -> Measured:
 
 
 def c13() -> Measured:
-    runs = {name: storm(name, Start.RUN).numbers["copy speed (MiB/s)"] * MIB / 1e6 for name in ("after", "fixes 1+2")}
-    slower = runs["after"] / runs["fixes 1+2"]
+    runs = {name: storm(name, Start.RUN).numbers["copy speed (MiB/s)"] * MIB / 1e6 for name in ("patched", "fixes 1+2")}
+    slower = runs["patched"] / runs["fixes 1+2"]
     remark = f"without fix 3 it is {slower:.1f} times slower, not 10 to 100: the run is written but once"
-    return Measured(runs["after"], slower >= 10, remark)
+    return Measured(runs["patched"], slower >= 10, remark)
 
 
 def c14() -> Measured:
@@ -199,15 +199,15 @@ def c14() -> Measured:
 
 def c15() -> Measured:
     machines = ("1 GB", "2 GB", "4 GB", "8 GB", "16 GB", "32 GB")
-    converted = [storm("before", machine=m).numbers["converted by the first request (GiB)"] for m in machines]
-    stall = [storm("before", machine=m).numbers["longest request (s)"] for m in machines]
+    converted = [storm("unpatched", machine=m).numbers["converted by the first request (GiB)"] for m in machines]
+    stall = [storm("unpatched", machine=m).numbers["longest request (s)"] for m in machines]
     remark = f"{converted[0]} GiB on 1 GB to {converted[-1]} on 32 GB, but still {stall[2]:.0f} s of stall on 4 GB: "
     remark += "the model's list is no better mixed on a small machine than on a big one"
     return Measured(8, False if stall[2] > 1 else sorted(converted) == converted, remark)
 
 
 def c16() -> Measured:
-    runs = [storm("after", ratio=ratio).numbers for ratio in (1, 3, 6, 20, 60)]
+    runs = [storm("patched", ratio=ratio).numbers for ratio in (1, 3, 6, 20, 60)]
     search = [n["pages searched per page freed"] for n in runs]
     swap = [n["swapped out meanwhile (GiB)"] for n in runs]
     limit = storm("fixes 1+2", ratio=60).numbers["swapped out meanwhile (GiB)"]
@@ -254,7 +254,7 @@ def c22() -> Measured:
 
 def c23() -> Measured:
     shm = [
-        simulate(Scenario(machine=PRESETS[m], shm_percent=p, processes=1000), POLICIES["before"])
+        simulate(Scenario(machine=PRESETS[m], shm_percent=p, processes=1000), POLICIES["unpatched"])
         for m, p in (("8 GB", 34), ("1 GB", 75))
     ]
     converted = [run.numbers["converted by the first request (GiB)"] for run in shm]
@@ -301,7 +301,7 @@ def twin(swpd: Sequence[int]) -> StormRun:
     )
     model = Reclaim(start).run(32)
     rows = vmstat(scenario, [first_snapshot(scenario), *model.samples])
-    return StormRun(scenario, POLICIES["before"], tuple(rows), counters=tuple(model.samples))
+    return StormRun(scenario, POLICIES["unpatched"], tuple(rows), counters=tuple(model.samples))
 
 
 def predicted(swpd: Sequence[int]) -> list[int]:

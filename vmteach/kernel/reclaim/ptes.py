@@ -7,8 +7,8 @@ left out    mappings of a part of the object, or at different addresses
 from collections import deque
 from dataclasses import dataclass
 
-from vmteach.extents import FOREVER, Intervals
-from vmteach.pages import Pte, Setup
+from vmteach.kernel.reclaim.page import Pte, Setup
+from vmteach.kernel.reclaim.runs import FOREVER, Intervals
 
 
 @dataclass

@@ -25,7 +25,10 @@ DEPTH = 700  # calls within calls of the learner's code
 PRINTED = 600  # characters that are shown of what it prints
 
 _PATHS = sysconfig.get_paths()
-_LIBRARY = (str(Path(__file__).parent), *(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")))
+_LIBRARY = (
+    str(Path(__file__).parent.parent),
+    *(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 class Raised(Exception):

@@ -1,6 +1,6 @@
 """Controls for a chapter: the two of every chapter, at most two of its own, and the kernels to compare.
 
-The face is one small script of native, labelled controls (face.js); this side turns their positions into a
+The face is one small script of native, labelled controls (explorer.js); this side turns their positions into a
 Scenario, simulates, fills the chapter's figure and sends the picture back. One question is under way at a time:
 while it is, the script only remembers the last position, so that dragging never queues. Between questions the
 kernel thinks ahead: the positions beside the last one are worked out, a piece at a time.
@@ -40,7 +40,7 @@ def explore(patch: Any, figure: Any, policies: Sequence[str] | None = None, **fi
     >>> from vmteach.patches import shm_big_iron as patch
     >>> explorer = explore(patch, figure)
     >>> explorer.set(machine="256 MB")
-    >>> explorer.state["machine"], explorer.numbers["before"]["free (KiB)"]
+    >>> explorer.state["machine"], explorer.numbers["unpatched"]["free (KiB)"]
     ('256 MB', 2108)
     """
     return Explorer(patch, figure, policies, fixed)
@@ -60,8 +60,8 @@ class Explorer(anywidget.AnyWidget):
     puts all back. `runs`, `numbers`, `finding`, `alt` and `code` belong to the state of the moment.
     """
 
-    _esm = HERE / "face.js"
-    _css = HERE / "face.css"
+    _esm = HERE / "explorer.js"
+    _css = HERE / "explorer.css"
     spec = traitlets.Dict().tag(sync=True)
     at = traitlets.Dict().tag(sync=True)  # positions: field -> index of its stop; "policies" -> labels
 
@@ -73,7 +73,7 @@ class Explorer(anywidget.AnyWidget):
         for label in policies or ():
             one_of("policies", label, tuple(self._labels))
         self._first: dict[str, Any] = {c.field: self._default(c) for c in self._controls}
-        self._first["policies"] = list(policies or (patch.BEFORE, patch.AFTER))
+        self._first["policies"] = list(policies or (patch.UNPATCHED, patch.PATCHED))
         self._kept: OrderedDict[Hashable, Run] = OrderedDict()
         self._pictures: OrderedDict[Hashable, Picture] = OrderedDict()
         self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
