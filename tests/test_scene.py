@@ -67,10 +67,10 @@ def test_fine_stripes_become_one_mixture_and_a_tall_band_stays():
 
 
 def test_a_title_takes_the_longest_spelling_that_fits_90_characters():
-    clause = ["waits 2 min 44 s for 32 pages, 128 KiB", "waits 2 min 44 s"]
+    clause = ["waits 2 min 44 s for 32 pages in one request", "waits 2 min 44 s"]
     panels = [("unpatched", {"clause": clause}), ("patched", {"clause": "waits 1 s"})]
     assert s.title(panels) == "The unpatched kernel waits 2 min 44 s; the patched kernel waits 1 s"
-    assert s.title(panels[:1]) == "The unpatched kernel waits 2 min 44 s for 32 pages, 128 KiB"
+    assert s.title(panels[:1]) == "The unpatched kernel waits 2 min 44 s for 32 pages in one request"
     same = [(label, {"clause": "writes none", "both": "write none"}) for label in ("unpatched", "patched", "tail")]
     assert s.title(same) == "All 3 kernels write none"
 
@@ -106,5 +106,5 @@ def test_a_story_refuses_what_a_reader_could_not_follow():
     refused("states must be 6 at most, got 7", Story, "t", many, {}, {"patched": [Frame("So.", one)]})
     asks = [Frame("So.", one, ask=Ask(f"{n}?", ["1"], 0, "So.")) for n in range(4)]
     refused("asks at most 3 questions, got 4", Story, "t", D, {}, {"patched": asks})
-    long = [Frame(f"Step {n}.", {"list": s.ring("list", f"D{n}", middle="x" * 200)}) for n in range(150)]
+    long = [Frame(f"Step {n}.", {"list": s.ring("list", f"D{n}", middle=str(n) * 90)}) for n in range(150)]
     refused("at most 30,000 bytes", Story, "t", D, {}, {"patched": [*long, *long]})
