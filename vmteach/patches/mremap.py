@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 MAYMOVE, FIXED = 1, 2  # the flags of mremap: may move; move exactly to new_addr
 MAX_MAP_COUNT = 65536  # mappings a process may have in 2.4
@@ -531,6 +531,7 @@ def move_vma_today(space: AddressSpace, call: Call) -> int:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """What a kernel does with a length of zero and with a failed unmapping; today's has other steps."""
 
@@ -718,6 +719,7 @@ CASES: dict[str, Case] = {
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """One call of the list, in an address space with `below_limit` mappings still to be had."""
 
