@@ -1,7 +1,7 @@
 """The two LRU lists of 2.4.23-2.4.27 as runs of pages in one state, and the reclaim that works on them.
 
 source      docs/reclaim-rules.md says each rule and where it was read
-left out    kswapd beside the allocating tasks (it goes on where they stop), slab caches, a second shared object, swap-in read-ahead
+left out    kswapd beside the tasks (it goes on where they stop), slab caches, a second object, swap-in read-ahead
 
 A page-at-a-time program would touch every page of a 32 GB machine several times. This one moves whole
 runs: 1.2 million pages that are converted one after another are one step here. Where the same request
