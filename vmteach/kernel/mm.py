@@ -141,8 +141,8 @@ class AddressSpace:
 
     def copy(self) -> "AddressSpace":
         """The same address space, free to change, with an empty log."""
-        own = {"vmas": list(self.vmas), "pages": dict(self.pages), "tables": set(self.tables)}
-        return replace(self, **own, leaked=list(self.leaked), log=[])
+        vmas, pages, tables = list(self.vmas), dict(self.pages), set(self.tables)
+        return replace(self, vmas=vmas, pages=pages, tables=tables, leaked=list(self.leaked), log=[])
 
     @property
     def wrap(self) -> int:

@@ -92,10 +92,3 @@ def name_of(result: int) -> str:
     ('0x40000', 'EINVAL')
     """
     return hex(result) if result >= 0 else errno.errorcode[-result]
-
-
-def broken_invariants(before: AddressSpace, call: Call, result: int | None, after: AddressSpace) -> list[Broke]:
-    """What a call broke; if it did not return (`result` is None), only what can be seen in the state."""
-    asked = INVARIANTS if result is not None else {key: INVARIANTS[key] for key in ("I1", "I2", "I5")}
-    told = ((key, holds(before, call, result or 0, after)) for key, holds in asked.items())
-    return [Broke(key, what) for key, what in told if what]

@@ -40,7 +40,7 @@ from vmteach.kernel.mm import (
     move_vma,
 )
 from vmteach.kernel.mremap_today import do_mremap_today
-from vmteach.kernel.sound import Broke, broken_invariants, name_of
+from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl
 from vmteach.run import Control, Run, between, one_of
 
@@ -193,6 +193,13 @@ def run_call(space: AddressSpace, call: Call, policy: Policy) -> tuple[Event, ..
     returned = () if result is None else (Returned(result),)
     broken = broken_invariants(before, call, result, space)
     return (Found(*found), Called(*call), *space.log, *returned, Left(*left), *broken)
+
+
+def broken_invariants(before: AddressSpace, call: Call, result: int | None, after: AddressSpace) -> list[Broke]:
+    """What a call broke; if it did not return, so that the result is None, only what the state shows."""
+    asked = INVARIANTS if result is not None else {key: INVARIANTS[key] for key in ("I1", "I2", "I5")}
+    told = ((key, holds(before, call, result or 0, after)) for key, holds in asked.items())
+    return [Broke(key, what) for key, what in told if what]
 
 
 def broken_by(policy: Policy) -> Callable[[AddressSpace, Call], list[Broke]]:
