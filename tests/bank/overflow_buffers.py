@@ -31,8 +31,7 @@ BANK = {
         right=(
             ("mine = Policy(9)\n", None),
             ("mine = Policy(shift=len(bin(512)) - 3)\n", None),
-            
-            ("mine = Policy(9.0)\n", None),,
+            ("mine = Policy(9.0)\n", None),
         ),
         wrong=(
             ("mine = Policy(shift=12)\n", "A buffer of 512 bytes counts as 0 bytes"),
