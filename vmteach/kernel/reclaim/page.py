@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.machine import Sysctls
-from vmteach.run import between
+from vmteach.run import between, inputs
 
 SECOND = 1_000_000_000  # ns
 
@@ -122,6 +122,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
+@inputs
 class Rules:
     """What the patch and its what-ifs change in the reclaim."""
 
