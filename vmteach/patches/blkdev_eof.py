@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -27,6 +27,7 @@ OLD = 0xFF  # what a page frame holds before something is read into it: no byte 
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine, and a disk of `sectors` x 512 bytes that is read in soft blocks of `block` bytes.
 
@@ -81,6 +82,7 @@ class Lookup(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """Who decides what about the end of a device.
 

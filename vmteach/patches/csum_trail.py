@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -32,6 +32,7 @@ class Tail(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A buffer within one page of the file cache, `behind` bytes before the page's end.
 
@@ -78,6 +79,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """The bits of the address that the prologue looks at, how the tail is loaded, whether length 0 ends it at once."""
 
