@@ -1,8 +1,8 @@
 """A counter of bytes wraps at 4 GiB, and whether it ever gets there depends on a limit that stands in another file.
 
 changelog   9999900_overflow-buffers-1 paranoid check (... so this is a noop but it's safer)
-source      2.4.22, 2.4.27, 2.4.32 (READ, and RUN: docs/cases.md); that 2.4.23aa2 has the limit of 2.4.27 and the counter
-            of 2.4.32 is INFERRED: 2.4.23-pre5, 2.4.23aa3 and 2.4.27 have that limit
+source      2.4.22, 2.4.27, 2.4.32 (READ, and RUN: docs/cases.md); that 2.4.23aa2 has the limit of 2.4.27 and the
+            counter of 2.4.32 is INFERRED: 2.4.23-pre5, 2.4.23aa3 and 2.4.27 have that limit
 unpatched   each list of buffers has a total in bytes, an unsigned long: modulo 2**32 on a 32-bit machine
 patched     the total is in sectors of 512 bytes and wraps at 2 TiB
 left out    write-back (the disk takes nothing, the worst case), reclaim, the other lists, several writers
@@ -21,7 +21,7 @@ from vmteach.run import Control, Run, between, one_of
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
 HEADS_A_PAGE = 40  # buffer heads of 96 bytes and their index, in a page of the slab
-KERNEL = 24 * MIB  # low memory of the kernel itself and its tables (invented)
+KERNEL = 24 * MIB  # low memory of the kernel itself and its tables, at most an eighth of RAM (invented)
 
 
 class Shares(NamedTuple):
@@ -126,7 +126,7 @@ class Scenario:
         """Low memory is free but for the page descriptors and the kernel itself."""
         machine = self.machine
         sizes = {zone.name: zone.pages for zone in machine.zones}
-        taken = (machine.mem_map + KERNEL) // machine.page
+        taken = (machine.mem_map + min(KERNEL, machine.ram // 8)) // machine.page
         dma = min(sizes["DMA"], 3600)  # what boot leaves of 16 MiB (invented)
         normal = max(0, sizes.get("NORMAL", 0) - taken)
         high = min(int(self.free_high * GIB) // machine.page, sizes.get("HIGHMEM", 0))
@@ -348,7 +348,7 @@ def _room(now: Phase, start: Start, for_data: dict[str, int], for_heads: dict[st
     def tight(pages: int) -> bool:
         memory, _ = _after(now, start, pages)
         spare = getattr(memory, now.data) - for_data[now.data], getattr(memory, now.heads) - for_heads[now.heads]
-        return min(spare) < 2
+        return bool(min(spare) < 2)
 
     return max(1, bisect_left(range(getattr(now.memory, now.data)), True, key=tight) - 1) if now.heads else 1
 
@@ -392,9 +392,13 @@ class Writer:
         """
         ends = {phase.dirty for phase in self.phases} | {at + d for at in self._wraps() for d in (-1, 0)} | {self.most}
         for low, high in pairwise(sorted(ends)):
-            huge = _changes(lambda pages: self.limit(pages) >> self.start.machine.word - 1, low, high)
-            for first, last in pairwise([low, *(at + d for at in huge for d in (-1, 0)), high]):
+            below = _changes(self._below, low, high) if self.policy.guard.below else []
+            for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
                 yield from _changes(self.answer, first, last)
+
+    def _below(self, pages: int) -> int:
+        """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""
+        return self.limit(pages) >> self.start.machine.word - 1
 
     def _wraps(self) -> range:
         return range(self.wrap, self.most + 1, self.wrap)
@@ -453,14 +457,17 @@ def first(run: Run, answer: int) -> int | None:
 
 def _numbers(writer: Writer, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
     asked = [event for event in events if isinstance(event, Asked)]
-    unit = writer.start.machine.page / GIB
+
+    def gib(pages: int) -> float:
+        amount = pages * writer.start.machine.page / GIB
+        return round(amount, 2 if amount >= 0.1 else 4)
 
     def at(answer: int) -> float | str:
-        return next((round(event.pages * unit, 2) for event in asked if event.answer == answer), "never")
+        return next((gib(event.pages) for event in asked if event.answer == answer), "never")
 
     return {
         "background writing from (GiB)": at(WRITE),
         "told to wait from (GiB)": at(WAIT),
-        "dirty at the end (GiB)": round(asked[-1].pages * unit, 2),
-        "not seen at the end (GiB)": round((asked[-1].pages - asked[-1].seen) * unit, 2),
+        "dirty at the end (GiB)": gib(asked[-1].pages),
+        "not seen at the end (GiB)": gib(asked[-1].pages - asked[-1].seen),
     }
