@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -55,6 +55,7 @@ GUARDS: dict[str, Guard] = {
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """Which text of nr_free_buffer_pages sets the limit, and the unit of the totals: 2**shift bytes.
 
@@ -104,6 +105,7 @@ class Start(NamedTuple):
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine with free memory, and a writer that makes one page after the other dirty. The disk takes nothing.
 
