@@ -398,7 +398,7 @@ CONTROLS: tuple[Control, ...] = (
         "vm_cache_scan_ratio",
         "vm_cache_scan_ratio",
         (1, 2, 3, 6, 10, 20, 60),
-        why_not=f"{_WHY_NOT}. One patch of the set uses this setting; it is in the base, and its value is chosen later.",
+        why_not=f"{_WHY_NOT}. One patch of the set uses this setting of the base; its value is chosen later.",
     ),
     Control("base", "base", tuple(BASES)),
     Control("scsi_prefix", "prefix of the scsi fix", ("00", "9930", "9999900")),
