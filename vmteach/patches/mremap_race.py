@@ -20,7 +20,7 @@ from typing import NamedTuple
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Pte, PteRun, Reclaim, Setup
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
 from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
@@ -37,6 +37,7 @@ class Clearer(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """One page is moved from an old to a new address while others may clear its entry.
 
@@ -71,6 +72,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How one page is moved when the lock was dropped in between."""
 

@@ -66,6 +66,7 @@ def visit(page: Page, mapped: bool, fs: bool) -> Fate:
 
     `mapped`: some process maps the page; `fs`: the request may enter the file system.
 
+    >>> from vmteach.kernel.reclaim.page import PageState
     >>> visit(Page(PageState(Kind.FILE), Where.INACTIVE), mapped=False, fs=True)
     Fate(rule='freed', page=<Absent.FREED: 'freed'>)
     """

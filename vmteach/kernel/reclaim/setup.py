@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vmteach.kernel.reclaim.page import PageRun, PteRun
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.machine import Sysctls
-from vmteach.run import between
+from vmteach.run import between, inputs
 
 SECOND = 1_000_000_000  # ns
 
@@ -62,6 +62,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
+@inputs
 class Rules:
     """What the patch and its what-ifs change in the reclaim."""
 
