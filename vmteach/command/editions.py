@@ -8,7 +8,7 @@ teacher     the answer cells are solved, and notes stand after Predict, Vary and
 nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
 colab       the notebooks with a cell on top that installs the course from your repository, for Colab and Kaggle.
 
-Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from its GUESSES. A
+Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from PREDICTIONS. A
 chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions` is not for working
 in: files that this command writes are written over; others (a gradebook, what students hand in) it leaves alone.
 
@@ -213,6 +213,7 @@ def beside(text: str) -> str:
 def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
     """The chapter with a badge that opens it, and a cell that installs the course first."""
     made = deepcopy(notebook)
+    list(places(made))  # are the answer cells stubs?
     first = made["cells"].index(code(made)[0])
     (name,) = [path.name for path in chosen(()) if path.stem[3:] == stem]
     badge = new_cell("markdown", "badge", BADGE.format(repository, name))
@@ -290,7 +291,7 @@ def note_on_minutes(sum_: "Minutes") -> list[str]:
 
 
 def note_on_predict(stem: str) -> list[str]:
-    (known,) = chapter(stem).GUESSES.values()
+    (known,) = chapter(stem).PREDICTIONS.values()
 
     def shown(value: Any) -> str:
         return str(value) if isinstance(value, str) else f"{value:,}"
