@@ -12,10 +12,12 @@ class WithCourse(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            for file in (*Path("data").glob("*.*"), *Path("notebooks").glob("*.ipynb")):
-                target = Path(self.build_lib, "vmteach", file)
-                self.mkpath(str(target.parent))
-                self.copy_file(str(file), str(target))
+            files = (file for folder in ("data", "notebooks") for file in Path(folder).rglob("*.*") if file.is_file())
+            for file in files:
+                if ".ipynb_checkpoints" not in file.parts:
+                    target = Path(self.build_lib, "vmteach", file)
+                    self.mkpath(str(target.parent))
+                    self.copy_file(str(file), str(target))
 
 
 setup(cmdclass={"build_py": WithCourse})

@@ -195,10 +195,10 @@ def test_a_students_chapter_shows_no_solution_when_it_runs(built, tmp_path):
 
 
 def test_the_switch_hides_and_without_it_nothing_changes(monkeypatch):
-    one, panel = exercise("overflow_buffers", "unit"), explore(patch, figure)
+    one, panel = exercise("overflow_buffers", "guard"), explore(patch, figure)
 
     def seen():
-        goal = learn.goal(panel, "overflow_buffers", "truth")
+        goal = learn.goal(panel, "overflow_buffers", "least")
         return one._repr_html_() + one.solution().text + goal.spec["folds"]
 
     told = [one.solved, one.task.wrong_turn, chapter("overflow_buffers").GOALS[0].reason]

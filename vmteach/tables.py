@@ -133,18 +133,12 @@ def read_cases(name: str | Path) -> list[Case]:
 
 def case_tables() -> list[str]:
     """The names of all tables of the kernel's own cases, in order."""
-    return sorted(path.name.split(".")[0] for path in (_data() / "cases").glob("*.gz"))
-
-
-def _data() -> Path:
-    """The folder data/: inside the installed package, or beside it in a checkout."""
-    inside, beside = Path(__file__).parent / "data", Path(__file__).parent.parent / "data"
-    return inside if inside.is_dir() else beside
+    return sorted(path.name.split(".")[0] for path in (COURSE / "data" / "cases").glob("*.gz"))
 
 
 def _case_file(name: str) -> Path:
     one_of("a table of cases", name, tuple(case_tables()))
-    return next((_data() / "cases").glob(f"{name}.*.gz"))
+    return next((COURSE / "data" / "cases").glob(f"{name}.*.gz"))
 
 
 def _unpacked(path: Path) -> str:
