@@ -210,6 +210,7 @@ class Stepper {
   saidAt(n, only = -1) {
     const said = this.framesAt(n).map((frame, t) => [this.tracks[t].name, frame.say, t]);
     const told = said.filter(([, , t]) => (only < 0 || t === only) && this.moved(n, t));
+    if (only < 0 && told.length === 1 && said.length > 1) return `${capital(told[0][0])}: ${told[0][1]}`;
     return sayOf(only >= 0 ? (told.length ? told : said.filter(([, , t]) => t === only)).map(([, text]) => ["", text]) : told);
   }
 
