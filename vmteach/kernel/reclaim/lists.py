@@ -46,6 +46,7 @@ class Visit(NamedTuple):
 class Lists:
     """The pages of a machine, its two lists and its page tables.
 
+    >>> from vmteach.kernel.reclaim.page import PageRun
     >>> lists = Lists(Setup(shm=0, inactive=(PageRun(0, 64, PageState(Kind.FILE)),)))
     >>> lists.inactive, lists.tail(AHEAD).n
     (64, 64)
