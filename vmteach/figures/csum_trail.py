@@ -39,9 +39,8 @@ def scene(run: Run) -> Scene:
     n = run.numbers
     numbers = {"loads": number(n["loads"]), "of the next page": f"{n['bytes touched in the next page (B)']} B"}
     bytes_ = row("byte", _cells(run, loads, faults), _axis(run), [_edge(run)], _brackets(run, loads, faults))
-    return Scene(
-        _clause(run), [bytes_], _alt(run), STATES, numbers | {"sum": str(n["sum"])}, end="bad" if faults else ""
-    )
+    numbers["sum"] = str(n["sum"])
+    return Scene(_clause(run), [bytes_], _alt(run), STATES, numbers, end="bad" if faults else "")
 
 
 def _clause(run: Run) -> list[str]:
@@ -77,10 +76,8 @@ def _edge(run: Run) -> Edge:
 
 def _cells(run: Run, loads: list[Loaded], faults: bool) -> list[Cell]:
     page = run.scenario.machine.page
-    return [
-        Cell(_state(run, loads, faults, at), at, 1, f"{at}"[-2:], f"b{at}")
-        for at in range(page - BEFORE, page + BEHIND)
-    ]
+    shown = range(page - BEFORE, page + BEHIND)
+    return [Cell(_state(run, loads, faults, at), at, 1, f"{at}"[-2:], f"b{at}") for at in shown]
 
 
 def _state(run: Run, loads: list[Loaded], faults: bool, at: int) -> str:
@@ -136,40 +133,22 @@ def story(case: Scenario) -> Story:
 
 def frames(run: Run) -> list[Frame]:
     """The buffer, then one load a frame."""
-    s = run.scenario
+    s, faulted = run.scenario, isinstance(run.events[-1], Faulted)
     loads = list(_loads(run))
-    faulted = isinstance(run.events[-1], Faulted)
+    first = next(schedule(s.offset, s.length, POLICIES[UNPATCHED]))
     ask = Ask(
         f"The buffer begins at byte {s.offset}. How many bytes does the unpatched kernel's first load take?",
         ["1", "2", "4"],
-        ("1", "2", "4").index(str(list(schedule(s.offset, s.length, POLICIES[UNPATCHED]))[0].width)),
+        ("1", "2", "4").index(str(first.width)),
         "Only bit 1 of the address decides there, and bit 0 is not looked at.",
     )
-    made = [
-        _frame(
-            run,
-            [],
-            False,
-            f"The buffer has {s.length} bytes from byte {s.offset} on. Nothing is loaded yet.",
-            key="start",
-            ask=ask,
-        )
-    ]
+    begin = f"The buffer has {s.length} bytes from byte {s.offset} on. Nothing is loaded yet."
+    made = [_frame(run, [], False, begin, key="start", ask=ask)]
     for count, load in enumerate(loads, 1):
         last = count == len(loads)
+        more: dict[str, Any] = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
         say = _say(count, load, faulted and last, s.machine.page)
-        end = ("bad" if faulted else "good") if last else ""
-        made.append(
-            _frame(
-                run,
-                loads[:count],
-                faulted and last,
-                say,
-                rule=[_part(run, load)],
-                end=end,
-                mark="the end" if last else "",
-            )
-        )
+        made.append(_frame(run, loads[:count], faulted and last, say, rule=[_part(run, load)], **more))
     return made
 
 
@@ -217,7 +196,7 @@ def frame_key(run: Run) -> Hashable:
 
 
 def layout(run: Run) -> Picture:
-    """A row for the memory, rows for the loads, and the page's end through all of them."""
+    """A line for the memory, rows for the loads, and the page's end through all of them."""
     page = run.scenario.machine.page
     picture = Picture(9.2, 3.0)
     ticks = {page + at: f"{page + at:,}" for at in range(-BACK, ON + 1, DWORD)}
@@ -228,11 +207,11 @@ def layout(run: Run) -> Picture:
     axes.axvline(page, color=INK, lw=1.6, zorder=3)
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.66, edge=INK, edge_width=0.9)
     names = [
-        picture.words(axes, page - BACK - 0.2, row, ha="right", va="center", size=SMALL) for row in range(ROWS + 1)
+        picture.words(axes, page - BACK - 0.2, line, ha="right", va="center", size=SMALL) for line in range(ROWS + 1)
     ]
     picture.parts["names"] = names
     picture.parts["ends"] = [
-        picture.words(axes, page + ON + 0.2, row, va="center", size=SMALL) for row in range(ROWS + 1)
+        picture.words(axes, page + ON + 0.2, line, va="center", size=SMALL) for line in range(ROWS + 1)
     ]
     key = "plain box: added to the sum; striped: loaded and masked off; crossed: loaded from the next page"
     picture.figure.text(0.17, 0.02, key, size=SMALL, color=QUIET)
@@ -248,16 +227,16 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     shown = list(runs.items())[:ROWS]
     scenario = shown[0][1].scenario
     page = scenario.machine.page
-    spans = [*_memory(scenario), *(span for row, (_, run) in enumerate(shown, 1) for span in _old_loads(row, run))]
+    spans = [*_memory(scenario), *(span for line, (_, run) in enumerate(shown, 1) for span in _old_loads(line, run))]
     picture.parts["strips"].show(_clipped(spans, page))
     labels = ["memory", *(label for label, _ in shown)]
     ends = [
         "next page empty" if not scenario.next_is_there else "next page there",
         *(_verdict(run) for _, run in shown),
     ]
-    for row in range(ROWS + 1):
-        picture.parts["names"][row].set_text(labels[row] if row < len(labels) else "")
-        picture.parts["ends"][row].set_text(ends[row] if row < len(ends) else "")
+    for line in range(ROWS + 1):
+        picture.parts["names"][line].set_text(labels[line] if line < len(labels) else "")
+        picture.parts["ends"][line].set_text(ends[line] if line < len(ends) else "")
     given = isinstance(prediction, int | float) and not isinstance(prediction, bool)
     picture.parts["mark"].set_visible(given)
     if given:
@@ -281,13 +260,13 @@ def _memory(scenario: Scenario) -> Iterator[Span]:
     yield Span(0, page, page + ON, "mapped" if scenario.next_is_there else "empty")
 
 
-def _old_loads(row: int, run: Run) -> Iterator[Span]:
+def _old_loads(line: int, run: Run) -> Iterator[Span]:
     page = run.scenario.machine.page
     for load in schedule(run.scenario.offset, run.scenario.length, run.policy, page):
         kept, end = load.address + load.kept, load.address + load.width
-        yield Span(row, load.address, kept, "kept", str(load.width))
-        yield Span(row, kept, min(end, page), "masked")
-        yield Span(row, page, end, "outside")
+        yield Span(line, load.address, kept, "kept", str(load.width))
+        yield Span(line, kept, min(end, page), "masked")
+        yield Span(line, page, end, "outside")
 
 
 def _clipped(spans: list[Span], page: int) -> list[Span]:
