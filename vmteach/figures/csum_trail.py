@@ -49,11 +49,12 @@ def _clause(run: Run) -> list[str]:
     if not beyond:
         return ["stays within the page"]
     which = f"byte {page}" if beyond == 1 else f"bytes {page} to {page + beyond - 1}"
+    short = f"byte {page}" if beyond == 1 else f"{beyond} bytes too many"
     if run.numbers["oops"] == "yes":
-        return [f"loads {which}, which is not there: oops", f"loads {which}: oops"]
+        return [f"loads {which}, which is not there: oops", f"loads {short}: oops"]
     if any(isinstance(event, Caught) for event in run.events):
         return [f"loads {which}, and handles the fault", "handles the fault"]
-    return [f"loads {which} of somebody else, unnoticed", f"loads {which}, unnoticed"]
+    return [f"loads {which} of somebody else, unnoticed", f"loads {short}, unnoticed"]
 
 
 def _loads(run: Run) -> Iterator[Loaded]:

@@ -76,9 +76,17 @@ def _clause(run: Run) -> list[str]:
     if isinstance(last, Started):
         return ["runs the program"]
     if isinstance(last, Returned):
-        return [f"tells the caller {last.error}, and it lives on", f"tells the caller {last.error}"]
+        return [
+            f"tells the caller {last.error}, and it lives on",
+            f"tells the caller {last.error}",
+            f"answers {last.error}",
+        ]
     how = "an oops" if isinstance(last, Oops) else "SIGSEGV"
-    return [f"kills the caller with {how}, past the point of no return", f"kills the caller with {how}"]
+    return [
+        f"kills the caller with {how}, past the point of no return",
+        f"kills the caller with {how}",
+        "kills the caller",
+    ]
 
 
 def _state(event: Event) -> str:
