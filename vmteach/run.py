@@ -84,6 +84,19 @@ class Control(NamedTuple):
         return not self.why_not
 
 
+class Case(NamedTuple):
+    """A position of the controls worth trying: a button of the explorer, from the default of every control.
+
+    `stops` maps fields to stops; a chapter lists three or four as CASES beside its CONTROLS.
+
+    >>> Case("256 MB laptop", {"machine": "256 MB"}).stops["machine"]
+    '256 MB'
+    """
+
+    label: str
+    stops: Mapping[str, Any]
+
+
 def between(name: str, value: float, low: float, high: float, unit: str = "") -> None:
     """Raise ValueError unless low <= value <= high; the message names the value and the mending.
 
