@@ -7,7 +7,7 @@ student     the notebooks as they are, with stubs. One cell more tells the libra
 teacher     the answer cells are solved, and notes stand after Predict, Vary and each exercise.
 nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
 
-Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from its GUESSES. A
+Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from PREDICTIONS. A
 module there may have NOTES, a mapping from "predict", "vary", "change" or the name of an exercise to some Markdown of
 the teacher's own. A chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions`
 is not for working in: files that this script writes are written over; others (a gradebook, what students hand in) it
@@ -284,7 +284,7 @@ def note_on_minutes(sum_: "Minutes") -> list[str]:
 
 
 def note_on_predict(stem: str, told: Mapping[str, str]) -> list[str]:
-    (known,) = chapter(stem).GUESSES.values()
+    (known,) = chapter(stem).PREDICTIONS.values()
 
     def shown(value: Any) -> str:
         return str(value) if isinstance(value, str) else f"{value:,}"

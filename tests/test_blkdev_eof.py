@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmteach import live
 from vmteach.figures import blkdev_eof as figure
+from vmteach.live.blkdev import odd_tail
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
     BLOCKS,
@@ -282,7 +282,7 @@ def test_rounding_down_alone_is_not_the_fix():
 @pytest.mark.live
 @pytest.mark.parametrize(("sectors", "block"), [(2002, 4096), (2003, 4096), (2004, 2048), (2001, 1024)])
 def test_today_is_what_this_kernel_does(sectors, block):
-    answer = live.odd_tail(sectors, block, seconds=60)
+    answer = odd_tail(sectors, block, seconds=60)
     if not answer.ran:
         pytest.skip(answer.why)
     there = Device(Scenario(sectors=sectors, block=block), POLICIES[TODAY])

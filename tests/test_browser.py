@@ -219,7 +219,7 @@ def test_a_prediction_is_kept(chapter):
     widget = chapter.page.get_by_role("group", name="Prediction", exact=True).first
     keys, said = chapter.page.keyboard, widget.get_by_role("status")
     number = widget.locator("input[type=number]")
-    guess, overlooked = next(iter(exercises.chapter(chapter.stem).GUESSES[name].overlooked.items()))
+    guess, overlooked = next(iter(exercises.chapter(chapter.stem).PREDICTIONS[name].overlooked.items()))
     if number.count():
         number.focus()
         keys.press("Control+a")

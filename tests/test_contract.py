@@ -322,7 +322,8 @@ def found() -> list[str]:
     folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
     names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
-    return sorted((names | chapters) - {"style", "course", "sweep", "start_here"})
+    shared = set("style course sweep scene plain words tokens story drawing prose start_here".split())
+    return sorted((names | chapters) - shared)
 
 
 def entries(stem: str) -> list[str]:

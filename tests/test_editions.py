@@ -285,7 +285,7 @@ def test_without_notes_and_answers_a_teachers_chapter_is_the_committed_one(built
 def test_a_teacher_is_told_what_a_prediction_may_overlook(built, name):
     cells = json.loads(sheet(built, "teacher", name).read_text(encoding="utf-8"))["cells"]
     (note,) = (editions.source(cell) for cell in cells if cell["id"] == "teacher-predict")
-    (known,) = chapter(name[3:]).GUESSES.values()
+    (known,) = chapter(name[3:]).PREDICTIONS.values()
     shown = [f"{value:,}" if not isinstance(value, str) else value for value in (known.result, *known.overlooked)]
     assert f"It will be {shown[0]}." in note
     assert [line for line in note.splitlines() if line.startswith("> - ")] == [

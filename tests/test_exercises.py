@@ -13,7 +13,7 @@ from bank import Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill
+from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill, prose, written
 from vmteach.lab import learn
 from vmteach.lab.explorer import explore
 from vmteach.lab.learn import Exercise, exercise
@@ -97,6 +97,66 @@ def test_a_chapter_has_each_rung_two_goals_and_three_questions(stem):
     assert {task.rung for task in module.EXERCISES} == set(RUNGS)
     assert len(module.GOALS) == 2 and all(isinstance(goal, Goal) for goal in module.GOALS)
     assert len(module.RECALL) == 3 and all(isinstance(question, Question) for question in module.RECALL)
+
+
+# ---- the prose, in Markdown
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """A copy of a chapter's prose with one text put in the place of another, read anew."""
+
+    def edit(old: str, new: str):
+        text = (FOLDER / "blkdev_eof.md").read_text(encoding="utf-8")
+        assert old in text
+        (tmp_path / "blkdev_eof.md").write_text(text.replace(old, new, 1), encoding="utf-8")
+        monkeypatch.setattr(prose, "HERE", tmp_path)
+        prose.sections.cache_clear()
+        module = chapter("blkdev_eof")
+        checks = {thing.name: thing.check for thing in (*module.EXERCISES, *module.GOALS)}
+        try:
+            return written("blkdev_eof", checks)
+        finally:
+            prose.sections.cache_clear()
+
+    return edit
+
+
+def test_a_teacher_edits_a_question_and_nothing_else_changes(edited):
+    as_it_was, now = edited("## Goal: most", "## Goal: most"), edited("- minutes: 4", "- minutes: 9")
+    assert now.exercises[0].minutes == 9
+    assert now[2:] == as_it_was[2:] and now.exercises[1:] == as_it_was.exercises[1:]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("### Hints", "### Hint", r"blkdev_eof\.md, line \d+, Exercise roundings: must have a part '### Hints'"),
+        ("- minutes: 4\n", "", "must have a heading or a property 'minutes'"),
+        ("```python\ndef count", "```\ndef count", r"line \d+, Exercise roundings: Stub must be one ```python block"),
+        ("## Exercise: half", "## Exercise: helf", "must have an exercise or a goal named half"),
+        ("- rung: fill one line", "- rung: fill a line", "rung must be one of fill one line"),
+    ],
+)
+def test_what_is_wrong_in_the_prose_is_named(edited, old, new, said):
+    with pytest.raises(ValueError, match=said):
+        edited(old, new)
+
+
+@every_chapter
+def test_no_text_of_the_prose_is_lost(stem):
+    """Every word of the file, marks apart, is in something that a page shows."""
+    module = chapter(stem)
+    shown = " ".join(map(repr, (module.NEEDS, *module.EXERCISES, *module.GOALS, *module.RECALL, module.PREDICTIONS)))
+    words = set(re.findall(r"[A-Za-z]{3,}", (FOLDER / f"{stem}.md").read_text(encoding="utf-8").partition("\n")[2]))
+    headings = set(
+        re.findall(
+            r"[A-Za-z]{3,}",
+            "Imports Exercise Stub Solution Hints Why Wrong turn kernel Goal Recall "
+            "Options Prediction Guesses rung minutes answer needs unit low high choices result python",
+        )
+    )
+    assert {word for word in words - headings if word not in shown} == set()
 
 
 @every_chapter

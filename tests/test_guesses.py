@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmteach.exercises import Guesses, chapter
+from vmteach.exercises import Asked, chapter
 from vmteach.kernel import threads as interleave
 from vmteach.lab import kept as learn_kept
 from vmteach.lab.learn import CALM, predict
@@ -146,10 +146,10 @@ def of_scsi_deadlock():
 def test_results_guesses_and_numbers_are_those_of_the_model(stem):
     reckon = globals().get(f"of_{stem}")
     assert reckon, (
-        f"tests/test_guesses.py must have of_{stem}(): the result, the answers of GUESSES, numbers in its words"
+        f"tests/test_guesses.py must have of_{stem}(): the result, the answers of PREDICTIONS, numbers in its words"
     )
     result, answers, numbers = reckon()
-    ((_, known),) = chapter(stem).GUESSES.items()
+    ((_, known),) = chapter(stem).PREDICTIONS.items()
     assert known.result == pytest.approx(result) if isinstance(result, float) else known.result == result
     assert (
         set(known.overlooked) == answers
@@ -164,15 +164,15 @@ def test_results_guesses_and_numbers_are_those_of_the_model(stem):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_chapter_asks_for_what_the_guesses_answer(path):
-    """One prediction a chapter, under the name that GUESSES has; every guess is an answer that it takes."""
+    """One prediction a chapter, under the name that PREDICTIONS has; every guess is an answer that it takes."""
     cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
     (cell,) = (cell for cell in cells if "= predict(" in cell)
     stem, name = re.search(r'predict\("(\w+)/([\w-]+)"', cell).groups()
     assert path.stem.endswith(stem)
-    assert list(chapter(stem).GUESSES) == [name]
+    assert list(chapter(stem).PREDICTIONS) == [name]
     names = {"predict": predict, "mremap": mremap}
     exec(cell, names)
-    known = chapter(stem).GUESSES[name]
+    known = chapter(stem).PREDICTIONS[name]
     for guess in known.overlooked:
         assert names["prediction"].answer(guess).value == guess
         assert repr(names["prediction"].against(known.result)).endswith(known.overlooked[guess])
@@ -182,7 +182,7 @@ def test_the_chapter_asks_for_what_the_guesses_answer(path):
 
 def test_no_guess_is_as_good_as_another():
     for stem in STEMS:
-        for known in chapter(stem).GUESSES.values():
+        for known in chapter(stem).PREDICTIONS.values():
             for guess, said in known.overlooked.items():
                 assert known.to(guess, known.result) == said  # none hides behind the one before it
             assert known.to(known.result, known.result) == ""
@@ -200,5 +200,5 @@ def test_what_is_said_belongs_to_the_question_as_it_stands(tmp_path, monkeypatch
 
 
 def test_two_percent_are_near_enough():
-    known = Guesses(292, {51: "The disk alone.", "I4": "No."})
+    known = Asked("How long?", 292, {51: "The disk alone.", "I4": "No."})
     assert [known.to(guess, 292) for guess in (50, 52, 53, "I4")] == ["The disk alone.", "The disk alone.", "", "No."]

@@ -16,7 +16,7 @@ LAYERS = (
     {"machine"},
     {"kernel"},
     {"patches", "course"},
-    {"figures", "exercises"},
+    {"figures", "exercises", "cases"},
     {"lab", "live", "handout"},
 )
 HEAVY = ("matplotlib", "ipywidgets", "anywidget", "IPython", "pandas", "numpy")

@@ -1,12 +1,15 @@
 """The course's own tables, whole or not at all: a file that was cut or changed by hand says so where it is read.
 
-source      data/README.md says what each column is
+source      data/README.md and docs/cases.md say what each column is
 left out    a wrong word or number in the right place: nothing in a file can tell
 """
 
 import csv
+import gzip
 import io
+import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,3 +89,60 @@ def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
         if value and "~" in column and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
             raise DamagedTable(path, f"line {line}, {name}: {value!r} is not a number")
     return [int(value) if "*" in column else value for column, value in zip(shape.columns.split(), row)]
+
+
+# Words that look like numbers in some tables of data/cases: hexadecimal addresses, lists of one page.
+TEXT = re.compile(r"(result|stop|pages|leaked)_2_4_\d\d")
+Case = dict[str, Any]  # one row: column -> int, float or str; None where a column of numbers has a gap
+
+
+def read_cases(name: str | Path) -> list[Case]:
+    """What the kernel's own functions did, one dict a row: a table of data/cases by its name, or a file by its path.
+
+    A column whose values are all numbers gives int or float, and None where it is empty; all else is text.
+    docs/cases.md says what each column means. DamagedTable names the file and the mending.
+
+    >>> read_cases("mremap_race-whole")[0]["page_after_truncate"]
+    'gone'
+    """
+    path = name if isinstance(name, Path) else _case_file(name)
+    if not (text := _unpacked(path)):
+        raise DamagedTable(path, "it is empty")
+    if ".jsonl" in path.name:
+        return [row for row in map(json.loads, text.splitlines()) if "_columns" not in row]
+    header, *rows = csv.reader(io.StringIO(text), strict=True)
+    if any(len(row) != len(header) for row in rows):
+        raise DamagedTable(path, "not every line has as many fields as the first")
+    columns = [_column(column, values) for column, values in zip(header, zip(*rows))]
+    return [dict(zip(header, values)) for values in zip(*columns)]
+
+
+def case_tables() -> list[str]:
+    """The names of all tables of the kernel's own cases, in order."""
+    return sorted(path.name.split(".")[0] for path in (_data() / "cases").glob("*.gz"))
+
+
+def _data() -> Path:
+    """The folder data/: inside the installed package, or beside it in a checkout."""
+    inside, beside = Path(__file__).parent / "data", Path(__file__).parent.parent / "data"
+    return inside if inside.is_dir() else beside
+
+
+def _case_file(name: str) -> Path:
+    one_of("a table of cases", name, tuple(case_tables()))
+    return next((_data() / "cases").glob(f"{name}.*.gz"))
+
+
+def _unpacked(path: Path) -> str:
+    try:
+        return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text("utf-8")
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+        raise DamagedTable(path, f"it cannot be unpacked ({error})") from None
+
+
+def _column(name: str, values: tuple[str, ...]) -> list[Any]:
+    """The values of one column, as numbers if all of them are."""
+    for kind, pattern in ((int, r"-?\d+"), (float, r"-?\d+(\.\d+)?")):
+        if not TEXT.fullmatch(name) and all(re.fullmatch(pattern, value) for value in values if value):
+            return [kind(value) if value else None for value in values]
+    return list(values)

@@ -1,12 +1,12 @@
-"""The exercises of a chapter as data: one module a chapter, with the chapter's name.
+"""The exercises of a chapter: prose in STEM.md, for a teacher to edit; checks in STEM.py, for the course to run.
 
-A module vmteach/exercises/STEM.py has five names:
+A module vmteach/exercises/STEM.py has five names, all but the checks read from STEM.md by `written`:
 
-NEEDS       the import lines that its stubs need; they are among the imports of the chapter's first code cell
-EXERCISES   a tuple of Tasks in the order of the chapter, at least one on each of the three RUNGS
-GOALS       a tuple of two Goals on the explorer
-RECALL      a tuple of three Questions
-GUESSES     what is said to those who predicted something else, by the name of the prediction
+NEEDS        the import lines that its stubs need
+EXERCISES    a tuple of Tasks in the order of the chapter, at least one on each of the three RUNGS
+GOALS        a tuple of two Goals on the explorer
+RECALL       a tuple of three Questions
+PREDICTIONS  what is asked before anything runs, by name, and what is said to other answers
 
 A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
 a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", so a check need
@@ -30,6 +30,7 @@ from string import Template
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from vmteach.exercises import prose
 from vmteach.patches import STEMS
 from vmteach.run import one_of
 
@@ -157,15 +158,22 @@ class Goal:
         return self.check(state, numbers)
 
 
-class Guesses(NamedTuple):
-    """What came out where a prediction was asked for, and other answers with what each of them overlooks.
+class Asked(NamedTuple):
+    """A prediction: what is asked, what came out, and other answers with what each of them overlooks.
 
-    >>> Guesses(13, {10: "These are the steps of M alone."}).to(10.1, 13)
+    The answer is a number from `low` to `high` in `unit`, or one of `choices`.
+
+    >>> Asked("How many steps?", 13, {10: "These are the steps of M alone."}).to(10.1, 13)
     'These are the steps of M alone.'
     """
 
+    question: str
     result: Any
     overlooked: Mapping[Any, str]
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
 
     def to(self, guess: Any, result: Any) -> str:
         """What to say to a guess, 2 % up or down; nothing where something else came out, or nothing is known."""
@@ -192,6 +200,86 @@ class Question(NamedTuple):
 
     asks: str
     options: tuple[Option, ...]
+
+
+class Written(NamedTuple):
+    """What a chapter's two files say together."""
+
+    needs: str
+    exercises: tuple[Task, ...]
+    goals: tuple[Goal, ...]
+    recall: tuple[Question, ...]
+    predictions: Mapping[str, Asked]
+
+
+def written(
+    stem: str,
+    checks: Mapping[str, Callable[..., Verdict]],
+    variants: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None,
+) -> Written:
+    """The prose of a chapter's STEM.md, with the check of each exercise and goal, and with the variants' values.
+
+    ValueError names the file, the line and the mending.
+    """
+    found: dict[str, list[prose.Section]] = {}
+    for section in prose.sections(stem):
+        found.setdefault(section.kind, []).append(section)
+    variants = variants or {}
+    without = {*checks, *variants} - {s.name for kind in ("Exercise", "Goal") for s in found.get(kind, ())}
+    if without:
+        raise ValueError(
+            f"vmteach/exercises/{stem}.md must have an exercise or a goal named {', '.join(sorted(without))}"
+        )
+    try:
+        return Written(
+            found["Imports"][0].code(),
+            tuple(_task(s, checks[s.name], variants.get(s.name, ({},))) for s in found["Exercise"]),
+            tuple(_goal(s, checks[s.name]) for s in found["Goal"]),
+            tuple(_question(s) for s in found["Recall"]),
+            {s.name: _asked(s) for s in found["Prediction"]},
+        )
+    except KeyError as missing:
+        raise ValueError(f"vmteach/exercises/{stem}.md must have a heading or a property {missing}") from None
+    except ValueError as wrong:
+        raise ValueError(f"vmteach/exercises/{stem}.md, {wrong}") from None
+
+
+def _task(section: prose.Section, check: Check, variants: tuple[Mapping[str, Any], ...]) -> Task:
+    nudge, where, step = prose.items(section.part("Hints"))
+    reason, wrong_turn, kernel = (prose.joined(section.part(part)) for part in ("Why", "Wrong turn", "In the kernel"))
+    return Task(
+        section.name,
+        section.given["rung"],
+        int(section.given["minutes"]),
+        prose.joined(section.text),
+        section.code("Stub"),
+        section.given["answer"],
+        section.code("Solution"),
+        (nudge, where, step),
+        reason,
+        wrong_turn,
+        kernel,
+        check,
+        variants,
+    )
+
+
+def _goal(section: prose.Section, check: Callable[..., Verdict]) -> Goal:
+    needs = tuple(name for name in section.given.get("needs", "").split("; ") if name)
+    hints = tuple(prose.items(section.part("Hints")))
+    return Goal(section.name, prose.joined(section.text), check, hints, prose.joined(section.part("Why")), needs)
+
+
+def _question(section: prose.Section) -> Question:
+    return Question(prose.joined(section.text), tuple(Option(*o) for o in prose.options(section.part("Options"))))
+
+
+def _asked(section: prose.Section) -> Asked:
+    low, high = (prose.value(section.given[end]) if end in section.given else None for end in ("low", "high"))
+    choices = tuple(section.given["choices"].split(" | ")) if "choices" in section.given else ()
+    overlooked = prose.guesses(section.part("Guesses"))
+    result = prose.value(section.given["result"])
+    return Asked(prose.joined(section.text), result, overlooked, section.given.get("unit", ""), low, high, choices)
 
 
 def moved(state: Mapping[str, Any], scenario: Any, but: tuple[str, ...] = ()) -> list[str]:

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Verdict, misfit, not_yet, right, written
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, Scenario, schedule, simulate
-
-NEEDS = """\
-from vmteach.machine import PRESETS
-from vmteach.patches.csum_trail import Scenario
-"""
 
 PAGE = 4096
 BEYOND = "bytes touched in the next page (B)"
@@ -54,33 +49,6 @@ def _numbers(start: int, length: int) -> dict[str, int]:
     return {"start": start, "length": length, "first": first, "last": last}
 
 
-TOUCHED = Task(
-    name="touched",
-    rung="fill one line",
-    minutes=5,
-    asks="A buffer of $length bytes begins at byte $start of its page. Which is the first byte that the **last** load "
-    "of the kernel before touches, and which is the last one? Bytes of the next page count on after 4095.",
-    stub="""\
-touched = (0, 0)  # the first and the last byte that the last load touches
-""",
-    answer="touched",
-    solution="""\
-touched = ($first, $last)
-""",
-    hints=(
-        "Three parts, one after the other: the prologue, the loads of four, the tail.",
-        "Divide $start by four. What is left over gives the two low bits; at which of them does this prologue look?",
-        "From byte 4070 on: it is 4068 + 2, so bit 1 is set and bit 0 is not. Two bytes are used up, and "
-        "the loop begins at byte 4072.",
-    ),
-    reason="The last load touches the bytes $first to $last. It is four bytes wide, however few are wanted.",
-    wrong_turn="To stop where the buffer does. The mask keeps no more, but the load comes before the mask.",
-    kernel="The routine of 2.4.18 tests bit 1 of the address only, and its tail is one load of four bytes and a mask.",
-    check=check_touched,
-    variants=(_numbers(4091, 5), _numbers(4073, 10), _numbers(4086, 9), _numbers(4087, 6)),
-)
-
-
 # ---- tail
 
 
@@ -118,39 +86,6 @@ def check_tail(width: Any, _: Mapping[str, Any]) -> Verdict:
     return right("No byte past the buffer is touched, and no load is made in vain. The address does not matter.")
 
 
-TAIL = Task(
-    name="tail",
-    rung="change one rule",
-    minutes=6,
-    asks="Keep the older prologue and write another tail, without the patch's guard. `left` bytes (1 to 3) are left, "
-    "from byte `address` on; say how wide the next load is: 1, 2 or 4. You are asked again until nothing is left. "
-    "No load may touch a byte **past the buffer**, wherever a page ends, and the loads are to be **as few as "
-    "possible**.",
-    stub="""\
-def width(address, left):
-    return 4  # bytes of the next load
-""",
-    answer="width",
-    solution="""\
-def width(address, left):
-    return 2 if left >= 2 else 1
-""",
-    hints=(
-        "When does a load stay within the buffer? Compare its width with something.",
-        "Go through the three values of `left`. How few loads can there be for each of them?",
-        "With one byte left only a load of 1 byte stays within the buffer. With three left, 4 is too wide and no load "
-        "has 3: there must be two loads.",
-    ),
-    reason="A load that is no wider than what is left cannot leave the buffer, and so not the page, aligned or not: "
-    "`left >= 2` allows a load of two bytes.",
-    wrong_turn="To ask for an even address as well. A load of two bytes at an odd address is not aligned, but "
-    "what harms is crossing into a page that is not there, and it cannot cross inside of a buffer within one page.",
-    kernel="The patch, as it is inferred, kept the wide load and looked for the end of the page first. Some routines "
-    "of today do the tail in halfwords and bytes.",
-    check=check_tail,
-)
-
-
 # ---- cost
 
 
@@ -168,38 +103,6 @@ def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if mine.offset % 2 == 0:
         return not_yet(f"The buffer begins at byte {mine.offset}, and both prologues do the same there.", 0)
     return not_yet(f"Both make equally many loads, even with an odd start, as byte {mine.offset} is.", 0)
-
-
-COST = Task(
-    name="cost",
-    rung="break it",
-    minutes=6,
-    asks="Find a buffer with which the newer prologue only **costs**: the kernel before has no oops, and the kernel "
-    "after makes more loads. The score is how many more, in percent; get as many as you can. Fields: `machine`, "
-    "`length`, `behind` (bytes of the page after the buffer), `neighbour`.",
-    stub="""\
-mine = Scenario()  # your buffer
-""",
-    answer="mine",
-    solution="""\
-mine = Scenario(length=4, behind=3)
-""",
-    hints=(
-        "For which starts do the two prologues not do the same?",
-        "`simulate(mine, POLICIES[PATCHED]).numbers` says how many loads there are. The share is large if few.",
-        "6 bytes with 1 after them begin at byte 4089. After has a load of 1, one of 2, and a tail for 3 bytes: three "
-        "loads. Before has two, and an oops. Its tail is the trouble: when is there none?",
-    ),
-    reason="At byte 4089 one load of four takes the whole buffer before, with no tail. After, there are loads of "
-    "one, two and one bytes (the last is four wide): three for one, 200 percent more.",
-    wrong_turn="To take a long buffer. The newer prologue makes two loads more at the most, which is "
-    "little beside hundreds.",
-    kernel="After an odd start kernel 2.4.22 pays up to two loads more, whether or not a page was in danger. What a "
-    "load costs in time is not in this model.",
-    check=check_cost,
-)
-
-EXERCISES = (TOUCHED, TAIL, COST)
 
 
 # ---- the explorer
@@ -225,77 +128,14 @@ def check_unharmed(_: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
     return right("A byte of somebody else's is loaded and masked off, and nobody ever knows.")
 
 
-GOALS = (
-    Goal(
-        name="earlier",
-        asks="An oops in the kernel before, although the buffer does **not** end at the end of its page.",
-        check=check_earlier,
-        hints=(
-            "The tail's load must leave the page. At which byte does it begin then, after an odd start?",
-            "It must begin at byte 4093, and have fewer than three bytes to keep.",
-        ),
-        reason="Leave 1 byte and take 2 bytes of buffer, or leave 2 bytes and take 1: their tail begins at byte 4093.",
-        needs=(UNPATCHED,),
-    ),
-    Goal(
-        name="unharmed",
-        asks="The kernel before loads a byte of the next page, and there is **no** oops.",
-        check=check_unharmed,
-        hints=("What does the size of the machine decide?", "In which memory is there always a page after a page?"),
-        reason="A machine without high memory, such as 256 MB: all of its memory is mapped, page after page.",
-        needs=(UNPATCHED,),
-    ),
+NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
+    "csum_trail",
+    checks={
+        "touched": check_touched,
+        "tail": check_tail,
+        "cost": check_cost,
+        "earlier": check_earlier,
+        "unharmed": check_unharmed,
+    },
+    variants={"touched": (_numbers(4091, 5), _numbers(4073, 10), _numbers(4086, 9), _numbers(4087, 6))},
 )
-
-
-# ---- without looking back
-
-RECALL = (
-    Question(
-        "The extra byte is masked off. Why can it hurt at all?",
-        (
-            Option("Because it changes the sum.", "The mask takes care of that: the sum was right every time."),
-            Option("Because the load comes before the mask, and needs the page.", "No page, no load, no mask.", True),
-            Option("Because the load is not aligned.", "This processor makes such loads. Crossing is the harm."),
-        ),
-    ),
-    Question(
-        "Why can an aligned load of four bytes never lie in two pages?",
-        (
-            Option("Because a page ends at a multiple of four, and so does the load.", "Nothing else is needed.", True),
-            Option("Because the processor forbids it.", "It forbids nothing: it makes misaligned loads, and they can."),
-            Option("Because the buffer ends before the page does.", "It may end with it; the load asks for no buffer."),
-        ),
-    ),
-    Question(
-        "What must be shown before a fix is dropped?",
-        (
-            Option("That nobody has met the bug for a year.", "This one needs four conditions at once: it is seldom."),
-            Option("That the author of the fix agrees.", "He may err. It is the code that must be looked at."),
-            Option(
-                "That no input needs it, by a check that could fail.", "All inputs are tried, and it can fail.", True
-            ),
-        ),
-    ),
-)
-
-
-# ---- the prediction
-
-GUESSES = {
-    "beyond": Guesses(
-        1,
-        {
-            0: (
-                "The buffer ends with its page, but the last load need not: it takes four bytes even where three "
-                "are left."
-            ),
-            2: "Two would need a load at an even place. The start is odd, and steps of two and four leave it so.",
-            3: (
-                "Three would need a load at the page's last byte. From this start all loads of four leave 1 when "
-                "their address is divided by four: the last is at 4093."
-            ),
-            4: "Four would be a load that has no byte of the buffer. There is none.",
-        },
-    ),
-}

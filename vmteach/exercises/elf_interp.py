@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Verdict, misfit, not_yet, right, written
 from vmteach.patches.elf_interp import (
     ARCHS,
     EXEC,
@@ -21,11 +21,6 @@ from vmteach.patches.elf_interp import (
     elf,
     simulate,
 )
-
-NEEDS = """\
-from vmteach.patches import elf_interp
-from vmteach.patches.elf_interp import Policy, Scenario
-"""
 
 CALLER = "the caller"
 CASES = tuple(Scenario(arch=arch, interpreter=name) for arch in ARCHS for name in FILES)
@@ -56,38 +51,6 @@ def check_field(read: Any, given: Mapping[str, Any]) -> Verdict:
     return right("In both byte orders.")
 
 
-FIELD = Task(
-    name="field",
-    rung="fill one line",
-    minutes=5,
-    asks="Read `$field` from the bytes of a file: it has two bytes and begins at byte $at. `order` is `big` "
-    "or `little`, as "
-    "the file's own header says.",
-    stub="""\
-def read(data, order):
-    return ...  # $field, from bytes $at and on
-""",
-    answer="read",
-    solution="""\
-def read(data, order):
-    return int.from_bytes(data[$at : $at + 2], order)
-""",
-    hints=(
-        "Which of the two bytes counts 256 times?",
-        "In big-endian order the big end comes first, and in little-endian order the little one.",
-        "The bytes 01 02 are 258 in big-endian order (256 + 2) and 513 in little-endian order (1 + 512).",
-    ),
-    reason="Two bytes, one of which counts 256 times. Which one is what the byte order says.",
-    wrong_turn="To read every file as your own machine would. A foreign interpreter is just the file for "
-    "which that is wrong.",
-    kernel="It compares the field as its own machine reads it. A file of the other byte order comes out as "
-    "a number that "
-    "nobody has, and is refused too: by luck, for the byte order is looked at nowhere.",
-    check=check_field,
-    variants=({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16}),
-)
-
-
 # ---- early
 
 
@@ -103,32 +66,6 @@ def check_early(mine: Any, _: Mapping[str, Any]) -> Verdict:
             f"`{one.interpreter}`."
         )
     return right(f"Nobody is killed, in any of {len(CASES)} cases.")
-
-
-EARLY = Task(
-    name="early",
-    rung="change one rule",
-    minutes=5,
-    asks="Choose what is asked of an interpreter **before** the point of no return, so that no caller is "
-    "ever killed for the "
-    "contents of a file. The names are `machine` and `type`.",
-    stub="""\
-mine = Policy(early=())  # names of checks
-""",
-    answer="mine",
-    solution="""\
-mine = Policy(early=("machine", "type"))
-""",
-    hints=(
-        "Begin with what the patch does, and look at the case that is left.",
-        "What depends only on the contents of the file can be asked early.",
-        "A tuple with one name is written with a comma: `(" + '"a"' + ",)`. With two names it needs no other.",
-    ),
-    reason="Each of the two is still compared late if it is not asked early, and a late failure kills.",
-    wrong_turn="To stop at the machine, as the patch did: it was the case that somebody had met.",
-    kernel="Today's kernel still compares the type late.",
-    check=check_early,
-)
 
 
 # ---- honest
@@ -175,40 +112,6 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
     return right("The rule names every check that comes too late, in any kernel.")
 
 
-HONEST = Task(
-    name="honest",
-    rung="change one rule",
-    minutes=8,
-    asks="Say it as a rule: **past the point of no return no check fails.** Write it as a function of a "
-    "run. In `run.events` "
-    "a step of the type `elf_interp.Crossed` is the point, and steps of the type `elf_interp.Checked` have "
-    "a field `ok`.",
-    stub="""\
-def honest(run):
-    return ...  # True if no check fails past the point of no return
-""",
-    answer="honest",
-    solution="""\
-def honest(run):
-    passed = False
-    for event in run.events:
-        passed = passed or isinstance(event, elf_interp.Crossed)
-        if passed and isinstance(event, elf_interp.Checked) and not event.ok:
-            return False
-    return True
-""",
-    hints=(
-        "Walk through the events in their order.",
-        "Remember whether the point was passed.",
-        "In `[check fails, point, check passes]` the rule holds: the failure came in time.",
-    ),
-    reason="Two things must come together: the point was passed, and a check failed after it.",
-    wrong_turn="To forbid every failure. A check that fails in time is a check that works.",
-    kernel="A rule is worth more than a patch: it also names the checks that nobody has tripped over yet.",
-    check=check_honest,
-)
-
-
 # ---- kill
 
 
@@ -224,37 +127,6 @@ def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not mine:
         return not_yet("The list is empty.", 0)
     return right("Each of these callers is killed for what a file says.", len({case.arch for case in mine}))
-
-
-KILL = Task(
-    name="kill",
-    rung="break it",
-    minutes=6,
-    asks="The patch is in. Find scenarios in which the kernel **after** still kills the caller, on as many "
-    "architectures as you "
-    "can: the score is their number. (`arch`, `program`, `interpreter`; the names of architectures are in "
-    "`elf_interp.ARCHS`.)",
-    stub="""\
-mine = [Scenario(arch="i386", interpreter="ppc")]  # your scenarios
-""",
-    answer="mine",
-    solution="""\
-mine = [Scenario(arch=arch, interpreter="relocatable") for arch in elf_interp.ARCHS]
-""",
-    hints=(
-        "Which of the two late checks did the patch not move?",
-        "Look at the map: which interpreter ends the same way before and after, and badly?",
-        "The machine of the file must be right, so that the early check passes. What else does a header say of a file?",
-    ),
-    reason="A relocatable file for the right machine passes the early check. Its type is compared past "
-    "the point of no return.",
-    wrong_turn="To try foreign machines. That is what the patch is for.",
-    kernel="On Linux 6.18 the caller of such a program is still killed; the live experiment below shows "
-    "what yours does.",
-    check=check_kill,
-)
-
-EXERCISES = (FIELD, EARLY, HONEST, KILL)
 
 
 # ---- the explorer
@@ -274,81 +146,15 @@ def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
     return right("The patch moved one of two checks. This is the other one.")
 
 
-GOALS = (
-    Goal(
-        name="spared",
-        asks="The interpreter is an ELF file for another machine, the kernel is the one before, and yet the "
-        "caller lives on.",
-        check=check_spared,
-        hints=("Which checks come before the interpreter is opened?", "What if the program itself is refused?"),
-        reason="Any program that this kernel refuses, such as one for ppc. It ends with `ENOEXEC`, and "
-        "nobody looks at the "
-        "interpreter.",
-        needs=(UNPATCHED,),
-    ),
-    Goal(
-        name="left",
-        asks="The kernel is the one after, and the caller is killed.",
-        check=check_left,
-        hints=(
-            "Two checks came late before. Which one still does?",
-            "A header says what a file is, and for which machine.",
-        ),
-        reason="The interpreter `relocatable`: its machine is right, its type is 1, and the type is still "
-        "compared late.",
-        needs=(PATCHED,),
-    ),
+NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
+    "elf_interp",
+    checks={
+        "field": check_field,
+        "early": check_early,
+        "honest": check_honest,
+        "kill": check_kill,
+        "spared": check_spared,
+        "left": check_left,
+    },
+    variants={"field": ({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16})},
 )
-
-
-# ---- without looking back
-
-RECALL = (
-    Question(
-        "What does the point of no return take away?",
-        (
-            Option("The file.", "It is still open, and is closed on every path."),
-            Option("The caller, and with it the only one who could be told of an error.", "So an error kills.", True),
-            Option("The right to read the interpreter.", "It is read again past the point, to be mapped."),
-        ),
-    ),
-    Question(
-        "Which of the interpreter's properties did the patch move to the front?",
-        (
-            Option("The machine.", "The magic was early before, and the type is late to this day.", True),
-            Option("The type.", "It is still compared late."),
-            Option("All that the file says.", "That would have been better."),
-        ),
-    ),
-    Question(
-        "Why can a kernel compare the machine before it knows whether a file has 32 or 64 bits?",
-        (
-            Option("It tries both.", "It need not."),
-            Option(
-                "The field is at the same place, and as wide, in both.", "The first fields have fixed widths.", True
-            ),
-            Option("The magic says it.", "The magic is the same in both; a byte after it says the class."),
-        ),
-    ),
-)
-
-
-# ---- the prediction
-
-GUESSES = {
-    "errno": Guesses(
-        "ELIBBAD",
-        {
-            "ENOENT": "The file is there. What is wrong stands inside it.",
-            "ENOEXEC": "That is for the program, whose machine is right. A bad interpreter has an error of its own.",
-            "SIGSEGV": (
-                "So it ended before. Now the question comes in front of the point of no return, where there is "
-                "still somebody to tell."
-            ),
-            "runs": (
-                "A kernel for i386 cannot run what this interpreter holds. It compared the two before the patch as "
-                "well, only too late."
-            ),
-        },
-    ),
-}

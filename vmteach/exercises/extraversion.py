@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Verdict, misfit, not_yet, right, written
 from vmteach.patches import extraversion as patch
 from vmteach.patches.extraversion import BASES, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
-
-NEEDS = "from vmteach.patches.extraversion import Scenario\n"
 
 REDIFFED = "what if: rediffed"
 STALE = "2.4.23 with -33"
@@ -43,56 +41,6 @@ def _lists(old: Sequence[str], new: Sequence[str]) -> Mapping[str, Any]:
     solved = "\n".join(f'    "{topic}": "{fate}",' for topic, fate in fates.items())
     texts = {name: str(names).replace("'", '"') for name, names in (("was", old), ("now", new))}
     return {"old": old, "new": new, "blank": blank, "solved": solved, **texts}
-
-
-FATES = Task(
-    name="fates",
-    rung="fill one line",
-    minutes=4,
-    asks="Two made-up listings of a set. What is the fate of each topic, by the names alone: new, dropped, "
-    "superseded, or unchanged? The prefix counts as part of the topic here.",
-    stub="""\
-old = $was
-new = $now
-mine = {
-$blank
-}
-""",
-    answer="mine",
-    solution="""\
-old = $was
-new = $now
-mine = {
-$solved
-}
-""",
-    hints=(
-        "Take the serial off each name. Which of the rest stand in both lists?",
-        "Those in both lists have two fates, and the serial decides. Those in one list have two, and the list decides.",
-        "`30_irq-balance-15` in the old list and `30_irq-balance-16` in the new one: without the serials the names are "
-        "the same, and the serials differ. With `31_irq-balance-16` in the new list they would be two topics, each in "
-        "one list.",
-    ),
-    reason="In both lists with the same serial: unchanged. In both with another one: superseded. Else it is new or "
-    "dropped.",
-    wrong_turn="To read `Only in` as new. A change shows as a pair of such lines, one for each serial.",
-    kernel="This is all that the announcement tells. A patch can be dropped because the base has taken it over.",
-    check=check_fates,
-    variants=(
-        _lists(
-            ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
-            ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
-        ),
-        _lists(
-            ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
-            ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
-        ),
-        _lists(
-            ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
-            ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
-        ),
-    ),
-)
 
 
 # ---- fits
@@ -149,42 +97,6 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
     ]
 
 
-FITS = Task(
-    name="fits",
-    rung="change one rule",
-    minutes=7,
-    asks="This rule is exact: every line of the hunk that is not put in must stand in the file, one after the other. "
-    "So -34 does not fit 2.4.25, where only the context differs. Change the rule so that it **forgives context**: "
-    "context may be any line, but a line that is to be taken out must stand in its place.",
-    stub='''\
-def fits(text, hunk):
-    """Whether a hunk, pairs of a mark (" ", "-" or "+") and a line, fits these lines from the first on."""
-    there = [(mark, line) for mark, line in hunk if mark != "+"]
-    return text[: len(there)] == [line for mark, line in there]
-''',
-    answer="fits",
-    solution='''\
-def fits(text, hunk):
-    """Whether a hunk, pairs of a mark (" ", "-" or "+") and a line, fits these lines from the first on."""
-    there = [(mark, line) for mark, line in hunk if mark != "+"]
-    same = [mark == " " or line == found for (mark, line), found in zip(there, text)]
-    return len(text) >= len(there) and all(same)
-''',
-    hints=(
-        "Which of the three marks are compared with the file now, and which one need not be equal any more?",
-        "The place still counts: go through hunk and file together, line by line. And the file must be long enough.",
-        "`zip` stops at the shorter of the two. So a file of three lines would fit a hunk of four, if the first three "
-        "do: that has to be asked for separately.",
-    ),
-    reason="Context says where, and a minus says what. A line that is put in stands in no file yet.",
-    wrong_turn="To look only whether the line to be taken out stands anywhere in the file. The same line may stand in "
-    "many places.",
-    kernel="The patch program forgives up to two lines of context at each end, not the one next to the change: -34 "
-    "would still be rejected on 2.4.25. A hunk that fits is no proof that the change is right there.",
-    check=check_fits,
-)
-
-
 # ---- misnamed
 
 
@@ -201,37 +113,6 @@ def check_misnamed(mine: Any, _: Mapping[str, Any]) -> Verdict:
     score, most = int(str(after["applied"])), int(str(simulate(Scenario(base=mine.base)).numbers["applied"]))
     more = f" {most - score} more could." if score < most else ""
     return right(f"It says {after['version string']}. The score is how many patches went in.{more}", score)
-
-
-MISNAMED = Task(
-    name="misnamed",
-    rung="break it",
-    minutes=5,
-    asks="A patch that is rejected is left out, and the rest goes on. Find a scenario in which the kernel with -34 has "
-    "a **wrong name**, the set with -33 in place of -34 has fewer rejected patches, and as many patches as possible "
-    "go in all the same. Fields: `base`, one of the explorer's three, and `scsi_prefix`. The score is how many are "
-    "applied.",
-    stub="""\
-mine = Scenario(base="2.4.25", scsi_prefix="00")  # change me
-""",
-    answer="mine",
-    solution="""\
-mine = Scenario(base="2.4.23 with -33")
-""",
-    hints=(
-        "What must become of -34, so that the name stays what it was?",
-        "On which base is -33 not rejected, although the Makefile is not the one that it was made against?",
-        "A patch that is already in is not rejected. Choose each base in the explorer and read the column of -33; then "
-        "see that no other patch is lost.",
-    ),
-    reason="Somebody began with a tree from which -33 was never taken out. It says aa1 already: -33 is already in, and "
-    "-34 does not find the line that it takes out. All the fixes go in, under the old name.",
-    wrong_turn="To take 2.4.25. There both are rejected, and three fixes are in before the set comes.",
-    kernel="Nothing fails, and the machine runs well. But every report of a bug then names a kernel that it is not.",
-    check=check_misnamed,
-)
-
-EXERCISES = (FATES, FITS, MISNAMED)
 
 
 # ---- the explorer
@@ -253,81 +134,29 @@ def check_mended(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     return right(f"Rejected: {one} with -34, {other} with the rediffed one. Its context was another Makefile.")
 
 
-GOALS = (
-    Goal(
-        name="scsi",
-        asks="Make the scsi fix the first patch that is rejected with -34.",
-        check=check_scsi,
-        hints=("Which patch does it need, and where does that stand?", "And no other patch may be rejected before it."),
-        reason="Base 2.4.23 and prefix 00. The fix then comes before the patch that splits the locks.",
-        needs=(PATCHED,),
-    ),
-    Goal(
-        name="mended",
-        asks="With the scsi fix in its place, 9999900: a base on which -34 is rejected and the rediffed one is not.",
-        check=check_mended,
-        hints=("Against which Makefile was -34 made?", "Any other will do. See what else is rejected there."),
-        reason="2.4.25 or 2.4.23 with -33: the Makefile is not the one that -34 was made against.",
-        needs=(PATCHED, REDIFFED),
-    ),
+NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
+    "extraversion",
+    checks={
+        "fates": check_fates,
+        "fits": check_fits,
+        "misnamed": check_misnamed,
+        "scsi": check_scsi,
+        "mended": check_mended,
+    },
+    variants={
+        "fates": (
+            _lists(
+                ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
+                ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
+            ),
+            _lists(
+                ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
+                ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
+            ),
+            _lists(
+                ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
+                ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
+            ),
+        )
+    },
 )
-
-
-# ---- without looking back
-
-RECALL = (
-    Question(
-        "Why does every change of a patch get a new serial?",
-        (
-            Option(
-                "So that the names show it.",
-                "The announcement lists names. So each of a change's two lines can be read.",
-                True,
-            ),
-            Option("So that it is applied later.", "The prefix decides that. The serial tells versions apart."),
-            Option("So that both versions can be applied.", "A topic has one serial in a set."),
-        ),
-    ),
-    Question(
-        "A patch is put on a new base. Which of these cannot be the result?",
-        (
-            Option("Already in.", "It can: the base has made the same change."),
-            Option("Rejected.", "It can: a line is not as the patch expects, or something that it needs is missing."),
-            Option("Superseded.", "That is the fate of a name between two listings, not of a patch on a base.", True),
-        ),
-    ),
-    Question(
-        "A topic has a line Only in aa1, no other line, and no remark. What is known of the bug that it mended?",
-        (
-            Option("The new base mends it.", "Perhaps. But a patch can also go because its bug cannot occur any more."),
-            Option("It is back.", "Perhaps: a patch can be backed out. The line does not say so."),
-            Option(
-                "Nothing.",
-                "A file is gone. Whether the base has its change, or the author gave it up, only a remark can say.",
-                True,
-            ),
-        ),
-    ),
-)
-
-
-# ---- the prediction
-
-GUESSES = {
-    "rejected": Guesses(
-        2,
-        {
-            0: (
-                "Two files have other lines than the set expects: the Makefile says 25 where 23 should be, and "
-                "ncpfs has another repair."
-            ),
-            1: "The other repair is not alone: the Makefile says 25 where the set expects 23.",
-            3: (
-                "The three fixes that this base has word for word are already in, which is no rejection. Rejected are "
-                "the one that was repaired in another way, and the Makefile's."
-            ),
-            4: "Three of these are there word for word, so not rejected. The second rejection is the Makefile's.",
-            5: "Three of these are there word for word. They are found to be already in, which is no rejection.",
-        },
-    ),
-}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, not_yet, right
+from vmteach.exercises import Verdict, misfit, not_yet, right, written
 from vmteach.patches import mremap
 from vmteach.patches.mremap import (
     CASES,
@@ -20,8 +20,6 @@ from vmteach.patches.mremap import (
     Scenario,
     simulate,
 )
-
-NEEDS = "from vmteach.patches import mremap\nfrom vmteach.patches.mremap import Call\n"
 
 MIDDLE, ONTO = "move out of the middle", "move into a mapping"
 
@@ -65,39 +63,6 @@ def _cured(call: Call) -> bool:
     space = Scenario(call="move", below_limit=8).space
     results = [mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in (UNPATCHED, "fix of the zero length")]
     return results[0] != results[1]
-
-
-REFUSE = Task(
-    name="refuse",
-    rung="fill one line",
-    minutes=4,
-    asks="Write the condition of the first fix: true for a `FIXED` call that would move a length of zero somewhere "
-    "else, false for every other call. A call has `addr`, `old_len`, `new_len`, `flags`, `new_addr`, and `fixed` "
-    "(true or false).",
-    stub='''\
-def refuse(call):
-    """Whether the first fix refuses a call with these arguments."""
-    return ...
-''',
-    answer="refuse",
-    solution='''\
-def refuse(call):
-    """Whether the first fix refuses a call with these arguments."""
-    return call.fixed and call.new_len == 0 and call.new_addr != call.addr
-''',
-    hints=(
-        "Which of the two lengths is the length of the mapping that is made?",
-        "The length alone is too much: `empty in place` and `empty onto itself` must go on working. Where do they end?",
-        "In `empty onto itself` the flag `FIXED` is set, and the place that is named is where the mapping stands "
-        "already. So neither the length nor the flag decides it.",
-    ),
-    reason="Three things must come together: a place is named, it is another place, and what is to stand there has no "
-    "length.",
-    wrong_turn="To look at `old_len`. With an old length of zero and a new one of four pages a proper mapping is made, "
-    "and 2.4 allows that. It is the new mapping that must not be empty.",
-    kernel="2.4.24 has this condition in step 2. Today a new length of zero is refused in every call.",
-    check=check_refuse,
-)
 
 
 # ---- careful
@@ -145,42 +110,6 @@ def _tried(policy: Policy) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     return {(name, n): simulate(Scenario(call=name, below_limit=n), policy).numbers for name, n in calls}
 
 
-CAREFUL = Task(
-    name="careful",
-    rung="change one rule",
-    minutes=7,
-    asks="With both fixes in, `move out of the middle` still breaks I4 when the list is nearly full. Write a rule that "
-    "refuses with `mremap.ENOMEM` before anything has happened, so that I4 is never broken by that call. Where it does "
-    "no harm today it must still succeed, and calls that move nothing must not notice your rule. `space.limit` and "
-    "`space.map_count` say how full the list is.",
-    stub="""\
-def careful(space, call, policy):
-    # your rule
-    return mremap.do_mremap(space, call, policy)
-""",
-    answer="careful",
-    solution="""\
-def careful(space, call, policy):
-    if call.elsewhere and space.limit - space.map_count < 2:
-        return mremap.ENOMEM
-    return mremap.do_mremap(space, call, policy)
-""",
-    hints=(
-        "Count the mappings through step 6: what is entered, and what does the last unmapping leave?",
-        "`do_munmap` wants the count to be below the limit **before** it makes the hole, and by then the new range is "
-        "in the list. As for calls that move nothing: `call.elsewhere` tells them.",
-        "`shrink in the middle` enters no range. It makes one hole, so it works as soon as there is room for one more.",
-    ),
-    reason="Two mappings are added: the new range, and the second half of the old one. With room for both, the last "
-    "unmapping cannot fail for want of a place.",
-    wrong_turn="To look at the answer of the last unmapping and to return it. By then the entries have been carried "
-    "over: the call would fail with half its work done, which breaks I3.",
-    kernel="Today's kernel asks for more, since its target may need a hole too: a `FIXED` call is refused unless six "
-    "mappings may still be made. It still does not look at that last answer.",
-    check=check_careful,
-)
-
-
 # ---- lost
 
 
@@ -199,42 +128,6 @@ def check_lost(mine: Any, given: Mapping[str, Any]) -> Verdict:
     if not lost:
         return not_yet(f"{mremap.name_of(result)}, and no page is gone: here it is refused in time.")
     return right(f"{mremap.name_of(result)}, and yet pages are gone. The score counts them.", lost)
-
-
-LOST = Task(
-    name="lost",
-    rung="break it",
-    minutes=7,
-    asks="Both fixes are in. Find a call that gives an **error** and yet takes pages away, as many as you can. The "
-    "address space holds `s`, $s pages from 0x10000 on, and `d`, $d pages from $where on; a page has 0x1000 bytes, and "
-    "the list has room. The score is how many pages are gone.",
-    stub="""\
-mine = Call(addr=0x10000, old_len=0x4000, new_len=0x4000, flags=3, new_addr=0x80000)  # change me
-""",
-    answer="mine",
-    solution="""\
-mine = Call(addr=0x8000, old_len=$old, new_len=$new, flags=3, new_addr=$where)
-""",
-    hints=(
-        "Two steps unmap something before step 4 can say no. Which two, and what do they unmap?",
-        "The target is emptied whatever the source is. The tail may be far longer than any mapping.",
-        "An `addr` with nothing mapped at it makes step 4 say no in any case: `addr=0x30000`, one page, moved onto "
-        "`d`, gives EFAULT, and one page of `d` is gone. Now let the tail reach over `s` as well.",
-    ),
-    reason="Step 2 clears all of `d`. Step 3 unmaps the tail, from 0x10000 on, and with it all of `s`. Step 4 "
-    "finds no mapping at 0x8000: EFAULT, with nothing left.",
-    wrong_turn="To make the arguments senseless, so that an error is certain. The arguments are checked first, and "
-    "then nothing is lost.",
-    kernel="The fixes check results, one by one. What was missing is an order: look at everything first, then act. "
-    "Since 6.17 the source is looked at first.",
-    check=check_lost,
-    variants=tuple(
-        {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
-        for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
-    ),
-)
-
-EXERCISES = (REFUSE, CAREFUL, LOST)
 
 
 # ---- the explorer
@@ -256,73 +149,19 @@ def least(label: str, number: str, short: str, praise: str) -> Callable[..., Ver
     return check
 
 
-GOALS = (
-    Goal(
-        name="sound",
-        asks=f"With `{ONTO}`: the smallest number below the limit at which the kernel before breaks nothing.",
-        check=least(UNPATCHED, "broken", "I2, I5", "There is a place for the second half of `d`."),
-        hints=("Start at 0 and go up.", "What has step 2 to make at the target, and what does that take?"),
-        reason="One. The target lies inside `d`, so a hole is needed, and a hole adds one mapping. The limit is soft, "
-        "so that the new range itself still goes in.",
-        needs=(UNPATCHED,),
-    ),
-    Goal(
-        name="today",
-        asks=f"With `{ONTO}`: the smallest number below the limit at which today's kernel moves at all.",
-        check=least(TODAY, "returned", "ENOMEM", "It wants room for all that the whole call might add."),
-        hints=("Today's kernel counts before it acts, and counts what might be needed.", "Go up from 0, stop by stop."),
-        reason="Six. Clearing the target and cutting the source may add two, and then there must still be more than "
-        "three places left.",
-        needs=(TODAY,),
-    ),
+NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
+    "mremap",
+    checks={
+        "refuse": check_refuse,
+        "careful": check_careful,
+        "lost": check_lost,
+        "sound": least(UNPATCHED, "broken", "I2, I5", "There is a place for the second half of `d`."),
+        "today": least(TODAY, "returned", "ENOMEM", "It wants room for all that the whole call might add."),
+    },
+    variants={
+        "lost": tuple(
+            {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
+            for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
+        )
+    },
 )
-
-
-# ---- without looking back
-
-RECALL = (
-    Question(
-        "Why does the second fix look at the answer of `do_munmap` only if there was something to unmap?",
-        (
-            Option("To save time.", "It costs a comparison more. What does `do_munmap` answer to a length of zero?"),
-            Option(
-                "An ordinary move unmaps an empty tail.", "That gives `EINVAL`, and the move would fail with it.", True
-            ),
-            Option("An empty range is the first flaw.", "That is an empty **mapping**. An empty tail is ordinary."),
-        ),
-    ),
-    Question(
-        "Which unmapping needs a place in the list?",
-        (
-            Option("Every one.", "Unmapping a whole mapping gives a place back."),
-            Option("One that cuts off an end.", "One mapping stays one mapping; only its border moves."),
-            Option("One that makes a hole.", "One mapping becomes two, and only then is there one more.", True),
-        ),
-    ),
-    Question(
-        "Which step still throws an answer away, after both fixes and today?",
-        (
-            Option("The unmapping of the old range.", "Today's kernel makes sure beforehand that it has room.", True),
-            Option("The one that clears the target.", "Its answer has been returned since the second fix."),
-            Option("The one that unmaps the tail.", "Not any more: the second fix looks at it, unless it is empty."),
-        ),
-    ),
-)
-
-
-# ---- the prediction
-
-GUESSES = {
-    "cut-and-move": Guesses(
-        "I5",
-        {
-            "I1": "Both mappings that are left begin and end where a mapping may.",
-            "I2": "The two mappings that are left lie apart, and the count says two.",
-            "I3": (
-                "That is about calls that fail. This one reports success: nobody looked at the failure in the middle."
-            ),
-            "I4": "What the caller asked for did happen. It is what came along that breaks a rule.",
-            "none": "Four pages came along into a mapping of two.",
-        },
-    ),
-}

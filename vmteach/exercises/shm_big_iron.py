@@ -3,17 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vmteach.exercises import Goal, Guesses, Option, Question, Task, Verdict, misfit, moved, not_yet, right
+from vmteach.exercises import Verdict, misfit, moved, not_yet, right, written
 from vmteach.kernel.reclaim.memory import Reclaim
 from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
 from vmteach.machine import GIB, PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
-
-NEEDS = """\
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
-from vmteach.patches import shm_big_iron as patch
-"""
 
 DIRTY, CLEAN = PageState(Kind.SHM, dirty=True), PageState(Kind.FILE)
 LONGEST, SWAPPED = "longest request (s)", "swapped out meanwhile (GiB)"
@@ -56,43 +50,6 @@ def _band(rules: Rules) -> Mapping[str, int]:
     return few.count
 
 
-LAPS = Task(
-    name="laps",
-    rung="fill one line",
-    minutes=4,
-    asks="How often does the scan come to one shared page until it is free? A lap that has begun counts, even if the "
-    "request ends in the middle of it. Put the number in place of the `...`.",
-    stub="""\
-def laps(rules):
-    \"\"\"How often the scan comes to one shared page until it is free.\"\"\"
-    band = PageRun(0, 64, PageState(Kind.SHM, dirty=True))
-    few = Reclaim(Setup(shm=64, inactive=(band,), slots=64, service=1), rules)
-    few.reclaim()
-    return ...  # from few.count, a table of what happened
-""",
-    answer="laps",
-    solution="""\
-def laps(rules):
-    \"\"\"How often the scan comes to one shared page until it is free.\"\"\"
-    band = PageRun(0, 64, PageState(Kind.SHM, dirty=True))
-    few = Reclaim(Setup(shm=64, inactive=(band,), slots=64, service=1), rules)
-    few.reclaim()
-    return -(-few.count["visits"] // 64)  # rounded up
-""",
-    hints=(
-        "Print `few.count` once. One of its lines counts how often the scan came to a page.",
-        "The list is a ring of 64 pages: so many visits make one lap, and the request ends somewhere within a lap.",
-        "Suppose that a ring of 10 pages was visited 12 times. Then some pages were met twice: that is 12 / 10, "
-        "rounded up.",
-    ),
-    reason="Before: one lap converts, one writes, one frees, which makes three. With fix 2 the first lap "
-    "writes, and two laps are enough.",
-    wrong_turn="To count two laps before, because `writepage` sounds like writing. It changes the page's account.",
-    kernel="The lap stayed in mainline until 2.6.30 (2009), when the writepage of shared memory began to write.",
-    check=check_laps,
-)
-
-
 # ---- reach
 
 
@@ -121,44 +78,6 @@ def _converted(ratio: int, total: int, dirty: int) -> int:
     model = Reclaim(setup, patch.POLICIES[patch.PATCHED])
     model.reclaim()
     return model.count["conversions"]
-
-
-REACH = Task(
-    name="reach",
-    rung="fill one line",
-    minutes=3,
-    asks="An inactive list of $total pages: $dirty dirty shared pages at its tail, clean pages of a file "
-    "behind them. "
-    "Whatever the search passes over goes to the head. What is the **largest** `vm_cache_scan_ratio` with which a "
-    "request on the kernel after converts nothing?",
-    stub="""\
-total, dirty = $total, $dirty  # pages of the inactive list; dirty ones at its tail
-largest = ...  # your number, or a sum that gives it
-""",
-    answer="largest",
-    solution="""\
-total, dirty = $total, $dirty  # pages of the inactive list; dirty ones at its tail
-largest = total // dirty
-""",
-    hints=(
-        "The search looks at a part of the list, beginning at the tail; the ratio says which part, rounded down.",
-        "When the search is over, the old scan begins at what is the tail then. Which pages must be out of its way?",
-        "With 10 dirty pages in a list of 35 a ratio of 5 searches 7 pages: they go to the head, and 3 "
-        "dirty ones are "
-        "left at the tail, to be converted.",
-    ),
-    reason="The search looks at `total // ratio` pages. It has to pass over all the dirty ones: then "
-    "either it finds clean pages itself, or they stand at the tail when the scan begins.",
-    wrong_turn="`total // (dirty + 1)`: one more page than is needed. The search itself need not find a "
-    "clean page; it is enough that no dirty one is left in front.",
-    kernel="Its default is 6. The announcement advises larger ratios for small machines: less searching, earlier "
-    "swapping. That what is passed over goes to the head is inferred; the what-if of an anchored search "
-    "leaves it where it is.",
-    check=check_reach,
-    variants=tuple(
-        {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
-    ),
-)
 
 
 # ---- clean_pass
@@ -224,62 +143,6 @@ def _pair(value: Any) -> tuple[int, int] | None:
     return None
 
 
-CLEAN_PASS = Task(
-    name="clean_pass",
-    rung="change one rule",
-    minutes=8,
-    asks="This is the scan of the kernel before, on a list of words; `inactive[0]` is the tail. Add fix 3: "
-    "**before** "
-    "anything is converted, look at the first 1/`ratio` of the list (rounded down) and take clean pages "
-    "only, as many "
-    "as are wanted. What the search leaves stays where it is (not as in exercise 2), and the scan goes on as before "
-    "if more is wanted.",
-    stub="""\
-def shrink(inactive, want, ratio):
-    \"\"\"Pages freed, and pages converted on the way.\"\"\"
-    freed = converted = 0
-    for page in inactive:
-        if freed == want:
-            break
-        if page == "clean":
-            freed += 1
-        else:
-            converted += 1
-    return freed, converted
-""",
-    answer="shrink",
-    solution="""\
-def shrink(inactive, want, ratio):
-    \"\"\"Pages freed, and pages converted on the way.\"\"\"
-    part = len(inactive) // ratio
-    freed = min(want, inactive[:part].count("clean"))
-    converted = 0
-    left = [page for page in inactive[:part] if page != "clean"] + inactive[part:]
-    for page in left:
-        if freed == want:
-            break
-        if page == "clean":
-            freed += 1
-        else:
-            converted += 1
-    return freed, converted
-""",
-    hints=(
-        "Two loops, one after the other: the first takes clean pages only, the second is the one that is there.",
-        "The first loop runs over a slice of the list. The second must not meet again what the first has taken.",
-        "For a list of 8 and a ratio of 4 the first loop sees `inactive[:2]`. If both are clean and one is "
-        "wanted, it "
-        "takes one.",
-    ),
-    reason="The search never converts, so that a request which finds enough clean pages takes no part in the storm.",
-    wrong_turn="To leave out the second loop. On a list without clean pages the request would then get nothing, ever.",
-    kernel="The announcement gives the share of the list. It calls an anchor, with which the search would leave the "
-    "place of writing alone, a better fix: so the shipped search moved what it passed over (inferred). The chapter's "
-    "what-if calls the search of this exercise **anchored**.",
-    check=check_clean_pass,
-)
-
-
 # ---- debt
 
 
@@ -301,39 +164,6 @@ def check_debt(mine: Any, _: Mapping[str, Any]) -> Verdict:
     return right(
         f"Swapped out while the file is copied: {told}. The score is the difference in % of the segment.", score
     )
-
-
-DEBT = Task(
-    name="debt",
-    rung="break it",
-    minutes=8,
-    asks="Find a scenario in which the kernel **after** writes more to swap while the file is copied than "
-    "the kernel **before**. Fields to play with: `machine`, `shm_percent` (up to 75), `touched_percent`, "
-    "`vm_cache_scan_ratio`, `start`, `copy`. The score is how much more, in % of the shared segment.",
-    stub="""\
-mine = patch.Scenario()  # change me
-""",
-    answer="mine",
-    solution="""\
-mine = patch.Scenario(shm_percent=60)
-""",
-    hints=(
-        "Before the patch a conversion is cheap and writes nothing **for now**.",
-        "When is the file copied before the scan comes to the converted pages a second time?",
-        "With much clean memory behind the band, one lap has enough for the whole copy. So make the shared segment a "
-        "little smaller, and look at `swapped out meanwhile (GiB)` of both kernels in the explorer.",
-    ),
-    reason="There is so much clean memory that the kernel before never comes to its second lap during the "
-    "copy. It has "
-    "converted everything and written nothing. The kernel after has begun to write at once.",
-    wrong_turn="To call this a fault of the patch. The kernel before owes the disk every page that it has "
-    "converted; a "
-    "measurement that ends with the copy does not see the debt.",
-    kernel="Both behave as the announcement says: fix 2 starts the I/O in the lap in which the slot is given.",
-    check=check_debt,
-)
-
-EXERCISES = (LAPS, REACH, CLEAN_PASS, DEBT)
 
 
 # ---- the explorer
@@ -365,123 +195,19 @@ def check_smallest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, 
     )
 
 
-GOALS = (
-    Goal(
-        name="third",
-        asks="On the 32 GB machine, with `vm_cache_scan_ratio` alone: make the longest request of the "
-        "kernel after shorter than a third of that of the kernel before.",
-        check=check_third,
-        hints=(
-            "Which part of the list must the search cover to come to the clean pages?",
-            "They stand behind all the unmapped ones. Look at the ribbon: how far up is that?",
-        ),
-        reason="Lower the ratio. At 1 the search covers the whole inactive list and always finds the clean "
-        "pages. The price is in the table: more pages searched for each one freed.",
-        needs=(patch.UNPATCHED, patch.PATCHED),
-    ),
-    Goal(
-        name="smallest",
-        asks="With the machine alone: find the **smallest** machine on which a request of the kernel "
-        "before still takes longer than ten seconds.",
-        check=check_smallest,
-        hints=("Go down from 32 GB, one machine at a time.", "When it is under ten seconds, go back by one."),
-        reason="The wait shrinks with the memory, for the band is as long as the memory allows. It does "
-        "not vanish: the announcement's complaint is of big machines because there it takes minutes. The "
-        "model's lists are as little mixed on a small machine as on a big one, so that it overstates the "
-        "wait there.",
-        needs=(patch.UNPATCHED,),
-    ),
+NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
+    "shm_big_iron",
+    checks={
+        "laps": check_laps,
+        "reach": check_reach,
+        "clean_pass": check_clean_pass,
+        "debt": check_debt,
+        "third": check_third,
+        "smallest": check_smallest,
+    },
+    variants={
+        "reach": tuple(
+            {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
+        )
+    },
 )
-
-
-# ---- without looking back
-
-RECALL = (
-    Question(
-        "In `vmstat`, `swpd` rises for many seconds and `so` stays 0. What is going on?",
-        (
-            Option(
-                "The swap disk is too slow to keep up.",
-                "A slow disk would show a small `so`, not none. `swpd` does not count bytes on a disk.",
-            ),
-            Option(
-                "Pages are given swap slots, and nothing is written.",
-                "`swpd` counts slots. Pages are converted to swap cache, and none of them becomes free by it.",
-                True,
-            ),
-            Option(
-                "Pages are read back from swap.",
-                "Then `si` would rise, and slots would be given back rather than taken.",
-            ),
-        ),
-    ),
-    Question(
-        "Three hundred processes map a page. Why did it not help, before fix 1, to remove it from one of them?",
-        (
-            Option(
-                "A page can be taken only when nobody maps it any more.",
-                "Before fix 1 only the last removal counts as progress, and the walk goes process by process.",
-                True,
-            ),
-            Option(
-                "Because the page is dirty.",
-                "It is dirty too, and that costs laps later. But a page that is mapped is not even looked "
-                "at for writing.",
-            ),
-            Option(
-                "Because the page is on the active list.",
-                "Pages on the inactive list are mapped as well, and that is where the scan passes them over.",
-            ),
-        ),
-    ),
-    Question(
-        "What does a larger `vm_cache_scan_ratio` do in the kernel after the patch?",
-        (
-            Option(
-                "It searches more of the list for clean pages.",
-                "The search covers 1/ratio of the list: it is the other way round.",
-            ),
-            Option(
-                "It lets more pages be mapped.",
-                "That is another sysctl, `vm_mapped_ratio`. This one divides the lists.",
-            ),
-            Option(
-                "It searches less of the list, and swaps earlier and more.",
-                "Less work for a request that would not find anything; more writing for one that would.",
-                True,
-            ),
-        ),
-    ),
-)
-
-
-# ---- the prediction
-
-GUESSES = {
-    "copy": Guesses(
-        292,
-        {
-            51: (
-                "That is the disk alone. The first request converts 8.4 GiB before a page is free, and later all of "
-                "that has to be written."
-            ),
-            60: (
-                "A little more than the disk alone. The first request converts 8.4 GiB before a page is free, and "
-                "later all of that has to be written."
-            ),
-            129: (
-                "That is the first request and the disk. Then the converted pages come to the tail, and each "
-                "has to be written."
-            ),
-            143: (
-                "That is the writing of 8.4 GiB to swap. Before that come 77 s of converting and of walking "
-                "page tables, and the disk has its own 51 s."
-            ),
-            195: (
-                "That is the disk, and the writing of 8.4 GiB to swap. Before that come 77 s of converting and of "
-                "walking page tables."
-            ),
-            272: "The disk, the writing and the first request. The other 20 s are a second walk of all page tables.",
-        },
-    ),
-}

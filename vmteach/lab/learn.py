@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from vmteach.exercises import Goal, Guesses, Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, right
+from vmteach.exercises import Asked, Goal, Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, right
 from vmteach.lab import kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.patches import STEMS
@@ -149,9 +149,9 @@ class Prediction(Face):
         return f"{begins}; it is {self._shown(result)}{far}. {overlooked or CALM}"
 
     @property
-    def _guesses(self) -> Guesses | None:
+    def _guesses(self) -> Asked | None:
         """What the chapter has to say to some answers."""
-        found: Guesses | None = chapter(self._stem).GUESSES.get(self._name)
+        found: Asked | None = chapter(self._stem).PREDICTIONS.get(self._name)
         return found
 
     @property

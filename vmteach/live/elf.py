@@ -1,21 +1,20 @@
 """exec on the Linux that the reader is running: what does it answer to an interpreter of another machine?
 
-Tiny ELF files are written into a temporary folder, which is removed again. For each, a child process without core
-dumps and with a time limit calls exec. If it is still there afterwards, it tells the errno. Where this cannot run
-(not Linux, no place from which files may be executed) the answer says so in words.
+Tiny ELF files are written into a temporary folder, which is removed again. For each, a process without core dumps
+and with a time limit calls exec. If it is still there afterwards, it tells the errno.
 """
 
+import errno
 import os
 import platform
 import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from vmteach.live import Answer
+from vmteach.live import Answer, answered, in_child
 from vmteach.patches.elf_interp import (
     AOUT,
     DYN,
@@ -40,14 +39,6 @@ CPUS: dict[str, tuple[int, bytes]] = {  # e_machine, and code that does exit(42)
     "x86_64": (62, bytes.fromhex("bf2a000000 b83c000000 0f05")),
     "aarch64": (183, bytes.fromhex("400580d2 a80b80d2 010000d4")),
 }
-CALLER = """
-import errno, os, resource, sys
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-try:
-    os.execv(sys.argv[1], sys.argv[1:])
-except OSError as error:
-    print(errno.errorcode.get(error.errno, error.errno))
-"""
 
 
 class Exec(NamedTuple):
@@ -64,34 +55,41 @@ def exec_with_interpreters(seconds: float = SECONDS) -> Answer:
 
     The first is a control: a program without an interpreter must exit with 42, else nothing is claimed.
     """
-    kernel, cpu = platform.release(), platform.machine()
+    cpu, given = platform.machine(), {"why": ""}
     if not sys.platform.startswith("linux") or cpu not in CPUS:
-        why = f"this needs Linux on {' or '.join(CPUS)}, and here is {sys.platform} on {cpu}"
-        return Answer(False, why, kernel)
-    why = ""
+        given = {"why": f"this needs Linux on {' or '.join(CPUS)}, and here is {sys.platform} on {cpu}"}
+        return answered(given, Exec, "")
     for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
         try:
             with tempfile.TemporaryDirectory(prefix="vmteach-", dir=folder) as here:
-                rows = tuple(_execs(Path(here), *CPUS[cpu], seconds))
+                given = _execs(Path(here), *CPUS[cpu], seconds)
         except OSError as error:
-            why = f"no program can be made or started here: {error.strerror}"
-            continue
-        if rows[0].kernel == f"exit {EXIT}":
-            return Answer(True, f"{len(rows)} programs executed on this kernel", kernel, rows)
-        why = f"a program without an interpreter does not run here: {rows[0].kernel}"
-    return Answer(False, why, kernel)
+            given = {"why": f"no program can be made here: {error.strerror}"}
+        if "why" not in given:
+            break
+    return answered(given, Exec, "{count} programs executed on this kernel")
 
 
-def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> Iterator[Exec]:
-    """The control, and if it ran, one exec for each kind of interpreter."""
+def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> dict[str, Any]:
+    """The control, and one exec for each kind of interpreter."""
+    kinds, names, programs = [], [], []
     for number, (kind, name, data) in enumerate(_interpreters(machine, code)):
         linker = _put(folder / f"linker{number}", data) if data else folder / "missing"
         program = elf(machine, EXEC, 64, "little", "" if kind == NONE else str(linker), code)
-        outcome, caller = execute(_put(folder / f"program{number}", program), seconds)
-        told = str(simulate(Scenario(arch="x86-64", interpreter=kind), POLICIES[PATCHED]).numbers["outcome"])
-        yield Exec(name, told, outcome, caller)
-        if kind == NONE and outcome != f"exit {EXIT}":
-            return
+        programs.append(str(_put(folder / f"program{number}", program)))
+        kinds.append(kind)
+        names.append(name)
+    request = {"programs": programs, "seconds": seconds}
+    given = in_child(__name__, request, seconds * (len(programs) + 1))
+    outcomes = given.get("outcomes", [["", ""]])
+    if "why" not in given and outcomes[0][0] != f"exit {EXIT}":
+        return {"why": f"a program without an interpreter does not run here: {outcomes[0][0]}"}
+    return {"rows": [(n, _in_the_model(k), *o) for n, k, o in zip(names, kinds, outcomes)], **given}
+
+
+def _in_the_model(interpreter: str) -> str:
+    """What the patched kernel says to an interpreter of this kind."""
+    return str(simulate(Scenario(arch="x86-64", interpreter=interpreter), POLICIES[PATCHED]).numbers["outcome"])
 
 
 def _interpreters(machine: int, code: bytes) -> Iterator[tuple[str, str, bytes]]:
@@ -107,21 +105,49 @@ def _interpreters(machine: int, code: bytes) -> Iterator[tuple[str, str, bytes]]
     yield MISSING, "a missing file", b""
 
 
-def execute(path: Path, seconds: float = SECONDS) -> tuple[str, str]:
-    """What became of an exec (an errno's name, a signal's, "exit 42", "too slow"), and of who called it."""
-    try:
-        command = [sys.executable, "-I", "-S", "-c", CALLER, str(path)]
-        done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired:
-        return "too slow", "was stopped"
-    if told := done.stdout.strip():
-        return told, "lives on"
-    if done.returncode < 0:
-        return signal.Signals(-done.returncode).name, "is killed"
-    return f"exit {done.returncode}", "became the program"
-
-
 def _put(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     path.chmod(0o700)
     return path
+
+
+# The child's side
+
+
+def child(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of each exec and of who called it; every program has the same time limit."""
+    return {"outcomes": [execute(path, request["seconds"]) for path in request["programs"]]}
+
+
+def execute(path: str, seconds: float) -> tuple[str, str]:
+    """What became of an exec (an errno's name, a signal's, "exit 42", "too slow"), and of who called it."""
+    told, tell = os.pipe()  # closed by an exec that works
+    caller = os.fork()
+    if not caller:
+        _call_exec(path, seconds, tell)
+    os.close(tell)
+    error = os.read(told, 64).decode()
+    os.close(told)
+    code = os.waitstatus_to_exitcode(os.waitpid(caller, 0)[1])
+    if error:
+        return error, "lives on"
+    if code == -signal.SIGALRM:
+        return "too slow", "was stopped"
+    return (signal.Signals(-code).name, "is killed") if code < 0 else (f"exit {code}", "became the program")
+
+
+def _call_exec(path: str, seconds: float, tell: int) -> None:
+    """The caller: no core dump, an alarm that outlives exec, and if exec comes back the name of its error."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        os.execv(path, [path])
+    except OSError as error:
+        os.write(tell, errno.errorcode.get(error.errno or 0, str(error.errno)).encode())
+    finally:
+        os._exit(0)

@@ -2,20 +2,16 @@
 
 The child process makes a folder of its own, tries to create files with names of 255 and 256 bytes and more, and
 takes everything away again. Nothing is overrun: every kernel of today refuses such a name.
-
-This file is also the child: started as a script it prints one answer as JSON.
 """
 
 import errno
-import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from vmteach.live import Answer
+from vmteach.live import Answer, answered, in_child
 
 SECONDS = 10.0  # what the child may take
 
@@ -32,26 +28,9 @@ class Tried(NamedTuple):
 def try_names(seconds: float = SECONDS) -> Answer:
     """Create files with names of several lengths: one `Tried` each; `why` gives the file system's own limit."""
 
-    def no(why: str) -> Answer:
-        return Answer(False, why, platform.release())
-
-    if os.name != "posix":
-        return no(f"this needs Linux or another Unix, and here is {sys.platform}")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", __file__], capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return no(f"the experiment was stopped after {seconds:g} seconds")
-    except OSError as error:
-        return no(f"no child process could be started: {error.strerror}")
-    if done.returncode:
-        return no(f"the child process ended with {done.returncode}: {done.stderr.strip()[-200:]}")
-    given = json.loads(done.stdout)
-    if "why" in given:
-        return no(given["why"])
-    rows = tuple(Tried(*row) for row in given["rows"])
-    return Answer(True, f"this file system says that a name may have {given['limit']} bytes", platform.release(), rows)
+    elsewhere = f"this needs Linux or another Unix, and here is {sys.platform}"
+    given = in_child(__name__, {}, seconds) if os.name == "posix" else {"why": elsewhere}
+    return answered(given, Tried, "this file system says that a name may have {limit} bytes")
 
 
 # The child's side
@@ -63,7 +42,8 @@ def _names() -> list[tuple[str, str]]:
     return plain + [("é", "é" * n) for n in (127, 128)]
 
 
-def _child() -> dict[str, Any]:
+def child(_: Mapping[str, Any]) -> dict[str, Any]:
+    """The file system's limit, and a row for each name that was tried."""
     try:
         with tempfile.TemporaryDirectory(prefix="vmteach-") as folder:
             limit = os.pathconf(folder, "PC_NAME_MAX")
@@ -81,7 +61,3 @@ def _tried(folder: str, of: str, name: bytes) -> Tried:
     except OSError as trouble:
         error = errno.errorcode.get(trouble.errno or 0, str(trouble.errno))
     return Tried(of, len(name.decode()), len(name), error)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_child()))

@@ -4,20 +4,15 @@ The child process makes a file of 4 GiB and some that holds almost nothing (a sp
 were written), writes one block on each side of 4 GiB, through the page cache and past it, and looks at what came
 where. That is 16 KiB of data in all. The file has no name, so that the kernel removes it as soon as the child ends,
 however that comes about. This is a local file system and not NFS: what is tried is the reader's own offsets.
-
-This file is also the child: started as a script it prints one answer as JSON.
 """
 
-import json
 import mmap
 import os
-import platform
-import subprocess
-import sys
 import tempfile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from vmteach.live import Answer
+from vmteach.live import Answer, answered, in_child, needs_linux
 
 SECONDS = 10.0  # what the child may take
 GIB = 1 << 30
@@ -37,27 +32,8 @@ class Landed(NamedTuple):
 
 def write_beyond(seconds: float = SECONDS) -> Answer:
     """Writes of one block at two offsets, cached and, where that is allowed, direct: one `Landed` each."""
-
-    def no(why: str) -> Answer:
-        return Answer(False, why, platform.release())
-
-    if not sys.platform.startswith("linux"):
-        return no(f"this needs Linux, and here is {sys.platform}")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", __file__], capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return no(f"the experiment was stopped after {seconds:g} seconds")
-    except OSError as error:
-        return no(f"no child process could be started: {error.strerror}")
-    if done.returncode:
-        return no(f"the child process ended with {done.returncode}: {done.stderr.strip()[-200:]}")
-    given = json.loads(done.stdout)
-    if "why" in given:
-        return no(given["why"])
-    rows = tuple(Landed(*row) for row in given["rows"])
-    return Answer(True, f"{len(rows)} writes made on this kernel{given['note']}", platform.release(), rows)
+    given = needs_linux() or in_child(__name__, {}, seconds)
+    return answered(given, Landed, "{count} writes made on this kernel{note}")
 
 
 # The child's side
@@ -87,7 +63,7 @@ def _writes(fd: int, how: str) -> list[Landed]:
     return rows
 
 
-def _child() -> dict[str, Any]:
+def child(_: Mapping[str, Any]) -> dict[str, Any]:
     """All writes, in a file without a name; the cached ones alone where no folder allows direct ones."""
     import fcntl
 
@@ -107,7 +83,3 @@ def _child() -> dict[str, Any]:
         except OSError as error:
             refused = f"no sparse file of 4 GiB can be made here: {error.strerror}"
     return kept or {"why": refused}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_child()))

@@ -3,22 +3,17 @@
 The child process writes a small file of its own, maps a few pages, unmaps the last of them, and reads the file
 into what is left: past the page cache (O_DIRECT) and through it. It touches nothing else, and is stopped after
 a time limit. Where the experiment cannot run, the answer says so in words.
-
-This file is also the child: started as a script it prints one answer as JSON.
 """
 
 import ctypes
 import errno
-import json
 import mmap
 import os
-import platform
-import subprocess
-import sys
 import tempfile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from vmteach.live import Answer
+from vmteach.live import Answer, answered, in_child, needs_linux
 
 SECONDS = 10.0  # what the child may take
 PAGES = 8  # pages wanted
@@ -38,27 +33,8 @@ class Read(NamedTuple):
 
 def read_into_a_hole(seconds: float = SECONDS) -> Answer:
     """Direct and cached reads into buffers of which 8, 3, 1 or no pages are mapped: one `Read` each."""
-
-    def no(why: str) -> Answer:
-        return Answer(False, why, platform.release())
-
-    if not sys.platform.startswith("linux"):
-        return no(f"this needs Linux, and here is {sys.platform}")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", __file__], capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return no(f"the experiment was stopped after {seconds:g} seconds")
-    except OSError as error:
-        return no(f"no child process could be started: {error.strerror}")
-    if done.returncode:
-        return no(f"the child process ended with {done.returncode}: {done.stderr.strip()[-200:]}")
-    given = json.loads(done.stdout)
-    if "why" in given:
-        return no(given["why"])
-    rows = tuple(Read(*row) for row in given["rows"])
-    return Answer(True, f"{len(rows)} reads made on this kernel", platform.release(), rows)
+    given = needs_linux() or in_child(__name__, {}, seconds)
+    return answered(given, Read, "{count} reads made on this kernel")
 
 
 # The child's side
@@ -89,7 +65,7 @@ def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
     return rows
 
 
-def _child() -> dict[str, Any]:
+def child(_: Mapping[str, Any]) -> dict[str, Any]:
     """All reads, in a folder that is removed again; the direct ones where a file system allows them."""
     page = mmap.PAGESIZE
     content = bytes(1 + i * 7 % 251 for i in range(PAGES * page))
@@ -112,7 +88,3 @@ def _child() -> dict[str, Any]:
         except OSError as error:
             refused = f"no file can be read directly here: {error.strerror}"
     return {"why": refused}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_child()))

@@ -1,0 +1,656 @@
+"""Pictures as data: the vocabulary in which a chapter says what is drawn, for explorer, stepper, handout and paper.
+
+A chapter's `scene(run)` gives the picture of one run as plain values; the page's script (figures/page/) lays it out
+for its width, and chooses units, ticks, title and spellings. Builders check what they are given. docs/pictures.md shows
+every form; story.py has what the stepper plays.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
+Group = dict[str, Any]  # plain data, made by one of the builders below
+States = Mapping[str, tuple[Words, str]]  # one letter -> its words and its meaning
+
+MEANINGS = ("data", "in use", "attention", "promised", "moving", "done", "nothing", "other")
+ACTIVITIES = ("busy", "waits", "blocked")  # looks of strips and lanes: at work, waiting, waiting for ever
+TONES = ("ink", "quiet", "blue", "alert")  # for lines, brackets and words that have no meaning of their own
+LINKS = ("holds", "waits", "moves", "meant", "points")
+LONGEST_TITLE, LONGEST_CLAUSE = 90, 34  # characters: a title of two kernels, the shortest spelling of its half
+MOST_NUMBERS = 4
+
+
+# ---- the things in a group: tuples, of which the page gets what is given ----
+
+
+class Cell(NamedTuple):
+    """A piece of a row: a state, where it begins, how long it is. Cells with the same id in two frames move.
+
+    `level` 1 lies over level 0: what has been written over something else.
+    """
+
+    state: str
+    at: float
+    length: float = 1
+    words: Words = ""
+    id: str = ""
+    level: int = 0
+
+
+class Bracket(NamedTuple):
+    """A bracket over a row, from `start` to `end`; level 1 stands above level 0."""
+
+    start: float
+    end: float
+    words: Words = ""
+    tone: str = "ink"
+    level: int = 0
+
+
+class Edge(NamedTuple):
+    """A thick line across a row, with its name: the end of the disk, a page edge."""
+
+    at: float
+    words: Words = ""
+    tone: str = "ink"
+
+
+class Line(NamedTuple):
+    """A line of a chart: a tone or a meaning, its points in data units, its name."""
+
+    tone: str
+    points: Sequence[tuple[float, float]]
+    words: Words = ""
+    dashed: bool = False
+
+
+class Area(NamedTuple):
+    """What lies between two lines of a chart, hatched with its meaning."""
+
+    meaning: str
+    upper: Sequence[tuple[float, float]]
+    lower: Sequence[tuple[float, float]]
+    words: Words = ""
+
+
+class Column(NamedTuple):
+    """A bar of a chart, from `base` to `y`."""
+
+    x: float
+    y: float
+    tone: str = "ink"
+    words: Words = ""
+    base: float = 0
+
+
+class Note(NamedTuple):
+    """Words in a chart that point at (x, y), in data units; with `dot` there is a point."""
+
+    x: float
+    y: float
+    words: Words
+    tone: str = "ink"
+    dot: bool = False
+
+
+class Span(NamedTuple):
+    """A stretch of a strip."""
+
+    state: str
+    start: float
+    end: float
+    words: Words = ""
+
+
+class Stay(NamedTuple):
+    """A stretch in a lane: a thread holds a lock or waits for one; `end` None is for ever."""
+
+    thread: str
+    rail: int
+    state: str
+    start: float
+    end: float | None
+    words: Words = ""
+
+
+class Mark(NamedTuple):
+    """A line down through lanes or a chart, with its words: "no way back"."""
+
+    at: float
+    words: Words = ""
+    tone: str = "ink"
+
+
+class Link(NamedTuple):
+    """An arrow or an arc between two things: their ids, or "row label@position"."""
+
+    start: str
+    kind: str
+    end: str
+    words: Words = ""
+
+
+class Box(NamedTuple):
+    """A cell of a grid: a state's letter, a share from 0 to 1 (light to dark), or "" and its words.
+
+    `sets` are the controls that a click on it sets in the explorer: {"machine": "8 GB"}.
+    """
+
+    look: str | float = ""
+    words: Words = ""
+    sets: Mapping[str, Any] | None = None
+
+
+class Outline(NamedTuple):
+    """A line around boxes of a grid, first and last row and column, with a sentence below."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    words: Words = ""
+    dashed: bool = False
+
+
+def axis(
+    name: str,
+    start: float,
+    end: float,
+    unit: str = "",
+    ticks: Sequence[float | tuple[float, Words]] = (),
+    windows: Sequence[tuple[float, float]] = (),
+) -> Group:
+    """An axis. All axes of one name share their limits and their unit, within a panel and over the panels.
+
+    `unit` is "B" (the page says KiB, MiB or GiB), "s", "hex", "%", or a word in the singular such as "page". Without
+    ticks the page chooses round ones. `windows` are the pieces that are shown, with a break between them.
+
+    >>> axis("time", 0, 90, "s")
+    {'name': 'time', 'from': 0, 'to': 90, 'unit': 's'}
+    """
+    if not start <= end:
+        raise ValueError(f"axis {name!r} must end at its start or later, got {start} to {end}")
+    for low, high in windows:
+        if not start <= low < high <= end:
+            raise ValueError(f"a window of axis {name!r} must lie within {start} to {end}, got {low} to {high}")
+    return plain(name=name, **{"from": start, "to": end}, unit=unit, ticks=ticks, windows=windows)
+
+
+# ---- the forms ----
+
+
+def ring(
+    label: str,
+    cells: str | Iterable[tuple[str, Any]],
+    slots: int = 0,
+    middle: Words = "",
+    unit: str = "page",
+    ends: tuple[str, str] = ("tail", "head"),
+) -> Group:
+    """A list as a ring: the first cell stands under the hand (the tail), the last is the head.
+
+    Cells are a state's letter and an id: "D15 D16 M9". `slots` are the places of the ring; `middle` is said under
+    name and length.
+
+    >>> ring("inactive list", "D15 M9", slots=24)["cells"]
+    'D15 M9'
+    """
+    text = _cells(cells)
+    if slots and len(text.split()) > slots:
+        raise ValueError(f"ring {label!r} has {len(text.split())} cells for {slots} slots: give more slots")
+    return _group("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
+
+
+def belt(label: str, cells: str | Iterable[tuple[str, Any]], unit: str = "page", note: Words = "tail first") -> Group:
+    """A list as a belt of small cells, tail first, wrapped where the line ends.
+
+    >>> belt("active list", [("M", 0), ("D", 10)])["cells"]
+    'M0 D10'
+    """
+    return _group("belt", label, cells=_cells(cells), unit=unit, note=note)
+
+
+def row(
+    label: str,
+    cells: Iterable[Cell],
+    x: Group,
+    edges: Iterable[Edge] = (),
+    brackets: Iterable[Bracket] = (),
+    note: Words = "",
+) -> Group:
+    """Bytes, sectors, addresses: cells to scale along an axis, edges and brackets with their names.
+
+    Rows of one panel whose axis has the same name stand below each other, and the last one has the ticks.
+
+    >>> row("asked for", [Cell("D", 0, 8, "block 0")], axis("sector", 0, 16))["cells"]
+    [['D', 0, 8, 'block 0']]
+    """
+    given = list(cells)
+    for cell in given:
+        if cell.length < 0:
+            raise ValueError(f"row {label!r}: a cell's length must be 0 or more, got {cell.length}")
+    return _group("row", label, x=x, cells=given, edges=edges, brackets=brackets, note=note)
+
+
+def script(label: str, lines: Iterable[tuple[str, Words]], at: int, waits: bool = False, head: Words = "") -> Group:
+    """A thread's program: (name, words) a line; `at` is the index of the next step, the number of lines at the end.
+
+    >>> script("R0", [("R1", "lock Q0"), ("R2", "unlock Q0")], at=1)["at"]
+    1
+    """
+    given = list(lines)
+    if not 0 <= at <= len(given):
+        raise ValueError(f"script {label!r}: at must be between 0 and {len(given)}, got {at}")
+    return _group("script", label, lines=given, at=at, waits=waits, head=head)
+
+
+def nodes(label: str, threads: Sequence[str], locks: Sequence[str], held: Mapping[str, Words] | None = None) -> Group:
+    """Threads (round) and locks (square); links "holds" and "waits" of the frame join them.
+
+    `held` maps a lock to the words below its name.
+
+    >>> nodes("locks", ["R0", "E"], ["Q0", "H"])["locks"]
+    ['Q0', 'H']
+    """
+    return _group("nodes", label, threads=threads, locks=locks, held=held)
+
+
+def lanes(
+    label: str,
+    threads: Sequence[tuple[str, Words]],
+    stays: Iterable[Stay],
+    x: Group,
+    marks: Iterable[Mark] = (),
+    rails: Sequence[Words] = (),
+) -> Group:
+    """Threads over time: a lane a thread, a rail a lock (or a class of locks), a bar for every stay.
+
+    >>> lanes("steps", [("E", "recovery")], [Stay("E", 0, "H", 0, None, "H")], axis("step", 0, 9))["stays"]
+    [['E', 0, 'H', 0, None, 'H']]
+    """
+    given = list(stays)
+    for stay in given:
+        if stay.thread not in dict(threads):
+            raise ValueError(f"lanes {label!r} must name thread {stay.thread!r} among its threads")
+    return _group("lanes", label, threads=threads, x=x, stays=given, marks=marks, rails=rails)
+
+
+def grid(
+    label: str,
+    heads: Sequence[Words],
+    rows: Iterable[tuple[Words, Sequence[Box]]],
+    outlines: Iterable[Outline] = (),
+    corner: Words = "",
+    mono: bool = False,
+) -> Group:
+    """Rows and columns of boxes: a table, a hex dump (`mono`), a map.
+
+    >>> grid("map", ["1", "6"], [("8 GB", [Box(0.98, "98"), Box(0.97, "97")])])["rows"]
+    [['8 GB', [[0.98, '98'], [0.97, '97']]]]
+    """
+    given = list(rows)
+    for head, boxes in given:
+        if len(boxes) != len(heads):
+            raise ValueError(f"grid {label!r}: row {head!r} must have {len(heads)} boxes, got {len(boxes)}")
+    return _group("grid", label, heads=heads, rows=given, outlines=outlines, corner=corner, mono=mono)
+
+
+def chart(
+    label: str,
+    x: Group,
+    y: Group,
+    lines: Iterable[Line] = (),
+    areas: Iterable[Area] = (),
+    columns: Iterable[Column] = (),
+    notes: Iterable[Note] = (),
+    marks: Iterable[Mark] = (),
+    shade: Iterable[tuple[float, float]] = (),
+    **more: Any,
+) -> Group:
+    """Lines, areas, bars and words over two axes.
+
+    `end` = (x, words) closes the run with a line; `beyond` = [(side, at, words)] are arrows at the edge ("right" or
+    "top") to what lies outside; `spans` = [(x0, x1, y, words)] are measures; `low` makes it half as high.
+
+    >>> chart("swap", axis("time", 0, 9, "s"), axis("swap", 0, 4, "B"), [Line("done", [(0, 0), (9, 4)])])["lines"]
+    [['done', [[0, 0], [9, 4]]]]
+    """
+    unknown = set(more) - {"end", "beyond", "spans", "low"}
+    if unknown:
+        raise ValueError(f"chart {label!r} knows end, beyond, spans and low, got {', '.join(sorted(unknown))}")
+    things = {"lines": lines, "areas": areas, "columns": columns, "notes": notes, "marks": marks, "shade": shade}
+    return _group("chart", label, x=x, y=y, **things, **more)
+
+
+def strip(label: str, spans: Iterable[Span], x: Group) -> Group:
+    """What went on when: spans side by side along an axis.
+
+    >>> strip("copy", [Span("W", 0, 77, ["waits 1 min 17 s", "77 s"])], axis("time", 0, 90, "s"))["spans"]
+    [['W', 0, 77, ['waits 1 min 17 s', '77 s']]]
+    """
+    return _group("strip", label, x=x, spans=spans)
+
+
+def bands(
+    label: str,
+    x: Group,
+    y: Group,
+    columns: Sequence[Sequence[tuple[str, float]]],
+    every: float,
+    ends: tuple[str, str] = ("tail", "head"),
+) -> Group:
+    """A list over time: one column every `every` units of x, its (state, amount) from the tail up.
+
+    Stripes too fine to see become a mixture of two states. A column travels as letters and thousandths of the y axis,
+    "=" for the same again.
+
+    >>> group = bands("list", axis("time", 0, 2, "s"), axis("pages", 0, 10), [[("D", 5), ("C", 5)]] * 2, every=1)
+    >>> group["columns"]
+    ['D500C500', '=']
+    """
+    if any(amount < 0 for column in columns for _, amount in column):
+        raise ValueError(f"bands {label!r}: amounts must be 0 or more")
+    mixed: dict[str, str] = {}
+    full = max(y["to"], 1e-12)
+    texts = [_column(_merged(column, full * LEAST_BAND), full, mixed) for column in columns]
+    short = ["=" if i and text == texts[i - 1] else text for i, text in enumerate(texts)]
+    letters = {letter: states for states, letter in mixed.items()}
+    return _group("bands", label, x=x, y=y, every=every, ends=ends, columns=short, mixed=letters)
+
+
+LEAST_BAND = 0.024  # of the height: what is lower is drawn as a mixture
+
+
+def _merged(column: Sequence[tuple[str, float]], least: float) -> list[tuple[str, float]]:
+    """Neighbours that are both too low to see, as one band of their two largest states ("CM")."""
+    bands: list[list[tuple[str, float]]] = []
+    for state, amount in column:
+        if not amount:
+            continue
+        fine = amount < least
+        if bands and (bands[-1][-1][0] == state or (fine and bands[-1][-1][1] < least)):
+            bands[-1].append((state, amount))
+        else:
+            bands.append([(state, amount)])
+    return [(_mixture(band), sum(amount for _, amount in band)) for band in bands]
+
+
+def _mixture(band: Sequence[tuple[str, float]]) -> str:
+    """The two states that fill most of a band, or its only one."""
+    total: dict[str, float] = {}
+    for state, amount in band:
+        total[state] = total.get(state, 0) + amount
+    return "".join(sorted(sorted(total, key=lambda state: -total[state])[:2]))
+
+
+def _column(column: Sequence[tuple[str, float]], full: float, mixed: dict[str, str]) -> str:
+    """A column as text, its mixtures as letters of their own: a, b, ..."""
+    text = ""
+    for state, amount in column:
+        letter = state if len(state) == 1 else mixed.setdefault(state, chr(ord("a") + len(mixed)))
+        if share := round(1000 * amount / full):
+            text += f"{letter}{share}"
+    return text
+
+
+# ---- a picture ----
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The picture of one run: one panel.
+
+    `clause` is what the title says of this kernel, without its subject, in spellings from long to short: the page
+    writes "The unpatched kernel " + clause + "; the patched kernel " + clause, or "Both kernels " + `both` where all
+    say the same (made from the clause if not given). `numbers` are at most four figures with units, ready to be read.
+    `alt` says what is drawn, then the numbers. `more` are groups that the explorer leaves out where it is compact.
+
+    >>> line = Line("done", [(0, 0), (9, 4)], "written")
+    >>> picture = chart("swap", axis("time", 0, 9, "s"), axis("swap", 0, 4, "B"), [line])
+    >>> Scene("writes 4 B", [picture], alt="A line from 0 to 4 B.").data["both"]
+    'write 4 B'
+    """
+
+    clause: Words
+    groups: Sequence[Group]
+    alt: str
+    states: States = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    both: Words = ""
+    links: Sequence[Link] = ()
+    gauges: Mapping[str, Any] = field(default_factory=dict)
+    more: Sequence[Group] = ()
+    note: Words = ""
+    end: str = ""
+
+    def __post_init__(self) -> None:
+        spellings = _spellings(self.clause)
+        if not 0 < len(spellings[-1]) <= LONGEST_CLAUSE:
+            raise ValueError(
+                f"a clause's shortest spelling must have 1 to {LONGEST_CLAUSE} characters, got {spellings[-1]!r}"
+            )
+        if len(self.numbers) > MOST_NUMBERS:
+            raise ValueError(f"numbers must be {MOST_NUMBERS} at most, got {len(self.numbers)}: leave some out")
+        if not self.alt:
+            raise ValueError("alt must say what is drawn, then the numbers; it is empty")
+        check_states(self.states)
+        for group in (*self.groups, *self.more):
+            check_group(group, self.states)
+        check_links(self.links)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        both = self.both or [plural(words) for words in _spellings(self.clause)]
+        return plain(
+            clause=self.clause,
+            both=both if isinstance(both, str) or len(both) > 1 else both[0],
+            states=told(self.states),
+            groups=list(self.groups),
+            more=list(self.more),
+            links=self.links,
+            gauges=self.gauges,
+            numbers=self.numbers,
+            note=self.note,
+            end=self.end,
+            alt=self.alt,
+        )
+
+
+def plural(clause: str) -> str:
+    """A clause about two kernels in place of one.
+
+    >>> plural("writes none"), plural("is stopped in time"), plural("passes over it"), plural("cannot go on")
+    ('write none', 'are stopped in time', 'pass over it', 'cannot go on')
+    """
+    verb, _, rest = clause.partition(" ")
+    known = {"is": "are", "has": "have", "does": "do", "was": "were", "goes": "go"}
+    if verb in known:
+        verb = known[verb]
+    elif re.search(r"(ss|sh|ch|x|zz)es$", verb):
+        verb = verb[:-2]
+    elif verb.endswith("ies"):
+        verb = verb[:-3] + "y"
+    elif verb.endswith("s") and not verb.endswith("ss"):
+        verb = verb[:-1]
+    return f"{verb} {rest}".strip()
+
+
+def prediction(axis: str, at: float, words: Words) -> dict[str, Any]:
+    """A reader's prediction: a dashed line at `at` on every axis of that name, with its words.
+
+    >>> prediction("time", 77, ["your prediction: 77 s", "you: 77 s"])["at"]
+    77
+    """
+    return plain(axis=axis, at=at, words=words)
+
+
+def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """The sentence over some panels, (label, Scene.data) each: at most 90 characters where a spelling allows it.
+
+    >>> title([("unpatched", {"clause": "writes 8 GiB"}), ("patched", {"clause": "writes none"})])
+    'The unpatched kernel writes 8 GiB; the patched kernel writes none'
+    >>> title([("unpatched", {"clause": "waits", "both": "wait"}), ("patched", {"clause": "waits"})])
+    'Both kernels wait'
+    """
+    clauses = [_spellings(scene["clause"]) for _, scene in panels]
+    if len(panels) > 1 and all(each == clauses[0] for each in clauses):
+        many = "Both" if len(panels) == 2 else f"All {len(panels)}"
+        said = [f"{many} kernels {words}" for words in _spellings(panels[0][1].get("both", clauses[0][0]))]
+    else:
+        most = max(len(each) for each in clauses)
+        said = [
+            "; ".join(f"{kernel(label)} {each[min(i, len(each) - 1)]}" for (label, _), each in zip(panels, clauses))
+            for i in range(most)
+        ]
+    sentence = next((words for words in said if len(words) <= LONGEST_TITLE), said[-1])
+    return sentence[0].upper() + sentence[1:]
+
+
+def kernel(label: str) -> str:
+    """A policy's label as the subject of a sentence.
+
+    >>> kernel("unpatched"), kernel("patched (hole)"), kernel("what if: anchored search")
+    ('the unpatched kernel', 'the patched kernel (hole)', 'the kernel with anchored search')
+    """
+    if parts := re.fullmatch(r"(unpatched|patched|today's)( .*)?", label):
+        article = "" if label.startswith("today") else "the "
+        return f"{article}{parts[1]} kernel{parts[2] or ''}"
+    return f"the kernel with {label.removeprefix('what if: ')}"
+
+
+# ---- checks ----
+
+
+def check_states(states: States, most: int = 12) -> None:
+    """Raise ValueError unless each state is one capital letter with words and a known meaning.
+
+    >>> check_states({"D": ("dirty", "yellow")})
+    Traceback (most recent call last):
+        ...
+    ValueError: state 'D' must mean one of data, in use, attention, promised, moving, done, nothing, other, busy, \
+waits, blocked, got 'yellow'
+    """
+    if len(states) > most:
+        raise ValueError(f"states must be {most} at most, got {len(states)}: {', '.join(states)}")
+    for key, (_, meaning) in states.items():
+        if not re.fullmatch("[A-Z]", key):
+            raise ValueError(f"a state's key must be one capital letter, got {key!r}")
+        if meaning not in MEANINGS + ACTIVITIES:
+            raise ValueError(f"state {key!r} must mean one of {', '.join(MEANINGS + ACTIVITIES)}, got {meaning!r}")
+
+
+def check_group(group: Group, states: States) -> None:
+    """Raise ValueError if the group uses a state, a tone or a meaning that nobody knows."""
+    where = f"{group['as']} {group['label']!r}"
+    for key in _used(group):
+        if key not in states:
+            raise ValueError(f"{where} uses state {key!r}; states has {', '.join(states) or 'none'}")
+    known = TONES + MEANINGS
+    for tone in _tones(group):
+        if tone not in known:
+            raise ValueError(f"{where}: a tone must be one of {', '.join(known)}, got {tone!r}")
+
+
+def _used(group: Group) -> set[str]:
+    """The states of a group's cells, spans, stays, bands or boxes."""
+    match group["as"]:
+        case "ring" | "belt":
+            return {cell[0] for cell in group["cells"].split()}
+        case "row":
+            return {cell[0] for cell in group["cells"]}
+        case "strip":
+            return {span[0] for span in group["spans"]}
+        case "lanes":
+            return {stay[2] for stay in group["stays"]}
+        case "bands":
+            letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
+            return letters | set("".join(group.get("mixed", {}).values()))
+        case "grid":
+            return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
+    return set()
+
+
+TONE_AT = {"lines": 0, "areas": 0, "columns": 2, "notes": 3, "marks": 2, "edges": 2, "brackets": 3}
+
+
+def _tones(group: Group) -> set[str]:
+    """The tones that a group's things have."""
+    if group["as"] not in ("row", "lanes", "chart"):
+        return set()
+    return {thing[i] for name, i in TONE_AT.items() for thing in group.get(name, ()) if len(thing) > i}
+
+
+def check_links(links: Iterable[Link]) -> None:
+    for link in links:
+        if link.kind not in LINKS:
+            raise ValueError(f"a link must be one of {', '.join(LINKS)}, got {link.kind!r}")
+
+
+# ---- plain data ----
+
+
+def _cells(cells: str | Iterable[tuple[str, Any]]) -> str:
+    """The cells of a list as one string: letter and id, from tail to head."""
+    text = cells if isinstance(cells, str) else " ".join(f"{state}{name}" for state, name in cells)
+    for cell in text.split():
+        if not re.fullmatch(r"[A-Z][\w.-]+", cell):
+            raise ValueError(f'a cell is a capital letter and an id, as in "D15", got {cell!r}')
+    return text
+
+
+def _spellings(words: Words) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)
+
+
+def _words(words: Words) -> Words:
+    """The words, checked: several spellings go from long to short."""
+    given = _spellings(words)
+    if any(len(b) >= len(a) for a, b in zip(given, given[1:])):
+        raise ValueError(f"spellings go from long to short, got {given}")
+    return words if isinstance(words, str) else given
+
+
+def told(states: States) -> dict[str, list[Any]]:
+    return {key: [_words(words), meaning] for key, (words, meaning) in states.items()}
+
+
+def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
+    """A thing as a list, without what is as by default at its end."""
+    values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
+    while thing._fields[len(values) - 1] in thing._field_defaults and (
+        values[-1] == thing._field_defaults[thing._fields[len(values) - 1]]
+    ):
+        values.pop()
+    return [_listed(value) for value in values]
+
+
+def _listed(value: Any) -> Any:
+    """Plain lists, dicts and short numbers in place of tuples, mappings and long floats."""
+    if isinstance(value, Mapping):
+        return {key: _listed(each) for key, each in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if value != int(value) else int(value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return trimmed(value)
+    return [_listed(each) for each in value]
+
+
+ALWAYS = {"label", "from", "at", "cells", "lines", "spans", "stays", "rows", "columns", "right", "steps"}
+WORDY = {"words", "clause", "both", "middle", "note", "head", "corner"}  # fields that may have several spellings
+
+
+def plain(**fields: Any) -> dict[str, Any]:
+    """The fields as plain data, without those that are empty."""
+    listed = {name: _listed(_words(value) if name in WORDY else value) for name, value in fields.items()}
+    return {
+        name: value for name, value in listed.items() if name in ALWAYS or value not in ("", [], {}, None, False, 0)
+    }
+
+
+def _group(kind: str, label: str, **fields: Any) -> Group:
+    return {"as": kind, "label": label, **plain(**fields)}
