@@ -1,27 +1,18 @@
 """Pictures of runs as bitmaps, for the chapters whose figure module has no `scene` yet. To be deleted with the last."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from vmteach.run import Run
 
 MOST_LAYOUTS = 6
 
 
-class Layouts(Protocol):
-    """A figure module that draws with matplotlib."""
-
-    @property
-    def layout(self) -> Callable[..., Any]: ...
-    @property
-    def fill(self) -> Callable[..., str]: ...
-
-
 class Bitmaps:
     """The layouts of a figure module; `draw` fills one of them."""
 
-    def __init__(self, figure: Layouts) -> None:
+    def __init__(self, figure: Any) -> None:
         self._figure = figure
         self._layouts: OrderedDict[Hashable, Any] = OrderedDict()
         self.picture: Any = None  # the one that was filled last

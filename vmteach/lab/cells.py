@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 ASSIGNS = re.compile(r"^\s*(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]+)?=(?!=)", re.M)
 
+
 class Place(NamedTuple):
     """Where code runs: the id of its cell, the id of this run of it, and whether a page with widgets looks on."""
 

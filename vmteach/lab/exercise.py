@@ -4,7 +4,7 @@ What a learner hands in is called within bounds (bounded.py). In a notebook the 
 answer, says so, and does not judge an answer that is older than a failed run of its cell.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from html import escape
@@ -185,5 +185,3 @@ def _stub_answer(stem: str, name: str, variant: int) -> Any:
     exec(chapter(stem).NEEDS, names)
     exec(fill(task.stub, task.variants[variant]), names)
     return names[task.answer]
-
-

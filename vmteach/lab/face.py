@@ -19,6 +19,7 @@ import traitlets
 from ipywidgets import Widget
 
 from vmteach.exercises import Verdict, card, marked
+from vmteach.figures import page
 from vmteach.lab.cells import Place, this_place
 
 HERE = Path(__file__).parent
@@ -49,12 +50,13 @@ class Note:
 def scripts() -> tuple[str, bytes]:
     """The version of the page's scripts and styles, and all of them, packed."""
     text = {name: (HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS}
-    style = "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in SCRIPTS)
+    text["page"] = f"{page.script()}\nexport default {{ panels: mountPanels, story: mountStory }};\n"
+    style = page.style() + "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in SCRIPTS)
     packed = gzip.compress(json.dumps({"scripts": text, "style": style}).encode(), mtime=0)
     return sha256(packed).hexdigest()[:16], packed
 
 
-class Library(Widget):
+class Library(Widget):  # type: ignore[misc]  # ipywidgets has no types
     """The page's scripts, as a model without a face."""
 
     version = traitlets.Unicode().tag(sync=True)

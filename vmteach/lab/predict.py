@@ -150,7 +150,7 @@ class Prediction(Face):
             for i, vote in enumerate(votes)
         ]
         value = votes[-1] if votes else None
-        facts = {"value": value, "votes": stamped, "unit": self.asked.unit, "result": None}
+        facts: dict[str, Any] = {"value": value, "votes": stamped, "unit": self.asked.unit, "result": None}
         return kept.keep(self._stem, "predictions", self._what, **facts)
 
     def _kept_votes(self) -> list[Any]:
@@ -240,5 +240,3 @@ def _number(value: float) -> str:
 def _plain(value: Any) -> Any:
     """A number of numpy's as one of Python's."""
     return value.item() if hasattr(value, "item") else value
-
-

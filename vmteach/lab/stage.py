@@ -5,6 +5,7 @@ field of each control to the index of its stop, and "policies" to the labels of 
 """
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -12,8 +13,9 @@ from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from vmteach.figures.style import number
-from vmteach.lab.bitmap import Bitmaps, Layouts
+from vmteach.figures.scene import title
+from vmteach.figures.words import number
+from vmteach.lab.bitmap import Bitmaps
 from vmteach.machine import PRESETS, Machine
 from vmteach.run import Case, Control, Run, one_of
 
@@ -21,6 +23,8 @@ Thing = TypeVar("Thing")
 At = dict[str, Any]
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
 MOST_RUNS, MOST_SHOWN = 64, 64  # that are kept
+MOST_BUTTONS = 5  # a control with more named values is a menu
+MOST_READ = 4  # numbers a kernel beside the picture
 FAR = 3  # stops that are thought of ahead where the last move leads
 
 
@@ -43,8 +47,10 @@ class Patch(Protocol):
     def simulate(self) -> Callable[..., Run]: ...
 
 
-class Figure(Layouts, Protocol):
-    """A module of vmteach.figures."""
+class Figure(Protocol):
+    """A module of vmteach.figures: `scene(run)` gives the panel of a run. Some have `layout` and `fill` instead."""
+
+    __name__: str
 
 
 class Shown(NamedTuple):
@@ -74,16 +80,24 @@ class Stage:
         self.patch, self.figure, self.fixed = patch, figure, dict(fixed or {})
         self.controls = {c.field: c for c in patch.CONTROLS if c.field not in self.fixed}
         self.labels = tuple(patch.POLICIES)
-        self.cases: tuple[Case, ...] = tuple(getattr(patch, "CASES", ()))
+        cases: tuple[Case, ...] = getattr(patch, "CASES", ())
+        self.cases = tuple(case for case in cases if not self.fixed.keys() & case.stops.keys())
         self.first: At = {field: self._default(control) for field, control in self.controls.items()}
         self.first["policies"] = self._known(policies or (patch.UNPATCHED, patch.PATCHED))
-        self._bitmaps = Bitmaps(figure)
+        self.bitmaps = Bitmaps(figure)
         self.forget()
 
     def forget(self) -> None:
         """Remember nothing of what was simulated and shown."""
+        self.edition = getattr(self, "edition", 0) + 1  # pages drop what they keep of another one
+        self._policies = dict(self.patch.POLICIES)
         self._runs: OrderedDict[Hashable, Run] = OrderedDict()
         self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
+
+    def renew(self) -> None:
+        """Forget, if a reader has put another policy under one of the labels."""
+        if self._policies != dict(self.patch.POLICIES):
+            self.forget()
 
     # ---- positions
 
@@ -189,19 +203,22 @@ class Stage:
     def drawn(self, at: At) -> Shown:
         """Simulate, draw, and say."""
         runs = self.runs(at)
-        finding, alt, png = self._bitmaps.draw(runs)
         names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
         rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
-        return Shown({"alt": alt, "finding": finding, "labels": list(runs), "rows": rows, "code": self.code(at)}, png)
+        answer = {"labels": list(runs), "rows": rows, "code": self.code(at)}
+        if scene := getattr(self.figure, "scene", None):
+            return Shown({**answer, **told([(label, scene(run).data) for label, run in runs.items()])})
+        finding, alt, png = self.bitmaps.draw(runs)
+        readout = [with_units(row) for row in rows[:MOST_READ]]
+        return Shown({**answer, "readout": readout, "finding": finding, "alt": alt}, png)
 
     # ---- what the page must know
 
     def spec(self) -> dict[str, Any]:
-        """The controls and the kernels, as JSON."""
-        told = {field: self._told(control) for field, control in self.controls.items()}
+        """The controls, the cases to try and the kernels, as JSON."""
         spec = {
-            "panel": [told[field] for field in told if field in PANEL],
-            "own": [told[field] for field in told if field not in PANEL],
+            "controls": [self._told(control) for control in self.controls.values()],
+            "cases": [{"label": case.label, "at": self._case(case)} for case in self.cases],
             "policies": list(self.labels),
             "first": self.first,
         }
@@ -209,7 +226,18 @@ class Stage:
 
     def _told(self, control: Control) -> dict[str, Any]:
         stops = [self.spelled(control, stop) for stop in control.stops]
-        return {"field": control.field, "label": control.label, "stops": stops, "why": control.why_not}
+        kind = "slider" if not self._named(control) else "buttons" if len(stops) <= MOST_BUTTONS else "menu"
+        about = {"field": control.field, "label": control.label, "kind": kind}
+        return {**about, "stops": stops, "first": self.first[control.field], "why": control.why_not}
+
+    @staticmethod
+    def _named(control: Control) -> bool:
+        """Whether its stops are names and not sizes; machines go by their names and are sizes."""
+        return control.field not in PANEL and all(isinstance(stop, str | Enum | bool) for stop in control.stops)
+
+    def _case(self, case: Case) -> At:
+        moved = self.moved(self.first, **case.stops)
+        return {field: moved[field] for field in case.stops if field in self.controls or field == "policies"}
 
     @staticmethod
     def spelled(control: Control, stop: Any) -> str:
@@ -228,6 +256,26 @@ class Stage:
             f"labels = {list(at['policies'])!r}\n"
             "runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in labels}\n"
         )
+
+
+def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """What the panels of some kernels say together: the finding, the picture in words, the numbers beside it."""
+    names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
+    readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
+    alt = " ".join(f"{label[0].upper()}{label[1:]}: {panel['alt']}" for label, panel in panels)
+    return {"panels": panels, "finding": title(panels), "alt": alt, "readout": readout}
+
+
+def with_units(row: list[str]) -> list[str]:
+    """A row of numbers with the unit in each cell instead of in the name.
+
+    >>> with_units(["longest request (s)", "22.2", "none"])
+    ['longest request', '22.2 s', 'none']
+    """
+    name, *cells = row
+    if not (parts := re.fullmatch(r"(.+?) \(([^()]+)\)", name)):
+        return row
+    return [parts[1], *(f"{cell} {parts[2]}" if cell[:1].isdigit() else cell for cell in cells)]
 
 
 def remembered(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Callable[[], Thing], most: int) -> Thing:
