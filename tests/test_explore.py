@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
 
@@ -10,7 +11,8 @@ from vmteach.figures import scsi_deadlock as lanes
 from vmteach.figures import shm_big_iron as figure
 from vmteach.lab import explorer as explorer_module
 from vmteach.lab.explorer import explore
-from vmteach.patches import scsi_deadlock
+from vmteach.lab.stage import Stage
+from vmteach.patches import STEMS, scsi_deadlock
 from vmteach.patches import shm_big_iron as patch
 
 
@@ -48,14 +50,28 @@ def test_it_begins_at_the_scenario_s_defaults():
 
 
 def test_the_panel_comes_first_and_names_its_stops(explorer):
-    panel, own = explorer.spec["panel"], explorer.spec["own"]
-    assert [control["field"] for control in panel] == ["machine", "vm_cache_scan_ratio"]
-    assert "75 % of RAM" in own[0]["stops"]
+    first, second, third, *_ = explorer.spec["controls"]
+    assert [first["field"], second["field"]] == ["machine", "vm_cache_scan_ratio"]
+    assert "75 % of RAM" in third["stops"] and third["stops"][third["first"]] == "75 % of RAM"
 
 
 def test_a_control_that_cannot_matter_says_why():
-    (ratio,) = [c for c in explore(scsi_deadlock, lanes).spec["panel"] if c["field"] == "vm_cache_scan_ratio"]
+    (ratio,) = [c for c in explore(scsi_deadlock, lanes).spec["controls"] if c["field"] == "vm_cache_scan_ratio"]
     assert ratio["why"]
+
+
+def test_names_are_buttons_or_a_menu_and_sizes_a_slider():
+    """Up to five names can be seen at once; more are a menu. A machine goes by a name and is a size."""
+    kinds = {
+        (stem, c["field"]): (c["kind"], len(c["stops"]))
+        for stem in STEMS
+        for c in Stage(import_module(f"vmteach.patches.{stem}"), lanes).spec()["controls"]
+    }
+    assert kinds["mremap", "call"] == ("menu", 8)
+    for (_, field), (kind, stops) in kinds.items():
+        assert kind == "slider" or field not in ("machine", "vm_cache_scan_ratio")
+        assert kind != "buttons" or stops <= 5
+    assert {kind for kind, _ in kinds.values()} == {"slider", "buttons", "menu"}
 
 
 def test_setting_moves_the_numbers_and_the_picture(explorer):
@@ -152,7 +168,8 @@ def test_what_was_sent_ahead_is_what_would_have_been_answered(explorer):
     for message, buffers in sent[1:]:
         assert message["kind"] == "ahead"
         fresh, drawn = ask(explore(patch, figure), message["at"])
-        assert {**message, "kind": 0, "seq": 0} == {**fresh, "kind": 0, "seq": 0} and buffers == drawn
+        same = {"kind": 0, "seq": 0, "ms": 0}
+        assert {**message, **same} == {**fresh, **same} and buffers == drawn
 
 
 def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_less(explorer):

@@ -10,35 +10,40 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from vmteach.machine import PRESETS
-from vmteach.patches import mremap
-from vmteach.patches.mremap import (
-    CASES,
+from vmteach.cases import score
+from vmteach.kernel.fuzz import Hit
+from vmteach.kernel.fuzz import search as fuzz
+from vmteach.kernel.mm import (
     EFAULT,
     EINVAL,
     ENOMEM,
     FIXED,
-    INVARIANTS,
     MAYMOVE,
-    PATCHED,
     PLENTY,
-    POLICIES,
-    TODAY,
-    UNPATCHED,
     AddressSpace,
     Asserted,
-    Broke,
     Call,
+    Followed,
     Ignored,
-    Left,
-    Returned,
-    Scenario,
     Unmapped,
     Vma,
     do_mmap,
     do_munmap,
+)
+from vmteach.kernel.sound import INVARIANTS
+from vmteach.machine import PRESETS
+from vmteach.patches import mremap
+from vmteach.patches.mremap import (
+    CASES,
+    PATCHED,
+    POLICIES,
+    TODAY,
+    UNPATCHED,
+    Broke,
+    Left,
+    Returned,
+    Scenario,
     run_call,
-    search,
     simulate,
 )
 from vmteach.run import changed
@@ -50,6 +55,10 @@ FAR = 1000  # mappings below the limit: no limit is in sight
 EMPTY = Vma(B, B, "rw-")
 MOVED = Vma(B, B + 4 * P, "rw-")
 UNMAP, ZERO = "fix of the unmap result", "fix of the zero length"
+
+
+def search(policy: str) -> dict[str, Hit]:
+    return fuzz(mremap.broken_by(POLICIES[policy]))
 
 
 def asked(call: str, below_limit: int = 0, **more: Any) -> Scenario:
@@ -382,10 +391,10 @@ def test_today_growing_up_to_a_neighbour_of_equal_rights_joins_it_and_frees_its_
 
 
 def test_an_invariant_that_is_never_broken_is_not_tested_by_the_above():
-    assert sorted(search(POLICIES[UNPATCHED])) == sorted(INVARIANTS)
-    assert sorted(search(POLICIES[PATCHED])) == ["I3", "I4"]
-    assert sorted(search(POLICIES[UNMAP])) == ["I1", "I2", "I3", "I4"]  # an empty mapping inside another
-    assert sorted(search(POLICIES[ZERO])) == ["I2", "I3", "I4", "I5"]
+    assert sorted(search(UNPATCHED)) == sorted(INVARIANTS)
+    assert sorted(search(PATCHED)) == ["I3", "I4"]
+    assert sorted(search(UNMAP)) == ["I1", "I2", "I3", "I4"]  # an empty mapping inside another
+    assert sorted(search(ZERO)) == ["I2", "I3", "I4", "I5"]
 
 
 # The second way: a dictionary of pages, and what the call promises
@@ -559,7 +568,7 @@ def test_the_story_of_row_10_names_every_step():
         "do_munmap [0x44000, 0x45000): ENOMEM",
         "ENOMEM ignored: clearing the target",
         "do_munmap [0x11000, 0x11000): EINVAL",
-        "page-table entries carried from 0x10000 to 0x44000: 1, onto present ones: 1",
+        "page-table entries moved from 0x10000 to 0x44000: 1, onto present ones: 1",
         "assertion in insert_vm_struct: the place is taken",
         "[0x44000, 0x45000) entered into the list",
         "do_munmap [0x10000, 0x11000): done",
@@ -611,9 +620,68 @@ def test_a_starved_machine_breaks_i4_although_the_list_has_room():
 
 
 def test_random_calls_find_every_invariant_broken_within_a_few_hundred():
-    assert max(hit.tries for hit in search(POLICIES[UNPATCHED]).values()) < 500
+    assert max(hit.tries for hit in search(UNPATCHED).values()) < 500
 
 
 def test_simulate_is_pure_and_defaults_to_after():
     assert simulate().events == simulate(Scenario(), POLICIES[PATCHED]).events
     assert inspect.signature(simulate).parameters["policy"].default == POLICIES[PATCHED]
+
+
+# What the kernel's own functions did
+
+
+@pytest.mark.parametrize(("table", "rows"), [("random", 1680), ("edges", 1188), ("room", 1020), ("peers", 39)])
+def test_the_model_repeats_every_row_of_the_kernels_own_cases(table, rows):
+    result = score(f"mremap-{table}")
+    assert (result.equal, result.asked, result.differ) == (rows, rows, ())
+
+
+def test_a_length_of_zero_onto_the_first_byte_of_a_mapping_follows_a_pointer_that_nobody_set():
+    for target, followed in ((B, True), (B + P, False), (B - P, False)):
+        space = asked("move into a mapping").space
+        events = run_call(space, Call(A, 0, 0, 3, target), POLICIES[UNPATCHED])
+        assert any(isinstance(e, Followed) for e in events) == followed
+        assert any(isinstance(e, Returned) for e in events) != followed
+        assert Returned(EINVAL) in run_call(asked("move").space, Call(A, 0, 0, 3, target), POLICIES[PATCHED])
+
+
+def test_of_the_same_rights_the_mapping_that_begins_there_takes_the_empty_one_in():
+    space = AddressSpace()
+    do_mmap(space, A, P, "r--")
+    do_mmap(space, B, P, "r--")
+    assert Returned(B) in run_call(space, Call(A, 0, 0, 3, B), POLICIES[UNPATCHED])
+    assert space.vmas == [vma(A, 1, "r--"), vma(B, 1, "r--")]
+
+
+def test_an_empty_mapping_of_the_same_rights_is_extended():
+    space = asked("move nothing", FAR).space
+    for old, new, left in ((0, 0, [S, EMPTY]), (0, 0, [S, EMPTY]), (1, 2, [vma(A, 4, "rw-"), vma(B, 2, "rw-")])):
+        assert Returned(B) in run_call(space, Call(A, old * P, new * P, 3, B), POLICIES[UNPATCHED])
+        assert space.vmas == left or old
+
+
+def test_a_missing_page_table_gives_an_error_and_leaves_the_neighbour_extended():
+    for policy in (UNPATCHED, PATCHED):
+        space = asked("move", FAR).space
+        do_mmap(space, 0x4000_0000, P, "rw-")
+        space.page_tables = 0
+        events = run_call(space, Call(A, 4 * P, 4 * P, 3, 0x4000_1000), POLICIES[policy])
+        assert Returned(ENOMEM) in events
+        assert [e.what for e in events if isinstance(e, Broke)] == ["ENOMEM, and yet the list changed"]
+        assert space.vmas == [S, vma(0x4000_0000, 5, "rw-")] and len(space.pages) == 4
+
+
+def test_the_orphans_of_cut_and_move_are_not_freed_when_the_process_ends():
+    space = asked("cut and move").space
+    run_call(space, asked("cut and move").arguments, POLICIES[UNPATCHED])
+    assert do_munmap(space, 0, TASK_SIZE) == 0
+    assert (space.vmas, space.pages, sorted(space.leaked)) == ([], {}, ["d2", "d3"])
+
+
+def test_today_a_range_can_stay_mapped_while_its_pages_move():
+    space = asked("move", FAR).space
+    assert Returned(B) in run_call(space, Call(A, 4 * P, 4 * P, 7, B), POLICIES[TODAY])
+    assert space.vmas == [S, MOVED] and min(space.pages) == B
+    for policy in (UNPATCHED, PATCHED):
+        assert Returned(EINVAL) in run_call(asked("move").space, Call(A, 4 * P, 4 * P, 7, B), POLICIES[policy])

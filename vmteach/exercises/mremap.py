@@ -7,19 +7,10 @@ from itertools import product
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.kernel.mm import AddressSpace, Call, do_mmap
+from vmteach.kernel.sound import name_of
 from vmteach.patches import mremap
-from vmteach.patches.mremap import (
-    CASES,
-    PATCHED,
-    POLICIES,
-    TODAY,
-    UNPATCHED,
-    AddressSpace,
-    Call,
-    Policy,
-    Scenario,
-    simulate,
-)
+from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, UNPATCHED, Policy, Scenario, simulate
 
 MIDDLE, ONTO = "move out of the middle", "move into a mapping"
 
@@ -119,15 +110,15 @@ def check_lost(mine: Any, given: Mapping[str, Any]) -> Verdict:
     if min(mine) < 0 or max(mine) > 0x100000:
         return not_yet("Keep addresses and lengths between 0 and 0x100000. Everything of interest is there.")
     space = AddressSpace()
-    mremap.do_mmap(space, S, given["s"] << 12, "rw-", fill="s")
-    mremap.do_mmap(space, given["at"], given["d"] << 12, "r--", fill="d")
+    do_mmap(space, S, given["s"] << 12, "rw-", fill="s")
+    do_mmap(space, given["at"], given["d"] << 12, "r--", fill="d")
     result = mremap.do_mremap(space, mine, POLICIES[PATCHED])
     lost = given["s"] + given["d"] - len(space.pages)
     if result >= 0:
         return not_yet("The call succeeds. It is to give an error.")
     if not lost:
-        return not_yet(f"{mremap.name_of(result)}, and no page is gone: here it is refused in time.")
-    return right(f"{mremap.name_of(result)}, and yet pages are gone. The score counts them.", lost)
+        return not_yet(f"{name_of(result)}, and no page is gone: here it is refused in time.")
+    return right(f"{name_of(result)}, and yet pages are gone. The score counts them.", lost)
 
 
 # ---- the explorer

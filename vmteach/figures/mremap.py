@@ -17,7 +17,9 @@ from vmteach.figures.style import (
     Span,
     Strips,
 )
-from vmteach.patches.mremap import DEST, FREE, SOURCE, Broke, Called, Event, Found, Left, Vma
+from vmteach.kernel.mm import Vma
+from vmteach.kernel.sound import Broke
+from vmteach.patches.mremap import DEST, FREE, SOURCE, Called, Event, Found, Left
 from vmteach.run import Run
 
 ROWS = 6  # the state before, and up to five policies

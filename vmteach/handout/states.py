@@ -298,7 +298,7 @@ class Stored:
             stored = self.stops[control["field"]]
             control["stops"] = [control["stops"][i] for i in stored]
             control["first"] = stored.index(control["first"]) if control["first"] in stored else 0
-        spec["cases"] = []
+        spec["presets"] = []
         return {**spec, "first": self._at_in_page()}
 
     def _at_in_page(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What a notebook works with: `ch = chapter("STEM")`, one plain object with the chapter's model, pictures and questions.
+"""What a notebook works with: `ch = chapter("STEM")`, a plain object with the model, the pictures, the questions.
 
-The model is loaded at once, everything else when it is first asked for: an import that draws or tabulates nothing loads
-neither matplotlib nor pandas nor numpy.
+The model is loaded at once, everything else when it is first asked for: these two lines load neither matplotlib nor
+pandas nor numpy.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class Chapter:
     ch.changed()           what the patch changed, as a table
 
     >>> ch = Chapter("blkdev_eof")
-    >>> ch.simulate(ch.Scenario(), ch.kernels["unpatched"]).numbers["lost (B)"]
+    >>> ch.simulate(ch.Scenario(), ch.kernels["unpatched"]).numbers["bytes lost (B)"]
     1024
     """
 
@@ -106,7 +106,7 @@ class Chapter:
         """
         from vmteach.lab.explorer import explore
 
-        self._explorer = explore(self.model, self.figure, policies, **fixed)  # type: ignore[arg-type]
+        self._explorer = explore(self.model, self.figure, policies, **fixed)
         return self._explorer
 
     def predict(self, name: str) -> "Prediction":

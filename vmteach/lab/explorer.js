@@ -1,4 +1,4 @@
-// The face of an explorer: goals, cases to try, native labelled controls, the kernels to compare, what changed, a
+// The face of an explorer: goals, presets, native labelled controls, the kernels to compare, what changed, a
 // picture and the numbers. `mount` knows nothing of notebooks. `api.at()` is where it begins; `api.request(at)` gives
 // the answer at a position if it is there already; otherwise it comes later, through `fill` of what mount gives back.
 
@@ -184,12 +184,12 @@ export function mount(el, spec, api) {
   fields.policies = kernels(spec.policies, moved("policies"));
   controls.append(fields.policies.node);
   const useless = spec.controls.filter((one) => one.why);
-  const cases = make("div", { class: "vmt-cases", role: "group", "aria-label": "Cases to try" });
+  const presets = make("div", { class: "vmt-presets", role: "group", "aria-label": "Presets" });
   const go = (next) => { show(next); ask(); };
   const own = Object.fromEntries(Object.entries(spec.first).filter(([field]) => field !== "policies"));
-  const tries = spec.cases.map((one) => [button(one.label, () => go({ ...own, ...one.at })), { ...own, ...one.at }]);
-  if (tries.length) cases.append(make("span", {}, "Try"), ...tries.map(([node]) => node));
-  cases.append(button("\u21ba Default", () => go(spec.first), { class: "vmt-reset" }));
+  const tries = spec.presets.map((one) => [button(one.label, () => go({ ...own, ...one.at })), { ...own, ...one.at }]);
+  if (tries.length) presets.append(make("span", {}, "Try"), ...tries.map(([node]) => node));
+  presets.append(button("\u21ba Default", () => go(spec.first), { class: "vmt-reset" }));
 
   const finding = make("p", { class: "vmt-finding", role: "status" });
   const changes = make("p", { class: "vmt-changed" });
@@ -201,7 +201,7 @@ export function mount(el, spec, api) {
   const code = make("code");
   const folds = make("div", { class: "vmt-folds" }, make("details", {}, make("summary", {}, "All numbers"), numbers),
     make("details", {}, make("summary", {}, "As code"), make("pre", { tabIndex: 0 }, code)));
-  root.append(aims.node, cases, controls, ...(useless.length ? [idle(useless)] : []), finding, changes, picture, few, folds);
+  root.append(aims.node, presets, controls, ...(useless.length ? [idle(useless)] : []), finding, changes, picture, few, folds);
   el.replaceChildren(root);
 
   function show(next) {
@@ -268,7 +268,7 @@ export function mount(el, spec, api) {
     if (shown?.at) show(shown.at);
     root.classList.remove("vmt-busy");
     root.classList.add("vmt-lost");
-    for (const node of root.querySelectorAll("input, select, .vmt-cases button, .vmt-more")) node.disabled = true;
+    for (const node of root.querySelectorAll("input, select, .vmt-presets button, .vmt-more")) node.disabled = true;
     const words = shown ? `${sentence} What you see below is what was shown last.` : sentence;
     root.prepend(rich("p", words, { class: "vmt-gone", role: "status" }));
   }

@@ -162,7 +162,13 @@ class Explorer(Face):
 
     def _whole(self, shown: Shown, at: At) -> dict[str, Any]:
         """An answer with its position and what the goals say there."""
-        return {**shown.answer, "edition": self.stage.edition, "at": at, "goals": self._goals(at), **({"png": shown.png} if shown.png else {})}
+        return {
+            **shown.answer,
+            "edition": self.stage.edition,
+            "at": at,
+            "goals": self._goals(at),
+            **({"png": shown.png} if shown.png else {}),
+        }
 
     def _goals(self, at: At, keep: bool = False) -> list[dict[str, Any]]:
         told = []

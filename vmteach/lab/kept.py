@@ -48,8 +48,12 @@ def read() -> dict[str, Any]:
 
 def entry(stem: str, kind: str, name: str) -> dict[str, Any]:
     """What is kept of one thing; empty if nothing is."""
-    found = read()["chapters"].get(stem, {}).get(kind, {}).get(name, {})
-    return dict(found)
+    return dict(entries(stem, kind).get(name, {}))
+
+
+def entries(stem: str, kind: str) -> dict[str, dict[str, Any]]:
+    """What is kept of all things of a kind, by name."""
+    return dict(read()["chapters"].get(stem, {}).get(kind, {}))
 
 
 def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> bool:

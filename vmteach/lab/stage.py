@@ -17,7 +17,7 @@ from vmteach.figures.scene import title
 from vmteach.figures.words import number
 from vmteach.lab.bitmap import Bitmaps
 from vmteach.machine import PRESETS, Machine
-from vmteach.run import Case, Control, Run, one_of
+from vmteach.run import Control, Preset, Run, one_of
 
 Thing = TypeVar("Thing")
 At = dict[str, Any]
@@ -80,8 +80,8 @@ class Stage:
         self.patch, self.figure, self.fixed = patch, figure, dict(fixed or {})
         self.controls = {c.field: c for c in patch.CONTROLS if c.field not in self.fixed}
         self.labels = tuple(patch.POLICIES)
-        cases: tuple[Case, ...] = getattr(patch, "CASES", ())
-        self.cases = tuple(case for case in cases if not self.fixed.keys() & case.stops.keys())
+        presets: tuple[Preset, ...] = getattr(patch, "TRY", ())
+        self.presets = tuple(preset for preset in presets if not self.fixed.keys() & preset.stops.keys())
         self.first: At = {field: self._default(control) for field, control in self.controls.items()}
         self.first["policies"] = self._known(policies or (patch.UNPATCHED, patch.PATCHED))
         self.bitmaps = Bitmaps(figure)
@@ -215,10 +215,10 @@ class Stage:
     # ---- what the page must know
 
     def spec(self) -> dict[str, Any]:
-        """The controls, the cases to try and the kernels, as JSON."""
+        """The controls, the presets and the kernels, as JSON."""
         spec = {
             "controls": [self._told(control) for control in self.controls.values()],
-            "cases": [{"label": case.label, "at": self._case(case)} for case in self.cases],
+            "presets": [{"label": preset.label, "at": self._preset(preset)} for preset in self.presets],
             "policies": list(self.labels),
             "first": self.first,
         }
@@ -235,9 +235,9 @@ class Stage:
         """Whether its stops are names and not sizes; machines go by their names and are sizes."""
         return control.field not in PANEL and all(isinstance(stop, str | Enum | bool) for stop in control.stops)
 
-    def _case(self, case: Case) -> At:
-        moved = self.moved(self.first, **case.stops)
-        return {field: moved[field] for field in case.stops if field in self.controls or field == "policies"}
+    def _preset(self, preset: Preset) -> At:
+        moved = self.moved(self.first, **preset.stops)
+        return {field: moved[field] for field in preset.stops}
 
     @staticmethod
     def spelled(control: Control, stop: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from html import escape
 from typing import Any
 
@@ -14,13 +15,16 @@ FEW = 40  # rows that are shown
 def table(rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> "Table":
     """A table. A row is a NamedTuple, a mapping, a Run (its numbers) or a plain sequence (then give a `head`).
 
-    A mapping of rows has its keys as the first column.
+    A mapping of rows has its keys as the first column; runs by label become a row a number, a column a kernel.
 
     >>> table({"unpatched": {"lost (B)": 1024}, "patched": {"lost (B)": 0}})
                lost (B)
     unpatched     1,024
     patched           0
     """
+    if isinstance(rows, Mapping) and all(isinstance(row, Run) for row in rows.values()):
+        names = dict.fromkeys(name for run in rows.values() for name in run.numbers)
+        rows = {name: {label: run.numbers.get(name, "") for label, run in rows.items()} for name in names}
     named = rows if isinstance(rows, Mapping) else None
     told = [_row(row) for row in (named.values() if named is not None else rows)]
     heads = list(head) or list(dict.fromkeys(name for row in told for name in row))
@@ -43,6 +47,12 @@ def _row(row: Any) -> Mapping[Any, Any]:
     return dict(enumerate(row if isinstance(row, tuple | list) else [row]))
 
 
+def _shown(cell: Any) -> str:
+    """A cell as a reader sees it: a name by its value, a number with its digits grouped."""
+    value = cell.value if isinstance(cell, Enum) else cell
+    return number(value) if isinstance(value, int | float | str) else str(value)
+
+
 class Table:
     """`head` and `rows`; a long table shows its first rows and how many follow."""
 
@@ -50,7 +60,9 @@ class Table:
         self.head, self.rows = list(head), [list(row) for row in rows]
 
     def _cells(self) -> list[list[str]]:
-        return [[number(cell) if isinstance(cell, int | float | str) else str(cell) for cell in row] for row in self._few]
+        return [
+            [number(cell) if isinstance(cell, int | float | str) else str(cell) for cell in row] for row in self._few
+        ]
 
     @property
     def _few(self) -> list[list[Any]]:

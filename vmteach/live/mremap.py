@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vmteach.live import Answer, answered, in_child, needs_linux
 
 if TYPE_CHECKING:
-    from vmteach.patches.mremap import AddressSpace
+    from vmteach.kernel.mm import AddressSpace
 
 SECONDS = 5.0  # what a child may take
 ARENA = 0x20_0000_0000  # far below what the kernel hands out by itself, within 39-bit address spaces
@@ -90,7 +90,8 @@ def _plan(name: str, page: int, below_limit: int | None) -> list[list[Any]]:
 
 def _judge(name: str, before: dict[str, Any], after: dict[str, Any], page: int, below_limit: int | None) -> Asked:
     """The row of one named call: the invariants of the model, asked of the real address space."""
-    from vmteach.patches.mremap import INVARIANTS, Call, name_of
+    from vmteach.kernel.mm import Call
+    from vmteach.kernel.sound import INVARIANTS, name_of
 
     call, result = Call(*after["op"][1:]), after["result"]
     spaces = _space(before, page), _space(after, page)
@@ -103,7 +104,7 @@ def _judge(name: str, before: dict[str, Any], after: dict[str, Any], page: int, 
 
 def _space(step: dict[str, Any], page: int) -> "AddressSpace":
     """What the child saw in its arena, as an address space of the model."""
-    from vmteach.patches.mremap import AddressSpace, Vma
+    from vmteach.kernel.mm import AddressSpace, Vma
 
     vmas = [Vma(start, end, prot) for start, end, prot in step["vmas"]]
     pages = {int(addr): content for addr, content in step["pages"].items() if content}
@@ -152,11 +153,13 @@ def random_operations(rng: random.Random, count: int, page: int, fill: str) -> I
         elif kind == "unmap":
             yield ["unmap", place(), length()]
         else:
-            yield ["remap", place(), length(), length(), int(rng.choice("0112333")), place()]
+            yield ["remap", place(), length(), length(), int(rng.choice("011233357")), place()]
 
 
 def _compare(number: int, before: dict[str, Any], after: dict[str, Any], page: int, touched: bool) -> Difference | None:
     """None if the model, told the state before, comes to the same result and state; else how they differ."""
+    from vmteach.kernel import mm
+    from vmteach.kernel.sound import name_of
     from vmteach.patches import mremap as model
 
     space, real = _space(before, page), _space(after, page)
@@ -164,18 +167,18 @@ def _compare(number: int, before: dict[str, Any], after: dict[str, Any], page: i
     policy = model.POLICIES[model.TODAY]
     if kind == "map":
         start, length, prot, fill = arguments
-        result = model.do_mmap(space, start, length, prot, fill)
+        result = mm.do_mmap(space, start, length, prot, fill)
     elif kind == "unmap":
-        result = model.do_munmap(space, *arguments)
+        result = mm.do_munmap(space, *arguments)
     else:
-        call = model.Call(*arguments)
+        call = mm.Call(*arguments)
         result = policy.procedure(space, call, policy)
         if result >= 0 and not call.fixed and result != call.addr:
             result = _take_the_kernels_place(space, result, after["result"])
     same = result == after["result"] and _look(space, touched) == _look(real, touched)
     if same:
         return None
-    what = [f"{model.name_of(r)} {_look(s, touched)}" for r, s in ((result, space), (after["result"], real))]
+    what = [f"{name_of(r)} {_look(s, touched)}" for r, s in ((result, space), (after["result"], real))]
     return Difference(number, f"{kind} {arguments}", *what)
 
 

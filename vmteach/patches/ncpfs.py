@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 NAME_MAX = 255  # bytes of a name that other file systems take
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -24,6 +24,7 @@ NAMES = {"lookup": 1, "create": 1, "mkdir": 1, "rmdir": 1, "rename": 2}  # name 
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine with its kernel stack, and an operation on names of `length` bytes.
 
@@ -67,6 +68,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How long a name may be, and how long its array is.
 

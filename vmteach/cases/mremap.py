@@ -1,0 +1,135 @@
+"""Rows of single mremap calls: result, list, every page, count, lost pages, where it stopped, what broke.
+
+And the tests of others, of the Linux Test Project and of the kernel itself, played on the model of today's kernel.
+"""
+
+import re
+from typing import Any
+
+from vmteach.cases import Outside
+from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma, do_mmap, do_munmap
+from vmteach.kernel.sound import Broke, name_of
+from vmteach.patches.mremap import PATCHED, POLICIES, TODAY, UNPATCHED, Returned, run_call
+from vmteach.tables import Case
+
+PAGE = 4096
+SEEN = ("result", "stop", "vmas", "pages", "map_count", "leaked", "broken")
+RELEASES = {UNPATCHED: "2_4_22", PATCHED: "2_4_27"}
+
+
+class AllButOne:
+    """Descriptors that memory always has room for, but for the n-th one that is asked for.
+
+    >>> few = AllButOne(2)
+    >>> [bool(few) for _ in range(3)]
+    [True, False, True]
+    """
+
+    def __init__(self, nth: int) -> None:
+        self.nth, self.asked = nth, 0
+
+    def __bool__(self) -> bool:
+        self.asked += 1
+        return self.asked != self.nth
+
+    def __add__(self, _: int) -> "AllButOne":
+        return self
+
+    __sub__ = __add__
+
+
+def one_call(row: Case) -> str:
+    """Both kernels of a row: the first column that differs, with the release."""
+    for policy, release in RELEASES.items():
+        ours, theirs = played(row, policy), seen(row, release)
+        if differ := [name for name in SEEN if ours[name] != theirs[name]]:
+            return f"{release.replace('_', '.')}, group {row['group']}: {differ[0]}"
+    return ""
+
+
+def space_of(row: Case) -> AddressSpace:
+    """The address space of a row, and what memory it has left; assertions stop the call, as they did there."""
+    words = {column: _words(row[column]) for column in ("vmas", "pages")}
+    pages = {int(addr, 16) * PAGE: content for addr, content in (word.split(":") for word in words["pages"])}
+    vmas = [_vma(word) for word in words["vmas"]]
+    space = AddressSpace(limit=row["limit"], vmas=vmas, pages=pages, map_count=len(vmas), stops=True)
+    if row["descriptors"] is not None:
+        space.descriptors = row["descriptors"]
+    if row["fail_at"]:
+        space.descriptors = AllButOne(row["fail_at"])  # type: ignore[assignment]
+    if row["pt_fail_at"]:
+        space.page_tables = row["pt_fail_at"] - 1
+    return space
+
+
+def played(row: Case, policy: str) -> dict[str, Any]:
+    """What the model does with the call of a row, in the words of the table."""
+    space = space_of(row)
+    call = Call(*(int(row[column], 16) for column in ("addr", "old_len", "new_len", "flags", "new_addr")))
+    events = run_call(space, call, POLICIES[policy])
+    stops = [_stop(event) for event in events if isinstance(event, Asserted | Followed)]
+    if "wild" in stops:
+        return dict.fromkeys(SEEN, "") | {"stop": "wild"}
+    result = next((event.result for event in events if isinstance(event, Returned)), None)
+    return {
+        "result": "" if result is None else hex(result) if result >= 0 else str(result),
+        "stop": "".join(stops),
+        "vmas": " ".join(f"{v.start // PAGE:x}-{v.end // PAGE:x}:{v.prot}" for v in space.vmas) or "none",
+        "pages": " ".join(f"{addr // PAGE:x}:{content}" for addr, content in sorted(space.pages.items())) or "none",
+        "map_count": str(space.map_count),
+        "leaked": " ".join(sorted(space.leaked, key=int)),
+        "broken": " ".join(event.invariant for event in events if isinstance(event, Broke)),
+    }
+
+
+def seen(row: Case, release: str) -> dict[str, Any]:
+    """What the kernel of a row did; a column that is empty there says "as before" or "as in 2.4.22"."""
+    if release == "2_4_27" and row["same_2_4_27"]:
+        release = "2_4_22"
+    found = {name: "" if (value := row[f"{name}_{release}"]) is None else str(value) for name in SEEN}
+    if found["stop"] != "wild":
+        found |= {name: found[name] or row[name] for name in ("vmas", "pages")}
+    return found | {"leaked": " ".join(sorted(found["leaked"].split(), key=int))}
+
+
+def _words(value: str) -> list[str]:
+    return [] if value == "none" else value.split()
+
+
+def _vma(word: str) -> Vma:
+    where, prot = word.split(":")
+    start, end = (int(page, 16) * PAGE for page in where.split("-"))
+    return Vma(start, end, prot)
+
+
+def _stop(event: Asserted | Followed) -> str:
+    return f"bug {event.where.split(':')[0]}" if isinstance(event, Asserted) else "wild"
+
+
+ARENA = 0x20_0000_0000  # where the tests of others are played: their addresses count from here
+
+
+def todays_call(row: Case) -> str:
+    """A test of others on the model of today's kernel: the result, and which pages are mapped afterwards."""
+    if row["kernel_6_18_44"] == "not run":
+        return Outside(row["adapted"])
+    space = AddressSpace(task_size=(1 << 47) - PAGE)
+    for kind, first, pages, *prot in re.findall(r"(map|unmap) (\d+)\+(\d+) ?([rw-]*)", row["setup_in_pages"]):
+        start, length = ARENA + int(first) * PAGE, int(pages) * PAGE
+        _ = do_mmap(space, start, length, *prot) if kind == "map" else do_munmap(space, start, length)
+    addr, old_len, new_len, flags, new_addr = (int(n, 0) for n in re.findall(r"=(\w+)", row["call_in_bytes"]))
+    call = Call(ARENA + addr, old_len, new_len, flags, new_addr + (ARENA if flags & FIXED else 0))
+    source = call.addr
+    result = POLICIES[TODAY].procedure(space, call, POLICIES[TODAY])
+    places = {source: "source", call.new_addr if call.fixed else -1: "target"}
+    said = name_of(result) if result < 0 else places.get(result, "a free place")
+    if said != row["kernel_6_18_44"]:
+        return f"{said}, and Linux 6.18.44 says {row['kernel_6_18_44']}"
+    for column, mapped in (("pages_expected_mapped", True), ("pages_expected_unmapped", False)):
+        pages = [int(number) for number in str(row[column] or "").split()]
+        if any((space.at(ARENA + page * PAGE) is not None) != mapped for page in pages):
+            return "other pages are mapped"
+    return ""
+
+
+TABLES = {"random": one_call, "edges": one_call, "room": one_call, "peers": todays_call}
