@@ -24,8 +24,8 @@ from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, ri
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.lab import kept
 from vmteach.lab.bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
-from vmteach.lab.explorer import explore
 from vmteach.lab.exercise import Exercise, exercise, folds
+from vmteach.lab.explorer import explore
 from vmteach.lab.goal import goal
 from vmteach.lab.predict import _how_far, predict
 from vmteach.lab.progress import progress
@@ -666,10 +666,14 @@ def play(visit, axe):
     said = page.locator(".vml-said")
     said.nth(4).wait_for(state="attached", timeout=60_000)
 
-    page.locator(".vml input[type=number]").focus()
-    for typed, words in (("0", "Write a number, 1 or more."), ("9", "Kept: 9 steps. Wrong is fine")):
+    page.locator(".vml input[type=text]").focus()
+    for typed, words in (
+        ("0", "prediction must be"),
+        ("9bdd", "Write a number, 1 or more."),  # letters are no number, and do not reach the notebook
+        ("9", "Kept: 9 steps. Wrong is fine"),
+    ):
         keys.press("Control+a")
-        keys.type(typed + "bdd")  # letters go nowhere
+        keys.type(typed)
         keys.press("Enter")
         said.nth(0).get_by_text(words).wait_for()
 

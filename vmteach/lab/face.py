@@ -9,7 +9,6 @@ import json
 from functools import cache
 from hashlib import sha256
 from html import escape
-from importlib.util import find_spec
 from os import environ
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,10 +19,11 @@ import traitlets
 from ipywidgets import Widget
 
 from vmteach.exercises import Verdict, card, marked
+from vmteach.figures import page
 from vmteach.lab.cells import Place, this_place
 
 HERE = Path(__file__).parent
-SCRIPTS = ("explorer", "learn")  # .js and .css
+SCRIPTS, STYLES = ("explorer", "learn", "story"), ("explorer", "learn")
 HIDDEN = "This edition shows no solutions."
 QUIET = "#595959"
 
@@ -50,14 +50,9 @@ class Note:
 def scripts() -> tuple[str, bytes]:
     """The version of the page's scripts and styles, and all of them, packed."""
     text = {name: (HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS}
-    style = ""
-    if find_spec("vmteach.figures.page"):
-        from vmteach.figures import page
-
-        text["page"] = f"{page.script()}\nexport default {{ panels: mountPanels, story: mountStory }};\n"
-        text["story"] = (HERE / "story.js").read_text(encoding="utf-8")
-        style = page.style()
-    style += "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in SCRIPTS)
+    text["page"] = f"{page.script()}\nexport default {{ panels: mountPanels, story: mountStory }};\n"
+    style = "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
+    style += page.style()
     packed = gzip.compress(json.dumps({"scripts": text, "style": style}).encode(), mtime=0)
     return sha256(packed).hexdigest()[:16], packed
 
