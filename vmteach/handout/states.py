@@ -75,7 +75,7 @@ def shown(
 
     `stops` are the stops to store of some controls (all, where none are given); `kernels` are what-ifs to store too.
     """
-    stored = Stored(explorer.stage, explorer.at, stops or {}, kernels)
+    stored = Stored(explorer, stops or {}, kernels)
     bundle = stored.bundle()
     _shown[id(explorer)] = (len(_shown), explorer, stored)
     return {MIME: bundle, "text/plain": explorer.alt}
@@ -115,9 +115,8 @@ class Stored:
     `sets` the sets of kernels, `held` the controls that stay where they are. `states` are all that is stored.
     """
 
-    def __init__(
-        self, stage: Stage, at: Mapping[str, Any], listed: Mapping[str, Sequence[Any]], kernels: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, explorer: Explorer, listed: Mapping[str, Sequence[Any]], kernels: Sequence[str] = ()) -> None:
+        stage, at = explorer.stage, explorer.at
         # A stage of its own: what observes the reader's explorer is not to see it run through its states.
         self._stage = Stage(stage.patch, stage.figure, at["policies"], stage.fixed)
         self._at = dict(at)

@@ -13,7 +13,7 @@ from typing import Any
 from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, not_yet
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
-from vmteach.lab.face import HIDDEN, QUIET, Note, hidden
+from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
 from vmteach.run import one_of
 
 NOTHING: Any = ...  # no answer was handed in

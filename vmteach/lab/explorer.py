@@ -17,8 +17,9 @@ from typing import Any
 import traitlets
 
 from vmteach.exercises import card, chapter, marked
-from vmteach.lab.face import QUIET, Face, hidden
+from vmteach.lab.face import Face
 from vmteach.lab.goal import Judge, follow_newest
+from vmteach.lab.note import QUIET, hidden
 from vmteach.lab.stage import At, Figure, Patch, Shown, Stage, remembered
 from vmteach.patches import STEMS
 from vmteach.run import Run

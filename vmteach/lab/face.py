@@ -9,7 +9,6 @@ import json
 from functools import cache
 from hashlib import sha256
 from html import escape
-from os import environ
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -21,29 +20,10 @@ from ipywidgets import Widget
 from vmteach.exercises import Verdict, card, marked
 from vmteach.figures import page
 from vmteach.lab.cells import Place, this_place
+from vmteach.lab.note import QUIET
 
 HERE = Path(__file__).parent
 SCRIPTS, STYLES = ("explorer", "learn", "story"), ("explorer", "learn")
-HIDDEN = "This edition shows no solutions."
-QUIET = "#595959"
-
-
-def hidden() -> bool:
-    """Whether solutions are not to be seen: VMTEACH_SOLUTIONS is "hidden", as a student's edition has it."""
-    return environ.get("VMTEACH_SOLUTIONS") == "hidden"
-
-
-class Note:
-    """Some words, as text and as HTML."""
-
-    def __init__(self, text: str, html: str = "", colour: str = QUIET) -> None:
-        self.text, self._html = text, html or card(f"<p>{marked(text)}</p>", colour, 'role="status"')
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self._html
 
 
 @cache

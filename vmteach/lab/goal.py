@@ -7,7 +7,8 @@ from weakref import WeakSet
 from vmteach.exercises import Goal, Verdict, card, chapter, marked, not_yet
 from vmteach.lab import kept
 from vmteach.lab.exercise import folds
-from vmteach.lab.face import QUIET, Face, hidden
+from vmteach.lab.face import Face
+from vmteach.lab.note import QUIET, hidden
 from vmteach.run import one_of
 
 _followers: "WeakSet[GoalFace]" = WeakSet()

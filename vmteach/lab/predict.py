@@ -11,7 +11,8 @@ from typing import Any
 
 from vmteach.exercises import Asked, card, chapter, marked
 from vmteach.lab import kept
-from vmteach.lab.face import QUIET, Face, Note
+from vmteach.lab.face import Face
+from vmteach.lab.note import QUIET, Note
 from vmteach.patches import STEMS
 from vmteach.run import between, one_of
 

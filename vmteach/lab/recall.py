@@ -5,7 +5,8 @@ from typing import Any
 
 from vmteach.exercises import Verdict, card, chapter, marked, not_yet, right
 from vmteach.lab import kept
-from vmteach.lab.face import QUIET, Face
+from vmteach.lab.face import Face
+from vmteach.lab.note import QUIET
 from vmteach.run import between
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from vmteach.exercises import card
 from vmteach.figures.story import Story, stories
 from vmteach.lab import kept
-from vmteach.lab.face import QUIET, Face
+from vmteach.lab.face import Face
+from vmteach.lab.note import QUIET
 
 
 def watch(stem: str, figure: ModuleType, scenario: Any = None) -> "StoryFace":
