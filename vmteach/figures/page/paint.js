@@ -87,7 +87,7 @@ function dress(svg, defs, node, item) {
     Object.assign(now, { x: round(item.x), y: round(item.y), "font-size": item.size, fill: colour(item.fill) });
     now["text-anchor"] = item.anchor === "start" ? null : item.anchor;
     now["font-weight"] = item.bold ? "bold" : null;
-    now["class"] = item.mono ? "vm-mono" : null;
+    now["class"] = item.mono ? "vm-mono" : item.halo ? "vm-halo" : null;
     if (node.textContent !== item.text) node.textContent = item.text;
   } else {
     if (item.kind === "rect") Object.assign(now, { x: round(item.x), y: round(item.y), width: round(item.w), height: round(item.h), rx: item.rx ? round(item.rx) : null });

@@ -48,7 +48,7 @@ function svgText(panels, width, { dark = false, title = false, ...options } = {}
   const picture = layout(panels, width, options);
   if (title) heading(picture, width);
   paint(svg, picture, { alt: altOf(panels) });
-  const sheet = `svg{${TOKENS.light}font-family:${FONT}}.vm-mono{font-family:${MONO}}`
+  const sheet = `svg{${TOKENS.light}font-family:${FONT}}.vm-mono{font-family:${MONO}}.vm-halo{paint-order:stroke;stroke:var(--vm-paper);stroke-width:3px}`
     + (dark ? `@media(prefers-color-scheme:dark){svg{${TOKENS.dark}}}` : "");
   svg.insertBefore(Object.assign(vector("style"), { textContent: sheet }), svg.firstChild);
   return new XMLSerializer().serializeToString(svg);

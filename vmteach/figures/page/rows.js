@@ -7,7 +7,7 @@ function drawRow(sheet, group, area, context, ticks) {
   const brackets = (group.brackets || []).map(([start, end, words, tone = "ink", level = 0]) => ({ start, end, words, tone, level }));
   const levels = brackets.length ? Math.max(...brackets.map((b) => b.level)) + 1 : 0;
   const edges = namesOnce(group.edges || [], context);
-  const arcs = arcsOver(group, context) ? 30 : 0;
+  const arcs = arcsOver(group, context) ? 44 : 0;
   const high = Math.max(0, ...group.cells.map((cell) => cell[5] || 0)) * LAYER + CELL;
   const above = (edges.some(([, words]) => words) ? 18 : 0) + levels * LEVEL + arcs;
   const start = beside(sheet, group, area, CELL, above);
