@@ -654,8 +654,10 @@ def told(states: States) -> dict[str, list[Any]]:
 def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     """A thing as a list, without what is as by default at its end."""
     values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
-    while thing._fields[len(values) - 1] in thing._field_defaults and (
-        values[-1] == thing._field_defaults[thing._fields[len(values) - 1]]
+    while (
+        values
+        and thing._fields[len(values) - 1] in thing._field_defaults
+        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
     ):
         values.pop()
     return [_listed(value) for value in values]
