@@ -45,8 +45,9 @@ function svgText(panels, width, { dark = false, title = false, ...options } = {}
   svg.querySelectorAll("title, desc").forEach((node) => { node.id = `vm-${node.tagName}`; });
   svg.setAttribute("aria-labelledby", "vm-title");
   svg.setAttribute("aria-describedby", "vm-desc");
-  const picture = layout(panels, width, options);
-  if (title) heading(picture, width);
+  const pad = 12;
+  const picture = Object.assign(layout(panels, width - 2 * pad, options), { pad });
+  if (title) heading(picture, picture.width);
   paint(svg, picture, { alt: altOf(panels) });
   const sheet = `svg{${TOKENS.light}font-family:${FONT}}.vm-mono{font-family:${MONO}}.vm-halo{paint-order:stroke;stroke:var(--vm-paper);stroke-width:3px}`
     + (dark ? `@media(prefers-color-scheme:dark){svg{${TOKENS.dark}}}` : "");
@@ -55,7 +56,7 @@ function svgText(panels, width, { dark = false, title = false, ...options } = {}
 }
 
 // The title as lines above the picture.
-function heading(picture, width) {
+function heading(picture, picture.width) {
   const lines = wrap(picture.title, width, 17, true, 3);
   picture.above = lines.length * 23 + 10;
   lines.forEach((line, i) => picture.items.push({ kind: "text", key: `title${i}`, x: 0, y: 18 + i * 23 - picture.above, text: line, size: 17, bold: true, anchor: "start", fill: "ink" }));
