@@ -56,7 +56,7 @@ function svgText(panels, width, { dark = false, title = false, ...options } = {}
 }
 
 // The title as lines above the picture.
-function heading(picture, picture.width) {
+function heading(picture, width) {
   const lines = wrap(picture.title, width, 17, true, 3);
   picture.above = lines.length * 23 + 10;
   lines.forEach((line, i) => picture.items.push({ kind: "text", key: `title${i}`, x: 0, y: 18 + i * 23 - picture.above, text: line, size: 17, bold: true, anchor: "start", fill: "ink" }));
