@@ -4,9 +4,11 @@ from matplotlib.patches import FancyArrowPatch
 
 from vmteach.course import CHAPTERS, levels
 from vmteach.figures import Drawing
+from vmteach.figures.plain import own_style
 from vmteach.figures.style import INK, NORMAL, PAPER, QUIET, RULE, SMALL, Picture
 
 
+@own_style
 def graph() -> Drawing:
     """An arrow from each chapter to those that build on it."""
     columns = levels()
