@@ -4,7 +4,7 @@
 `map_of(speeds)` a number over machines and shares of file pages.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -40,6 +40,7 @@ from vmteach.kernel.reclaim import (
     Reclaim,
     Rules,
     Setup,
+    rules,
 )
 from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.machine import GIB, KIB, Sysctls
@@ -470,6 +471,13 @@ STORIES = {
         follow=0,
     ),
 }
+
+
+def first_sentence(function: Callable[..., object]) -> str:
+    """What a function of rules.py says of itself."""
+    return (function.__doc__ or "").partition(". ")[0].removesuffix(".") + "."
+
+
 ALONE = {"freed", "found clean", "converted", "converted, written", "swap write"}  # each such page is a step
 WALKED = ("aged", "left", "one unmapped", "last unmapped", "all unmapped")
 ACTS = {  # what a step is part of, and the kernel's functions that are lit
@@ -483,10 +491,10 @@ ACTS = {  # what a step is part of, and the kernel's functions that are lit
     "converted, written": ("convert", ("shrink_cache", "shmem_writepage (fix 2)")),
     "swap write": ("write", ("shrink_cache", "swap_writepage")),
 }
-LIT = {  # the functions, each with the sentence of its rule
+LIT = {  # the functions, each with what it says of itself, or with its rule
     "refill_inactive": RULES["quota"][1],
-    "clean_pass": RULES["found clean"][1],
-    "shrink_cache": RULES["in use"][1],
+    "clean_pass": first_sentence(rules.clean_pass),
+    "shrink_cache": first_sentence(rules.shrink_cache),
     "swap_out": RULES["aged"][1],
     "shmem_writepage": RULES["converted"][1],
     "shmem_writepage (fix 2)": RULES["converted, written"][1],
@@ -546,12 +554,7 @@ def story(case: Case) -> Story:
     )
 
 
-MARKS = (
-    ("free", "a page is free"),
-    ("walk", "the list is empty"),
-    ("convert", "first conversion"),
-    ("write", "first write"),
-)
+MARKS = (("free", "a page is free"), ("walk", "the list is empty"), ("write", "first write"))
 ASKS = {
     "refill 9 of 2": Ask(
         "The inactive list is empty. How many pages does `refill_inactive` want to move for a request of 2?",
@@ -602,11 +605,17 @@ def frames(case: Case, policy: Rules) -> list[Frame]:
                 mark=mark if following else f"{case.setup.batch} pages free",
                 ask=ASKS.get(key) if act.rule != "converted, written" else None,
                 end="" if following else "good",
-                note="" if following else f"{act.after.counts['writes']} pages are written by now.",
+                note="" if following else ending_of(steps),
             )
         )
         keys.add(key)
     return told
+
+
+def ending_of(steps: Sequence[Watched]) -> str:
+    """What a story has come to: how many pages had a slot when the first write began."""
+    slots = next(step.counts["conversions"] for step in steps if step.counts["writes"])
+    return f"When the first write began, {slots} page{'s' if slots > 1 else ''} had a slot."
 
 
 def key_of(case: Case, act: Act) -> str:

@@ -355,6 +355,18 @@ def numbers_of_copy(counters: tuple[Snapshot, ...], phases: tuple[Phase, ...], p
     return dict(zip(names, (round(speed, 1), round(slowest, 2), round(it.written / copied, 2))))
 
 
+def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
+    """Speed of the copy, % of what the file disk gives, on a machine (its name) with so many % file pages.
+
+    >>> round(copy_share(("256 MB", 3))), round(copy_share(("256 MB", 4)))
+    (47, 98)
+    """
+    machine, share = place
+    scenario = Scenario(machine=PRESETS[machine], file_percent=share)
+    speed = float(simulate(scenario, POLICIES[label]).numbers["copy speed (MiB/s)"])
+    return 100 * speed * MIB / scenario.machine.disk_rate
+
+
 def inactive_list(model: Reclaim) -> tuple[Place, ...]:
     """The inactive list from its tail, neighbours in one state joined."""
     states: list[str] = []
