@@ -33,7 +33,7 @@ from vmteach.kernel.reclaim import (
 )
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, inputs
+from vmteach.run import Control, Preset, Run, between, inputs
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
@@ -232,6 +232,12 @@ CONTROLS = (
     Control("file_percent", "file cache", (1, 2, 3, 4, 5, 6, 10, 40), "% of the lists"),
     Control("unmapped_percent", "mapped by nobody", (0, 10, 20, 37, 50), "% of the shared memory"),
     Control("swap", "swap disk", (10, 25, 60), "MiB/s"),
+)
+TRY = (
+    Preset("An application asks", {"wants": Wants.APPLICATION}),
+    Preset("Who pays?", {"machine": "16 GB", "wants": Wants.BACKUP_FIRST}),
+    Preset("256 MB laptop", {"machine": "256 MB"}),
+    Preset("A mixed list", {"file_percent": 10}),
 )
 
 
