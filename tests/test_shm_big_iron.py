@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive import Naive
 
 from vmteach.figures import shm_big_iron as figure
 from vmteach.figures.scene import LONGEST_TITLE, title
 from vmteach.kernel import lowmem
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim
+from vmteach.kernel.reclaim.memory import Decision
+from vmteach.kernel.reclaim.watch import watch
 from vmteach.kernel.vmstat import VMSTAT, calibrated
 from vmteach.lab import claims
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine
@@ -81,7 +84,7 @@ def test_the_active_list_holds_each_shared_page_once(order):
     scenario = Scenario(machine=PRESETS["1 GB"], order=order)
     ids = [i for run in scenario.active() for i in range(run.first, run.first + run.count)]
     assert sorted(ids) == list(range(scenario.shm))
-    assert max(run.count for run in scenario.active()) <= (1_000 if order is Order.STRETCHES else scenario.shm)
+    assert max(run.count for run in scenario.active()) <= (1_300 if order is Order.STRETCHES else scenario.shm)
 
 
 def test_kswapd_frees_from_low_to_high_of_the_top_zone():
@@ -114,13 +117,13 @@ def test_the_inactive_list_collapses_to_nothing_and_the_quota_moves_everything()
     """Request by request until a quota is larger than the active list: then the inactive list was empty."""
     scenario = Scenario(machine=PRESETS["256 MB"], wants=Wants.APPLICATION)
     model, quotas = Reclaim(scenario.setup, POLICIES[UNPATCHED]), []
-    while not any(line.quota > line.active for line in quotas):
+    for _ in range(200):
         model.log.clear()
         model.reclaim()
-        quotas += [line for line in model.log if getattr(line, "kind", "") == "quota"]
-    storm = next(line for line in quotas if line.quota > line.active)
+        quotas += [line for line in model.log if isinstance(line, Decision) and line.rule == "quota"]
+    storm = next(line for line in quotas if line.result > line.active)
     assert storm.inactive == 0
-    assert storm.quota == storm.need * storm.active > 30 * scenario.shm
+    assert storm.result == storm.need * storm.active > 10 * scenario.shm
 
 
 def test_cold_pages_in_stretches_between_hot_ones_make_no_such_run():
@@ -343,13 +346,68 @@ def test_the_hook_says_what_the_trace_says():
 def test_the_map_says_where_the_cliff_is_and_each_box_sets_the_explorer():
     speeds = {(m, s): 98.0 if s >= 5 else 11.0 for m in ("1 GB", "32 GB") for s in (3, 4, 5, 6)}
     scene = figure.map_of(speeds)
-    assert title([(UNPATCHED, scene.data)]) == (
-        "The unpatched kernel copies at full speed from 5 % file pages on, whatever the RAM"
-    )
+    assert title([("", scene.data)]) == "A copy runs at full speed from 5 % file pages on, whatever the RAM"
     controls = {control.field: control.stops for control in CONTROLS}
     for _, boxes in scene.data["groups"][0]["rows"]:
         for box in boxes:
             assert all(stop in controls[field] for field, stop in box[2].items())
+
+
+# ---- the stories
+
+
+class Filmed(Naive):
+    """The page-at-a-time model, which keeps its lists after every step."""
+
+    def __init__(self, setup, rules):
+        super().__init__(setup, rules)
+        self.film = [(self.inactive_ids(), self.active_ids())]
+
+    def spend(self, cost):
+        super().spend(cost)
+        self.film.append((self.inactive_ids(), self.active_ids()))
+
+
+@pytest.mark.parametrize("name", figure.STORIES)
+@pytest.mark.parametrize("label", [UNPATCHED, PATCHED])
+def test_every_frame_is_a_step_of_the_page_at_a_time_model(name, label):
+    case = figure.STORIES[name]
+    witness = Filmed(case.setup, POLICIES[label])
+    for _ in range(case.requests):
+        witness.reclaim()
+    film = iter(witness.film)
+    for frame in figure.frames(case, POLICIES[label]):
+        inactive, active = (
+            [int(cell[1:]) for cell in frame.groups.get(group, {"cells": ""})["cells"].split()]
+            for group in ("inactive", "active")
+        )
+        assert any(seen == (inactive, active) for seen in film), frame.say  # in this order
+
+
+def test_the_story_tells_the_collapse_and_the_debt():
+    told = figure.story(figure.STORIES["How the storm begins"])
+    unpatched, patched = told.tracks.values()
+    assert (len(told.steps), len(unpatched), len(patched)) == (39, 38, 25)
+    says = [frame.say for frame in unpatched]
+    assert "The quota is 2 x 22 / (2 x 0 + 1) = 44: all 22 pages move to the inactive list." in says
+    assert [frame.note for frame in (unpatched[-1], patched[-1])] == [
+        "When the first write began, 12 pages had a slot.",
+        "When the first write began, 1 page had a slot.",
+    ]
+    owed = [frame.gauges["slots taken"][0] - frame.gauges["writes begun"][0] for frame in unpatched]
+    assert max(owed) == 12
+    assert all(frame.gauges["slots taken"] == frame.gauges["writes begun"] for frame in patched)
+
+
+def test_page_0_is_met_three_times_unpatched_and_its_first_conversion_is_its_write_when_patched():
+    case = figure.STORIES["One lap of a page"]
+
+    def about_page_0(label):
+        acts = figure.acts(watch(case.setup, POLICIES[label], case.work))
+        return [act.rule for act in acts if act.pages[0] == 0 and act.kind != "search"]
+
+    assert about_page_0(UNPATCHED) == ["converted", "swap write", "freed"]
+    assert about_page_0(PATCHED) == ["converted, written", "found clean"]
 
 
 # ---- claims and trace
@@ -401,7 +459,8 @@ def test_the_twin_stays_near_the_trace():
     caches = [abs(row.cache - a - b) / (max(cache) - min(cache)) for row, a, b in zip(rows, cache, buff)]
     assert max(caches[4:31]) < 0.03
     assert {row.so for row in rows[:31]} == {0}
-    assert all(abs(row.free - real) <= 1_800 for row, real in zip(rows, free))
+    low, high = PRESETS["16 GB"].free_band
+    assert all(low <= kib <= high for kib in (*free, *(row.free for row in rows)))
     assert len({row.free for row in rows[4:]}) == 1
 
 

@@ -182,7 +182,7 @@ def list_bands(run: StormRun, time: Group, page: int) -> Group:
 def clause(run: StormRun) -> list[str]:
     """What the title says of this kernel, long to short."""
     if run.oom is not None:
-        return [f"runs out of memory after {seconds(run.oom)}"]
+        return [f"runs out of memory after {seconds(run.oom)}", "runs out of memory"]
     copied, waited = (next((p for p in run.phases if p.who == who), None) for who in ("backup", "application"))
     n = run.numbers
     if copied and waited:
@@ -309,14 +309,15 @@ def hook() -> Scene:
         columns=[
             Column(row, y, "done", [f"{size(y)}: now it must write", size(y)] if y == max(so) else "")
             for row, y in enumerate(so, 1)
+            if y
         ],
         spans=[(quiet[0], quiet[-1] + 1, 0, [f"{len(quiet)} seconds: nothing written", f"{len(quiet)} s: nothing"])],
         low=True,
     )
     return Scene(
         clause=[
-            f"reserves {size(top)} of swap in half a minute and writes almost nothing",
-            f"reserves {size(top)}, writes nothing",
+            f"In half a minute the kernel reserves {size(top)} of swap and writes almost nothing",
+            f"{size(top)} reserved, nothing written",
         ],
         groups=[swap, out],
         states=STATES,
@@ -357,9 +358,9 @@ def twin(run: StormRun, given: tuple[int, int] = (11, 20), last: int = 31) -> Sc
         columns=[Column(row, y, "blue") for row, y in enumerate(apart, 1)],
         low=True,
     )
-    near = f"stays within {share:.1f} % of the trace"
+    near = f"The model is within {share:.1f} %"
     return Scene(
-        clause=[f"of the model {near} in rows 1 to {last}", near],
+        clause=[f"{near} of the trace in rows 1 to {last}", near],
         groups=[swap, below],
         states=STATES,
         alt=f"Two lines over {len(real)} rows. In the trace swpd rises from {size(real[0])} to {size(max(real))}, in "
@@ -383,8 +384,8 @@ def map_of(speeds: Mapping[tuple[str, int], float]) -> Scene:
     lowest, highest = min(speeds.values()), max(speeds.values())
     return Scene(
         clause=[
-            f"copies at full speed from {enough} % file pages on, whatever the RAM",
-            f"needs {enough} % file pages, not RAM",
+            f"A copy runs at full speed from {enough} % file pages on, whatever the RAM",
+            f"It takes {enough} % file pages, not RAM",
         ],
         groups=[
             grid(
