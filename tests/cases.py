@@ -11,7 +11,7 @@ with a limit of steps and gives such a case up.
 
 from dataclasses import replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -55,6 +55,14 @@ class Chunk(NamedTuple):
     pte: Pte  # of every process
 
 
+class Demand(NamedTuple):
+    """Pages that join no list, taken one each `cost` ns, before the copy or after it."""
+
+    pages: int
+    cost: int
+    first: bool
+
+
 class Case(NamedTuple):
     """A machine, its rules and a workload."""
 
@@ -63,11 +71,31 @@ class Case(NamedTuple):
     copy: int
     anon: bool
     horizon: int | None  # ns
+    demand: Demand | None = None
+
+    def play(self, model: Any) -> None:
+        """The whole workload on one model or the other."""
+        if self.demand and self.demand.first:
+            model.demand(self.demand.pages, self.demand.cost, self.horizon)
+        model.run(self.copy, self.anon, self.horizon)
+        if self.demand and not self.demand.first:
+            model.demand(self.demand.pages, self.demand.cost, self.horizon)
 
 
 def rules() -> st.SearchStrategy[Rules]:
     """Any rules that make sense, the plainest first."""
     return st.sampled_from(ALL_RULES)
+
+
+def bands() -> st.SearchStrategy[int]:
+    """How far kswapd goes on: mostly not at all, or for some batches."""
+    return st.sampled_from([0, 0, 0, 1, 7, 32, 50, 255])
+
+
+def demands(most: int = 2_000) -> st.SearchStrategy[Demand | None]:
+    """Memory that joins no list, in one case of three."""
+    costs = st.sampled_from([50_000, 0, 1, 1_000_000, SECOND // 7])
+    return st.one_of(st.none(), st.none(), st.builds(Demand, st.integers(0, most), costs, st.booleans()))
 
 
 def copies(most: int = 2_000) -> st.SearchStrategy[int]:
@@ -194,6 +222,8 @@ def setups(draw) -> Setup:
         slots_used=slots_used,
         free=draw(st.integers(0, 8)),
         min=draw(st.integers(0, 4)),
+        band=draw(bands()),
+        area_behind=draw(st.sampled_from([True, True, False])),
         batch=draw(st.sampled_from([2, 3, 4, 8, 32])),
         sysctls=Sysctls(
             vm_cache_scan_ratio=draw(st.sampled_from([1, 2, 3, 6, 20])),
@@ -230,6 +260,7 @@ def big_setups(draw) -> Setup:
         slots_used=slots_used,
         free=draw(st.sampled_from([0, 10, 200])),
         min=draw(st.sampled_from([0, 5])),
+        band=draw(bands()),
         batch=draw(st.sampled_from([32, 8])),
         sysctls=Sysctls(
             vm_cache_scan_ratio=draw(st.sampled_from([6, 1, 2, 20])),
@@ -261,6 +292,7 @@ def aligned_setups(draw) -> Setup:
         slots=slots_used + draw(st.sampled_from([4_000, 100, 20, 0])),
         slots_used=slots_used,
         batch=batch,
+        band=draw(bands()),
         sysctls=Sysctls(
             vm_cache_scan_ratio=draw(st.sampled_from([1, 6, 2, 20])),
             vm_passes=draw(st.sampled_from([60, 3])),
@@ -283,21 +315,21 @@ def horizons(setup: Setup) -> st.SearchStrategy[int | None]:
 def cases(draw) -> Case:
     """A small machine and up to 60 pages to copy."""
     setup = draw(setups())
-    return Case(setup, draw(rules()), draw(copies(60)), draw(st.booleans()), draw(horizons(setup)))
+    return Case(setup, draw(rules()), draw(copies(60)), draw(st.booleans()), draw(horizons(setup)), draw(demands(60)))
 
 
 @st.composite
 def big_cases(draw) -> Case:
     """A machine of long runs and up to 2,000 pages to copy."""
     setup = draw(big_setups())
-    return Case(setup, draw(rules()), draw(copies()), draw(st.booleans()), draw(horizons(setup)))
+    return Case(setup, draw(rules()), draw(copies()), draw(st.booleans()), draw(horizons(setup)), draw(demands()))
 
 
 @st.composite
 def aligned_cases(draw) -> Case:
     """A machine of runs that end where batches do, and up to 600 pages to copy."""
     setup = draw(aligned_setups())
-    return Case(setup, draw(rules()), draw(copies(600)), draw(st.booleans()), draw(horizons(setup)))
+    return Case(setup, draw(rules()), draw(copies(600)), draw(st.booleans()), draw(horizons(setup)), draw(demands(600)))
 
 
 @st.composite
@@ -325,11 +357,59 @@ def strolling_cases(draw) -> Case:
     return Case(setup, draw(rules()), draw(copies(12)), draw(st.booleans()), draw(st.integers(1, 90)) * SECOND // 10)
 
 
+def in_stretches(mapped: int, cold: int, stretches: int) -> list[tuple[int, int]]:
+    """First page and length of each run of the active list: 0 mapped pages first, -1 last, n both in n stretches."""
+    if stretches < 1:
+        return [(0, mapped), (mapped, cold)][:: stretches or 1]
+    runs = []
+    for i in range(stretches):
+        for first, count in ((0, mapped), (mapped, cold)):
+            low, high = count * i // stretches, count * (i + 1) // stretches
+            runs.append((first + low, high - low))
+    return runs
+
+
+@st.composite
+def natural_cases(draw) -> Case:
+    """All shared memory active, the last of it mapped by nobody; few file pages; a copy, a demand, or both."""
+    pages = draw(st.integers(200, 3_000))
+    file = pages * draw(st.sampled_from([3, 1, 6, 15, 30])) // 100
+    shm = pages - file
+    cold = shm * draw(st.sampled_from([37, 0, 10, 60, 100])) // 100
+    state = PageState(Kind.SHM, dirty=True, referenced=draw(st.sampled_from([True, True, False])))
+    order = in_stretches(shm - cold, cold, draw(st.sampled_from([0, 0, -1, 7])))
+    first = draw(st.booleans())
+    setup = Setup(
+        shm=shm,
+        inactive=(PageRun(shm, file, PageState(Kind.FILE)),) if file else (),
+        active=tuple(PageRun(low, count, state) for low, count in order if count),
+        processes=draw(st.sampled_from([3, 1, 2, 9])),
+        ptes=(PteRun(0, shm - cold, Pte.YOUNG),) if shm > cold else (),
+        hot=draw(st.sampled_from([shm - cold, 0, (shm - cold) // 2])),
+        slots=draw(st.sampled_from([2 * shm, shm // 20])),
+        free=draw(st.sampled_from([0, 30])),
+        band=draw(st.sampled_from([63, 255, 0, 30])),
+        batch=draw(st.sampled_from([8, 32])),
+        sysctls=Sysctls(
+            vm_cache_scan_ratio=draw(st.sampled_from([6, 1, 20, 60])),
+            vm_mapped_ratio=draw(st.sampled_from([100, 10, 3])),
+            vm_lru_balance_ratio=draw(st.sampled_from([2, 2, 1])),
+        ),
+        costs=draw(st.sampled_from([Costs(50, 25, 25_600, 500, 48_828), Costs(read=2_000_000), Costs(1, 1, 1, 1, 1)])),
+        service=draw(st.sampled_from([390_625, 65_000, 2_000_000, 1_000])),
+        depth=draw(st.sampled_from([1_024, 32, 3])),
+        fs=draw(st.sampled_from([True, True, True, False])),
+    )
+    copy, demand = draw(st.sampled_from([0, pages // 2, pages])), draw(st.sampled_from([0, 0, file + 99, pages // 2]))
+    wanted = Demand(demand, draw(st.sampled_from([33_898, 1, 1_000_000])), first) if demand else None
+    return Case(setup, draw(rules()), copy, False, draw(st.integers(1, 60)) * SECOND // 10, wanted)
+
+
 def play(case: Case, fuel: int = SMALL_FUEL) -> Naive:
     """The naive model after the whole workload; a case that needs more steps than `fuel` is given up."""
     model = Naive(case.setup, case.rules, fuel)
     try:
-        model.run(case.copy, case.anon, case.horizon)
+        case.play(model)
     except Endless:
         reject()
     return model

@@ -75,13 +75,13 @@ class Naive:
         self.samples: list[Snapshot] = []
         self.wanted: list[int] = []
         self.slotless: set[int] = set()  # pages of the object that were freed clean, without a slot
-        self.oom = False
+        self.oom_at: int | None = None  # when it ran out of memory, ns
+        self.waits: list[tuple[int, int]] = []  # start and end of each request of a second or more, ns
         self.swap_failed = False  # belongs to the reclaim call
         self.horizon: int | None = None
-        self.anonymous = 0  # pages that the copy took for anonymous memory
 
         self.free, self.slots_used = setup.free, setup.slots_used
-        self.writes = self.file_writes = self.swap_ins = self.copied = 0
+        self.writes = self.file_writes = self.swap_ins = self.copied = self.taken = 0
         self.visits = self.clean_visits = self.conversions = self.frees = 0
         self.ptes_seen = self.ptes_destroyed = self.minor_faults = self.major_faults = 0
         self.undone = self.activations = self.refilled = 0
@@ -112,6 +112,13 @@ class Naive:
         names = Snapshot._fields[1:]
         values = {name: counted_now[name] if name in counted_now else getattr(self, name) for name in names}
         return {**values, "now": self.now, "in_flight": len(self.disk)}
+
+    def snapshots(self) -> list[Snapshot]:
+        """The samples, and the counters of the end unless it is at a whole second."""
+        if self.samples and self.samples[-1].second * SECOND == self.now:
+            return self.samples
+        numbers = self.counters()
+        return [*self.samples, Snapshot(self.now / SECOND, *(numbers[name] for name in Snapshot._fields[1:]))]
 
     def inactive_ids(self) -> list[int]:
         """The inactive list, tail first."""
@@ -244,7 +251,7 @@ class Naive:
 
     def reclaim(self) -> int:
         """Free up to `batch` pages; the result is how many (try_to_free_pages_zone)."""
-        need = self.setup.batch
+        need, began, frees = self.setup.batch, self.now, self.frees
         self.swap_failed = False
         for _ in range(self.sysctls.vm_passes):
             self.passes += 1
@@ -254,7 +261,9 @@ class Naive:
                 break
             self.swap_out_unless_failed()
         self.requests += 1
-        return self.setup.batch - need
+        if self.now - began >= SECOND:
+            self.waits.append((began, self.now))
+        return self.frees - frees
 
     def swap_out_unless_failed(self) -> None:
         """After its first failure swap_out is not called again in this reclaim call."""
@@ -265,10 +274,13 @@ class Naive:
         """Move unreferenced pages from the active tail to the inactive head."""
         quota = need * self.nr_active // (self.nr_inactive * self.sysctls.vm_lru_balance_ratio + 1)
         while quota > 0 and self.active:
+            alone = len(self.active) == 1
             page = self.take_active_tail()
             if page.referenced:
                 page.referenced = False
                 self.put_active_head(page)
+                if alone:
+                    quota = 0  # the place to go on from was noted before the page was moved: the end of the list
             else:
                 quota -= 1
                 page.referenced = True
@@ -348,8 +360,9 @@ class Naive:
         del self.memory[page.id]
         if page.kind is Kind.SHM:
             self.slotless.add(page.id)
-        self.free += 1
-        self.frees += 1
+        if not page.pinned:  # else it is off the list, and its memory stays with who pinned it
+            self.free += 1
+            self.frees += 1
 
     # Writing (rules: writepage).
 
@@ -442,10 +455,16 @@ class Naive:
                 if self.ptes_of[self.process][page_id] is not Pte.NONE:
                     want -= self.try_to_swap_out(page_id)
                     if want == 0:
+                        if not self.setup.area_behind:
+                            self.next_process()
                         return True
-            self.address = 0
-            self.process = (self.process + 1) % self.setup.processes
+            self.next_process()
         return False
+
+    def next_process(self) -> None:
+        """The walk goes on at the first address of the next process."""
+        self.address = 0
+        self.process = (self.process + 1) % self.setup.processes
 
     def try_to_swap_out(self, page_id: int) -> int:
         """Look at one pte of the current process: 1 if its removal made the page freeable, else 0."""
@@ -519,12 +538,25 @@ class Naive:
                 raise Stop
             while self.reclaim() == 0:
                 if not self.disk:
-                    self.oom = True
+                    self.oom_at = self.now
                     return False
                 self.sleep_until(self.disk[0].done)
                 self.spend(0)
+            self.kswapd()
         self.free -= 1
         return True
+
+    def kswapd(self) -> None:
+        """Go on to `band` pages above the watermark, until a request frees nothing."""
+        if self.setup.band:
+            while self.free <= self.setup.min + self.setup.band:
+                if self.reclaim() == 0:
+                    break
+
+    @property
+    def oom(self) -> bool:
+        """Whether it ran out of memory."""
+        return self.oom_at is not None
 
     def run(self, copy: int, anon: bool = False, horizon: int | None = None) -> None:
         """Copy `copy` pages of files; with `anon` each needs a page of anonymous memory too."""
@@ -535,14 +567,30 @@ class Naive:
         except Stop:
             pass
 
-    def copy_page(self, anon: bool) -> None:
-        """Bring in what the processes wait for, then copy one page."""
+    def demand(self, pages: int, cost: int, horizon: int | None = None) -> None:
+        """Take pages of memory that join no list; what the processes wait for goes before each."""
+        self.horizon = horizon
+        try:
+            for _ in range(pages):
+                self.serve_wanted()
+                self.alloc_or_stop()
+                self.taken += 1
+                self.spend(cost)
+        except Stop:
+            pass
+
+    def serve_wanted(self) -> None:
+        """Bring in what the processes wait for."""
         while self.wanted:
             self.alloc_or_stop()
             self.swap_in(self.wanted[0])
+
+    def copy_page(self, anon: bool) -> None:
+        """Bring in what the processes wait for, then copy one page."""
+        self.serve_wanted()
         if anon:
             self.alloc_or_stop()
-            self.anonymous += 1
+            self.taken += 1
         self.alloc_or_stop()
         page = self.new_page(self.next_id, PageState(Kind.FILE))
         self.next_id += 1

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from cases import BIG_FUEL, Case, big_cases, cases, play, strolling_cases
+from cases import BIG_FUEL, Case, big_cases, cases, natural_cases, play, strolling_cases
 from hypothesis import HealthCheck, given, settings
 
 from vmteach.kernel.reclaim.disk import Disk
@@ -23,6 +23,8 @@ def assert_same(case: Case, naive, engine: Reclaim) -> None:
         name: {**engine.count, "now": engine.now, "in_flight": engine.disk.n}[name] for name in counters
     } == counters
     assert engine.samples == naive.samples
+    assert engine.snapshots == naive.snapshots()
+    assert engine.waits == naive.waits
     inactive = [page for queue in INACTIVE for page in engine.queues[queue].ids()]
     assert inactive == naive.inactive_ids()
     assert list(engine.queues[ACTIVE].ids()) == naive.active_ids()
@@ -37,7 +39,7 @@ def assert_same(case: Case, naive, engine: Reclaim) -> None:
     tables = [[table.at(i)[0] for i in range(case.setup.shm)] for table in engine.processes.tables()]
     assert tables == naive.ptes()
     assert (engine.processes.current, engine.processes.address) == naive.cursor()
-    assert (list(engine.wanted), engine.oom) == (naive.wanted, naive.oom)
+    assert (list(engine.wanted), engine.oom_at) == (naive.wanted, naive.oom_at)
 
 
 def compare(case: Case, fuel: int | None = None) -> int:
@@ -47,7 +49,7 @@ def compare(case: Case, fuel: int | None = None) -> int:
         looks: list[int] = []
         engine = Reclaim(case.setup, case.rules, leaps, partial(look, looks) if every else None)
         engine.look_every = every or 1
-        engine.run(case.copy, case.anon, case.horizon)
+        case.play(engine)
         assert_same(case, naive, engine)
         assert len(looks) == (len(naive.samples) // every if every else 0)
         assert looks == sorted(looks)
@@ -78,6 +80,12 @@ def test_long_runs_agree_page_for_page(case):
 @given(strolling_cases())
 def test_walks_that_take_seconds_agree_page_for_page(case):
     compare(case)
+
+
+@few(max_examples=40)
+@given(natural_cases())
+def test_natural_starts_agree_page_for_page(case):
+    compare(case, BIG_FUEL)
 
 
 def test_such_walks_are_taken_in_whole_seconds():
@@ -118,6 +126,13 @@ def test_deep_small_machines_agree_page_for_page(case):
 @few(max_examples=1_000)
 @given(big_cases())
 def test_deep_long_runs_agree_page_for_page(case):
+    compare(case, BIG_FUEL)
+
+
+@pytest.mark.deep
+@few(max_examples=1_000)
+@given(natural_cases())
+def test_deep_natural_starts_agree_page_for_page(case):
     compare(case, BIG_FUEL)
 
 
@@ -248,6 +263,10 @@ def test_anchor_and_rotation_exclude_each_other():
 def test_bad_setups_are_refused():
     with pytest.raises(ValueError, match="processes must be between 1 and 1000000, got 0"):
         Setup(shm=1, processes=0)
+    with pytest.raises(ValueError, match=r"the run of pages from 3 must be between 1 and .* pages, got 0"):
+        Setup(shm=3, inactive=(PageRun(3, 0, PageState(Kind.FILE)),))
+    with pytest.raises(ValueError, match=r"pages must be between 0 and .*, got -1"):
+        Reclaim(Setup(shm=0)).run(-1)
     with pytest.raises(ValueError, match="slots_used must be between 0 and 4 pages, got 5"):
         Setup(shm=1, slots=4, slots_used=5)
 

@@ -7,7 +7,7 @@ left out    memory holes, NUMA nodes, memory taken by the kernel image at boot
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.run import between, one_of
+from vmteach.run import between, inputs, made, one_of
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -20,6 +20,7 @@ DMA_LEFT_KIB = 7360
 
 
 @dataclass(frozen=True)
+@inputs
 class Sysctls:
     """The /proc/sys/vm knobs of 2.4.23 with their kernel names and defaults.
 
@@ -48,7 +49,7 @@ def check_sysctl(name: str, value: int) -> None:
         ...
     ValueError: vm_cache_scan_ratio must be a whole number from 1 up (the kernel divides by it), got 0
     """
-    if not isinstance(value, int) or value < 1:
+    if made(name, value, int) < 1:
         because = " (the kernel divides by it)" if "scan_ratio" in name else ""
         raise ValueError(f"{name} must be a whole number from 1 up{because}, got {value}")
 
@@ -69,6 +70,7 @@ class Zone(NamedTuple):
 
 
 @dataclass(frozen=True)
+@inputs
 class Machine:
     """A computer: everything that "machine size" means in this course.
 
@@ -95,6 +97,16 @@ class Machine:
         between("swap", self.swap, 0, 64 * TIB, "bytes")
         between("swap_rate", self.swap_rate, self.page, TIB, "bytes/s")
         between("disk_rate", self.disk_rate, self.page, TIB, "bytes/s")
+
+    @classmethod
+    def named(cls, name: str) -> "Machine":
+        """The machine of this name among the PRESETS.
+
+        >>> Machine.named("16 GB").cpus
+        8
+        """
+        one_of("machine", name, tuple(PRESETS))
+        return PRESETS[name]
 
     @property
     def pages(self) -> int:

@@ -1,8 +1,22 @@
 """The four nouns that every chapter shares: a run, its table, a control, and what a patch changed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from enum import Enum
+from functools import cache
+from math import isfinite
+from numbers import Real
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +96,127 @@ class Control(NamedTuple):
     @property
     def matters(self) -> bool:
         return not self.why_not
+
+
+T = TypeVar("T")
+
+
+def inputs(cls: type[T]) -> type[T]:
+    """The class, which now makes its fields what they are declared to be before its own checks see them.
+
+    It stands between `@dataclass(frozen=True)` and the class, wherever values come in from outside.
+
+    Numbers of numpy become Python's, which do not wrap; an enum may be given by its text, a machine by its name.
+    What does not fit is a ValueError that names the field, the value and the mending.
+
+    >>> @dataclass(frozen=True)
+    ... @inputs
+    ... class Scenario:
+    ...     pages: int = 0
+    >>> Scenario(6.0).pages
+    6
+    >>> Scenario("6")
+    Traceback (most recent call last):
+        ...
+    ValueError: pages must be a whole number, got '6': leave the quotes out
+    """
+    checks: Callable[[Any], None] | None = cls.__dict__.get("__post_init__")
+
+    def enter(self: Any) -> None:
+        for name, kind in _kinds(cls).items():  # type: ignore[arg-type]
+            object.__setattr__(self, name, made(name, getattr(self, name), kind))
+        if checks:
+            checks(self)
+
+    cls.__post_init__ = enter  # type: ignore[attr-defined]
+    return cls
+
+
+@cache
+def _kinds(cls: Hashable) -> dict[str, Any]:
+    """What each field is declared to be."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
+
+
+def made(name: str, value: Any, kind: Any) -> Any:
+    """The value as what `kind` says; ValueError names the field, the value and the mending where it is nothing such.
+
+    >>> made("ratios", [1, 6], tuple[int, ...]), made("copy", None, int | None)
+    ((1, 6), None)
+    """
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        if value is None and type(None) in get_args(kind):
+            return None
+        return made(name, value, next(each for each in get_args(kind) if each is not type(None)))
+    if origin in (tuple, frozenset):
+        return _many(name, value, origin, get_args(kind)[0])
+    if kind in _PLAIN:
+        return _PLAIN[kind](name, value)
+    if not isinstance(kind, type) or isinstance(value, kind):
+        return value
+    if issubclass(kind, Enum):
+        return _member(name, value, kind)
+    if hasattr(kind, "named") and isinstance(value, str):
+        return kind.named(value)
+    raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def is_truth(value: Any) -> bool:
+    """Whether a value is True or False; numpy's as well."""
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+
+
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, Real) or is_truth(value) or value != value // 1 or not isfinite(value):
+        raise ValueError(f"{name} must be a whole number, got {value!r}{_mending(value)}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _real(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or is_truth(value) or not isfinite(value):
+        raise ValueError(f"{name} must be a number, got {value!r}{_mending(value)}")
+    return float(value)
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not is_truth(value):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or isinstance(value, Enum):
+        raise ValueError(f"{name} must be a text in quotes, got {value!r}")
+    return str(value)
+
+
+_PLAIN: dict[Any, Callable[[str, Any], Any]] = {int: _whole, float: _real, bool: _truth, str: _text}
+
+
+def _mending(value: Any) -> str:
+    """What to do with a value that should be a number."""
+    if isinstance(value, str):
+        return ": leave the quotes out"
+    return ": write 1 or 0" if is_truth(value) else ""
+
+
+def _member(name: str, value: Any, kind: type[Enum]) -> Enum:
+    """The member that has this text."""
+    for member in kind:
+        if value == member.value:
+            return member
+    words = ", ".join(f"{kind.__name__}.{member.name} ({member.value})" for member in kind)
+    raise ValueError(f"{name} must be one of {words}, got {value!r}")
+
+
+def _many(name: str, values: Any, origin: type, kind: Any) -> Any:
+    """A tuple or a frozenset of what each value is made."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        what = "a set, such as {0}" if origin is frozenset else "a tuple, such as (0,)"
+        raise ValueError(f"{name} must be {what}, got {values!r}")
+    return origin(made(name, value, kind) for value in values)
 
 
 def between(name: str, value: float, low: float, high: float, unit: str = "") -> None:

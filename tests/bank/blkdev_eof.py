@@ -20,7 +20,7 @@ BANK = {
             (HEAD + "return kib // per\n", "Look at the last KiB"),
             (HEAD + "return kib // per + up\n", "Nothing straddles the end there"),
             (HEAD + "return kib // per + 1\n", "Nothing straddles the end there"),
-            (HEAD + "return kib / per\n", "gives a float"),
+            (HEAD + "return kib / per\n", "is no whole number"),
             (HEAD + "return kib\n", "rounded up: 8 blocks"),
             (HEAD + "kib // per\n", "is there a `return`?"),
         ),

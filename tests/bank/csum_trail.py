@@ -43,7 +43,7 @@ BANK = {
             (tail("2"), "you touch 1 byte of the next page"),
             (tail("4 if left == 3 else left"), "of the next page"),
             (tail("left"), "asks for 3"),
-            (tail("left / 1"), "gives a float"),
+            (tail("left / 1"), "asks for 3.0"),
             (tail("left > 1"), "gives a bool"),
             ("def width(address, left):\n    min(left, 2)\n", "is there a `return`?"),
             ("width = 2\n", "Hand in the function"),

@@ -15,7 +15,7 @@ BANK = {
             ("def wire(offset):\n    return min(offset, 2**32 - 1)\n", "starts again from zero"),
             ("def wire(offset):\n    return offset % 2**31\n", "comes out as"),
             ("def wire(offset):\n    offset % 2**32\n", "is there a `return`?"),
-            ("def wire(offset):\n    return offset / 1\n", "gives a float"),
+            ("def wire(offset):\n    return offset / 1\n", "as it is"),
         ),
         secret=(r"% ?2 ?\*\* ?32", r"0x[fF]{8}"),
         raises=(("def wire(offset):\n    return 1 // 0\n", 2, "ZeroDivisionError"),),

@@ -28,7 +28,11 @@ BANK = {
         raises=(("def seen(true):\n    return 1 // 0\n", 2, "ZeroDivisionError"),),
     ),
     "unit": Case(
-        right=(("mine = Policy(9)\n", None), ("mine = Policy(shift=len(bin(512)) - 3)\n", None)),
+        right=(
+            ("mine = Policy(9)\n", None),
+            ("mine = Policy(shift=len(bin(512)) - 3)\n", None),
+            ("mine = Policy(9.0)\n", None),
+        ),
         wrong=(
             ("mine = Policy(shift=12)\n", "A buffer of 512 bytes counts as 0 bytes"),
             ("mine = Policy(shift=10)\n", "A buffer of 512 bytes counts as 0 bytes"),
@@ -36,7 +40,6 @@ BANK = {
             ("mine = Policy(shift=1)\n", "wraps at 8 GiB. It can be made to wrap later"),  # hardly better than before
             ("mine = 9\n", "Hand in a `Policy(...)`"),
             ("mine = Policy(shift=-1)\n", "a whole number from 0 to 32"),
-            ("mine = Policy(shift=9.0)\n", "a whole number from 0 to 32"),
         ),
         secret=(r"shift=9", r"\b9\b"),
     ),

@@ -24,7 +24,7 @@ from enum import StrEnum
 from html import escape
 from importlib import import_module
 from math import isclose, isfinite
-from numbers import Integral
+from numbers import Real
 from re import sub
 from string import Template
 from types import ModuleType
@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from vmteach.exercises import prose
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import is_truth, one_of
 
 RUNGS = ("fill one line", "change one rule", "break it")
 Check = Callable[[Any, Mapping[str, Any]], "Verdict"]
@@ -96,17 +96,26 @@ def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
 
     >>> misfit(None, int), misfit("3", int), misfit(3, int)
     ('Your function gives nothing (None): is there a `return`?', 'Your function gives a str, not an int.', '')
+    >>> misfit(3.0, int), misfit(3.5, int)
+    ('', 'Your function gives 3.5, which is no whole number.')
     """
     if value is None:
         return f"{what} nothing (None): is there a `return`?"
     if isinstance(value, float) and not isfinite(value):
         return f"{what} {value}, which is no number to reckon with."
-    wider = tuple(Integral if kind is int else kind for kind in kinds)  # numpy's whole numbers are welcome
-    truth = isinstance(value, bool) or (getattr(value, "shape", None) == () and value.dtype == bool)  # numpy's as well
-    if bool in kinds if truth else isinstance(value, wider):
+    if bool in kinds if is_truth(value) else any(_fits(value, kind) for kind in kinds):
         return ""
+    if int in kinds and isinstance(value, Real) and not is_truth(value):
+        return f"{what} {value}, which is no whole number."
     names = " or ".join(kind.__name__ for kind in kinds)
     return f"{what} {_a(type(value).__name__)}, not {_a(names)}."
+
+
+def _fits(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind; a number that is whole is an int, whatever its type."""
+    if kind is int:
+        return isinstance(value, Real) and bool(value == value // 1)
+    return isinstance(value, Real if kind is float else kind)
 
 
 def _a(noun: str) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that a mount can set
@@ -25,6 +25,7 @@ BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that a mount can
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine, and a disk of `sectors` x 512 bytes that is read in soft blocks of `block` bytes.
 
@@ -70,6 +71,7 @@ class Lookup(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """Who decides what about the end of a device.
 

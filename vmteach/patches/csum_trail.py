@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -31,6 +31,7 @@ class Tail(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A buffer within one page of the file cache, `behind` bytes before the page's end.
 
@@ -77,6 +78,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """The bits of the address that the prologue looks at, and how the tail is loaded."""
 

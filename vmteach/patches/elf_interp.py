@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 # ---- the format, byte for byte ----
 
@@ -178,6 +178,7 @@ def image(name: str, arch: str, kind: int, interpreter: str = "") -> bytes:
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A kernel of one architecture, a program, and the interpreter that the program names.
 
@@ -209,6 +210,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """What is asked of an ELF interpreter while the caller can still be told: names of checks, in order."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, one_of
+from vmteach.run import Control, Run, inputs, one_of
 
 Lines = tuple[str, ...]
 
@@ -346,6 +346,7 @@ def topics(scsi_prefix: str = "9999900") -> Release:
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A base that the set is applied to, and the prefix of one patch of it.
 
@@ -368,6 +369,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """The extraversion patch: its serial, the name that it gives, and the Makefile that it was made against."""
 

@@ -42,7 +42,7 @@ from vmteach.kernel.mm import (
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -160,6 +160,7 @@ def unmap(space: AddressSpace, policy: "Policy", step: str, addr: int, length: i
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """What a kernel does with a length of zero and with a failed unmapping; today's has other steps."""
 
@@ -287,6 +288,7 @@ CASES: dict[str, Case] = {
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """One call of the list, in an address space with `below_limit` mappings still to be had."""
 

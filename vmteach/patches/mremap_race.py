@@ -21,7 +21,7 @@ from vmteach.kernel.reclaim.memory import Reclaim
 from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Pte, PteRun, Setup
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
 from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
@@ -38,6 +38,7 @@ class Clearer(Enum):
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """One page is moved from an old to a new address while others may clear its entry.
 
@@ -72,6 +73,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How one page is moved when the lock was dropped in between."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -48,6 +48,7 @@ UNNAMED = ("lookup", "unlink")  # operations that act on what the look-up found,
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine with its kernel stack, and an operation on names of `length` bytes.
 
@@ -111,6 +112,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How long a name may be, and how long its array is.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes that one call of nfs_direct_IO moves at most
 UNIT = 512  # bytes: the smallest block, and what the file of the model is made of
@@ -24,6 +24,7 @@ OFFSET_BITS = 63  # of a file offset, without its sign
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine, and a direct read and a direct write of `length_kib` at `offset_mib` of a large file.
 
@@ -59,6 +60,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How an offset goes from the file layer to the wire.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, one_of
+from vmteach.run import Control, Run, inputs, one_of
 
 BACKGROUND, SYNCHRONOUS = 30, 60  # per cent of the low pages: nfract and nfract_sync of bdflush
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
@@ -23,6 +23,7 @@ WAITS, NEVER_WAITS = "wait", "never wait"
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine full of clean buffers, and a writer that makes one page after the other dirty.
 
@@ -49,6 +50,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """The unit of the totals: 2**shift bytes. 0 counts bytes, 9 sectors.
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vmteach.kernel.reclaim.memory import Reclaim
 from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between
+from vmteach.run import Control, Run, between, inputs
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
 LISTS_SHARE = 4  # 1/4 of RAM is on the lists: half of it pinned, at the tail, and half clean
@@ -23,6 +23,7 @@ FREE_SHARE = 1024  # 1/1024 of RAM is free when the call begins
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A raw read into a buffer whose pages are not in memory yet: each one must be got first.
 
@@ -55,6 +56,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """What is done with a list of pinned pages that is shorter than wanted."""
 

@@ -9,7 +9,7 @@ left out    completions, plugged queues, the host's blocked flag, other lock tak
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
@@ -31,7 +31,7 @@ from vmteach.kernel.threads import (
     replay,
 )
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
 T = TypeVar("T")
 
@@ -40,6 +40,7 @@ ONE_LOCK = "io_request_lock"  # what mainline 2.4 has instead of H and all the q
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """One host adapter whose error recovery ends while dispatchers come to its disks.
 
@@ -55,12 +56,9 @@ class Scenario:
     disks: int = 1  # disks on the host, each with a queue of its own
     commands: int = 1  # waiting in each queue when the recovery ends
     can_queue: int = 8  # commands that the host takes at once
-    blocked: Collection[int] = frozenset()  # disks that take no command for now
+    blocked: frozenset[int] = frozenset()  # disks that take no command for now
 
     def __post_init__(self) -> None:
-        if not isinstance(self.blocked, Iterable):
-            raise ValueError(f"blocked must be a set of disk numbers, such as {{0}}, got {self.blocked}")
-        object.__setattr__(self, "blocked", frozenset(self.blocked))
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("dispatchers", self.dispatchers, 0, 4)
         between("disks", self.disks, 1, 4)
@@ -71,6 +69,7 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+@inputs
 class Policy:
     """How error recovery restarts the queues: a script of locks and steps.
 

@@ -30,7 +30,7 @@ from vmteach.kernel.reclaim.page import (
     Where,
 )
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between
+from vmteach.run import Control, Run, between, inputs
 
 # CPU time of one step in ns, divided among the processors, which all reclaim at once when one has to.
 # `convert` is the one calibrated figure: rows 11-20 of the trace, where 8 processors did nothing else
@@ -59,6 +59,7 @@ UNMAPPED_RUN = 100_000  # pages
 
 
 @dataclass(frozen=True)
+@inputs
 class Scenario:
     """A machine whose memory is mostly one shared segment, and a file being copied beside it."""
 

@@ -71,6 +71,7 @@ class Request(NamedTuple):
     rotated: tuple[Run, ...]  # the pages that have come back from the disk by its end
     base: tuple[int, ...]  # where it began
     diary: list[Moment]  # what happened when in it
+    waits: list[tuple[int, int]]  # of a second or more
 
     @property
     def told(self) -> bool:
@@ -168,9 +169,19 @@ class Leap:
             counts = tuple(a + b for a, b in zip(counts, request.delta))
         return whole
 
+    @cached_property
+    def waits(self) -> list[tuple[int, int]]:
+        """The requests of a second or more, counted from the start of the cycle."""
+        time, whole = 0, []
+        for request in self.requests:
+            ago = time - request.base[NOW]
+            whole += [(began + ago, ended + ago) for began, ended in request.waits]
+            time += request.delta[NOW]
+        return whole
+
     def longest(self, end: int) -> int:
         """How many more cycles must do what the last two did, and do not reach the time `end`."""
-        if not self.steady or not self.counters["copied"]:
+        if not self.steady or not self.counters[self.model.goal_of]:
             return 0
         k = min(self.before(min(end, self.model.horizon)), self._by_goal())
         if k <= 0:
@@ -190,7 +201,7 @@ class Leap:
 
     def _by_goal(self) -> int:
         model, slots = self.model, self.counters["slots_used"]
-        k = (model.goal - model.count["copied"]) // self.counters["copied"]
+        k = (model.goal - model.count[model.goal_of]) // self.counters[model.goal_of]
         return min(k, (model.setup.slots - model.count["slots_used"]) // slots) if slots > 0 else k
 
     def _by_pages(self, visit: Visit, by: int) -> int:
@@ -281,6 +292,8 @@ class Leap:
             if visit.page is not visit.after and visit.source != ROTATED:
                 self._change(visit, by, k)
         self._sample(k)
+        for m in range(k if self.waits else 0):
+            model.waits += [(model.now + m * self.time + a, model.now + m * self.time + b) for a, b in self.waits]
         for name, change in self.counters.items():
             model.count[name] += k * change
         model.active += k * self.active
@@ -307,6 +320,7 @@ class Leap:
                 tuple(Run(first + self.gone * self.submitted, count) for first, count in request.rotated),
                 request.base,
                 request.diary,
+                request.waits,
             )
 
     def _sample(self, k: int) -> None:

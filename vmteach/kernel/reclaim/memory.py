@@ -1,7 +1,7 @@
 """The two LRU lists of 2.4.23-2.4.27 as runs of pages in one state, and the reclaim that works on them.
 
 source      docs/reclaim-rules.md says each rule and where it was read
-left out    kswapd (the allocating tasks reclaim), slab caches, a second shared object, swap-in read-ahead
+left out    kswapd beside the tasks (it goes on where they stop), slab caches, a second object, swap-in read-ahead
 
 A page-at-a-time program would touch every page of a 32 GB machine several times. This one moves whole
 runs: 1.2 million pages that are converted one after another are one step here. Where the same request
@@ -49,6 +49,7 @@ from vmteach.kernel.reclaim.page import (
 )
 from vmteach.kernel.reclaim.ptes import Processes
 from vmteach.kernel.reclaim.runs import FOREVER, Intervals, PageQueue, PageStack, Run, Segment, Stripe
+from vmteach.run import between
 
 STOCK = Rules()
 
@@ -78,14 +79,17 @@ class Reclaim:
         self.setup, self.rules, self.leaps, self.observe = setup, rules, leaps, observe
         self.now = 0
         self.next_second = SECOND
-        self.goal, self.horizon = 0, FOREVER  # of the workload: pages to copy, ns
+        self.goal_of, self.goal, self.horizon = "copied", 0, FOREVER  # of the workload: a counter, pages, ns
+        self.workload: object = None  # what its requests depend on
         self.samples: list[Snapshot] = []
-        self.oom = False
+        self.oom_at: int | None = None  # when it ran out of memory, ns
         self.wanted: deque[int] = deque()
         self.count = dict.fromkeys(COUNTERS, 0)
         self.count["free"] = setup.free
         self.count["slots_used"] = setup.slots_used
         self.longest = 0  # ns of the longest request
+        self.waits: list[tuple[int, int]] = []  # start and end of each request of a second or more, ns
+        self.noted = 0  # waits before the base
         self.before_write: dict[str, int] = {}  # the counters just before the first write of swap
         self.steps = 0  # steps and leaps taken: what a run costs us
         self.leapt = 0
@@ -284,7 +288,7 @@ class Reclaim:
 
     def reclaim(self) -> int:
         """Free up to a batch of pages; how many were freed. (try_to_free_pages_zone)"""
-        need, began = self.setup.batch, self.now
+        need, began, frees = self.setup.batch, self.now, self.count["frees"]
         self.swap_failed = False
         for _ in range(self.setup.sysctls.vm_passes):
             self.count["passes"] += 1
@@ -295,7 +299,9 @@ class Reclaim:
             self._try_swap_out()
         self.count["requests"] += 1
         self.longest = max(self.longest, self.now - began)
-        return self.setup.batch - need
+        if self.now - began >= SECOND:
+            self.waits.append((began, self.now))
+        return self.count["frees"] - frees
 
     def _try_swap_out(self) -> None:
         if not self.swap_failed:
@@ -319,9 +325,13 @@ class Reclaim:
                 quota -= n
                 target, after = AHEAD, become(page, Where.INACTIVE, referenced=True)
                 self.count["refilled"] += n
+            alone = queue.length == 1 and page.state.referenced
             queue.take(n)
             self._move(Visit(ACTIVE, target, page, after, -1, n, first))
             self._tick(n * visit, n)
+            if alone:  # the kernel notes the next page before it moves this one: here that is the list's end
+                self.log.append(IRREGULAR)
+                break
 
     def shrink_cache(self, need: int) -> int:
         """Scan the inactive list from its tail within both budgets; how many pages are still wanted."""
@@ -440,8 +450,9 @@ class Reclaim:
         self.queues[source].take(n)
         after = Absent.SWAPPED if page.state.kind is Kind.SWAPCACHE else Absent.GONE
         self._move(Visit(source, "", page, after, 0, n, first))
-        self.count["free"] += n
-        self.count["frees"] += n
+        if not page.state.pinned:  # else it is off the list, and its memory stays with who pinned it
+            self.count["free"] += n
+            self.count["frees"] += n
 
     def clean_pass(self, need: int) -> int:
         """Free clean pages within inactive / vm_cache_scan_ratio visits; how many are still wanted."""
@@ -537,6 +548,8 @@ class Reclaim:
         while turns:
             walked, want = self._walk(want, turns)
             if not want:
+                if not self.setup.area_behind:  # the place is thrown away with the last area
+                    self.processes.next_process()
                 return True
             turns -= walked
         return False
@@ -713,12 +726,43 @@ class Reclaim:
 
     # ---- the workload
 
+    @property
+    def oom(self) -> bool:
+        """Whether it ran out of memory."""
+        return self.oom_at is not None
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """The samples, and one more at the end of the run unless that is at the last sample's second."""
+        ended = divmod(self.now, SECOND)
+        end = Snapshot(ended[0] if not ended[1] else self.now / SECOND, *self.count.values())
+        return [*self.samples, end] if ended[1] or not self.samples else [*self.samples]
+
     def run(self, copy: int, anon: bool = False, horizon: int | None = None) -> "Reclaim":
         """Read a file of `copy` pages; with `anon`, into fresh anonymous memory. Stops at `horizon` ns."""
-        self.goal = self.count["copied"] + copy
+        return self._work("copied", copy, anon, self.setup.costs.read, horizon)
+
+    def demand(self, pages: int, cost: int, horizon: int | None = None) -> "Reclaim":
+        """Take `pages` of memory that join no list, `cost` ns after each. Stops at `horizon` ns.
+
+        >>> from vmteach.kernel.reclaim.page import PageRun
+        >>> file = PageRun(0, 64, PageState(Kind.FILE))
+        >>> model = Reclaim(Setup(shm=0, inactive=(file,))).demand(32, cost=1_000)
+        >>> model.count["taken"], model.inactive, model.now
+        (32, 32, 35200)
+        """
+        return self._work("taken", pages, False, cost, horizon)
+
+    def _work(self, goal_of: str, pages: int, anon: bool, cost: int, horizon: int | None) -> "Reclaim":
+        between("pages", pages, 0, FOREVER)
+        if self.workload != (goal_of, anon, cost):  # what its requests do is not what the next ones will do
+            self.workload = goal_of, anon, cost
+            self.history.clear()
+            self._new_page()
+        self.goal_of, self.goal = goal_of, self.count[goal_of] + pages
         self.horizon = FOREVER if horizon is None else horizon
         try:
-            while self.count["copied"] < self.goal:
+            while self.count[goal_of] < self.goal:
                 if self.wanted:
                     self._room()
                     self.count["free"] -= 1
@@ -726,42 +770,48 @@ class Reclaim:
                     continue
                 if self.leaps and self.count["free"] <= self.setup.min:
                     self._leap()
-                    if self.count["copied"] >= self.goal:
+                    if self.count[goal_of] >= self.goal:
                         break
                 if anon:
                     self._room()
                     self.count["free"] -= 1
-                self._add_pages(1 if anon else self.goal - self.count["copied"])
+                    self.count["taken"] += 1
+                self._take_pages(1 if anon else self.goal - self.count[goal_of], cost)
         except Stopped:
             pass
         return self
 
     def _room(self) -> int:
         """How many pages may be taken before the next request; reclaims first when there are none."""
-        if self.count["free"] <= self.setup.min:
+        setup, count = self.setup, self.count
+        if count["free"] <= setup.min:
             if self.now >= self.horizon:
                 raise Stopped
             while not self.reclaim():
                 if not self.disk.n:
-                    self.oom = True
+                    self.oom_at = self.now
                     raise Stopped
                 self.log.append(IRREGULAR)
                 self._sleep_until(self.disk.due)
                 self._tick(0)
-        return max(1, self.count["free"] - self.setup.min)
+            while setup.band and count["free"] <= setup.min + setup.band and self.reclaim():
+                pass  # kswapd goes on, until a request of its own frees nothing
+        return max(1, count["free"] - setup.min)
 
-    def _add_pages(self, most: int) -> None:
-        """add_to_page_cache for pages that a read brings in."""
-        read = self.setup.costs.read
+    def _take_pages(self, most: int, cost: int) -> None:
+        """Take pages for the workload: of a file (add_to_page_cache), or such as join no list."""
         n = min(most, self._room())
-        n = self._limit(1 if self.wanted else n, read, scan=False)  # what is wanted comes before the next page
+        n = self._limit(1 if self.wanted else n, cost, scan=False)  # what is wanted comes before the next page
         self.count["free"] -= n
-        fresh = Page(PageState(Kind.FILE), Where.INACTIVE)
-        self._move(Visit("", AHEAD, None, fresh, 0, n, self.next_id))
-        self.next_id += n
-        self.count["copied"] += n
-        self.count["reading"] += n * read
-        self._tick(n * read, n)
+        self.count[self.goal_of] += n
+        if self.goal_of == "copied":
+            fresh = Page(PageState(Kind.FILE), Where.INACTIVE)
+            self._move(Visit("", AHEAD, None, fresh, 0, n, self.next_id))
+            self.next_id += n
+            self.count["reading"] += n * cost
+        else:
+            self.steps += 1
+        self._tick(n * cost, n)
 
     def _swap_in(self, page: int) -> None:
         """Read one page back from swap for the processes that wait for it."""
@@ -843,8 +893,8 @@ class Reclaim:
         here = self._position()
         delta = tuple(b - a for a, b in zip(self.base, here))
         rotated = tuple(self.queues[ROTATED].runs())
-        self.history.append(Request(self.log, delta, rotated, self.base, self.diary))
-        self.log, self.base, self.diary = [], here, []
+        self.history.append(Request(self.log, delta, rotated, self.base, self.diary, self.waits[self.noted :]))
+        self._new_page()
         for cycle in range(1, len(self.history) // 2 + 1):
             shifts = self._shifts(cycle)
             if shifts is None:
@@ -853,8 +903,12 @@ class Reclaim:
             if k := leap.longest(FOREVER if self.still and leap.told else self.next_second):
                 self.leapt += k * cycle
                 self._take(leap, k)
-                self.base = self._position()
+                self._new_page()
             return
+
+    def _new_page(self) -> None:
+        """From here on the next request is written down."""
+        self.log, self.base, self.diary, self.noted = [], self._position(), [], len(self.waits)
 
     def _take(self, leap: Leap, k: int) -> None:
         """Take `k` cycles. What is due to be looked at in one of them is looked at before it."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.machine import Sysctls
-from vmteach.run import between
+from vmteach.run import between, inputs
 
 SECOND = 1_000_000_000  # ns
 
@@ -95,11 +95,13 @@ class Setup:
     active: tuple[PageRun, ...] = ()  # tail first
     processes: int = 1
     ptes: tuple[PteRun, ...] = ()  # of every process alike; the rest is NONE
+    area_behind: bool = True  # another area lies behind the object in each address space: the stack does
     hot: int = 0  # the first pages of the object, touched every second
     slots: int = 0
     slots_used: int = 0  # counts the initial SWAPCACHE pages and those swapped out
     free: int = 0
     min: int = 0
+    band: int = 0  # pages above `min` up to which kswapd goes on freeing; 0: no kswapd
     batch: int = 32  # SWAP_CLUSTER_MAX
     sysctls: Sysctls = field(default_factory=Sysctls)
     costs: Costs = field(default_factory=Costs)
@@ -114,9 +116,13 @@ class Setup:
         between("batch", self.batch, 1, 1 << 20, "pages")
         between("depth", self.depth, 1, 1 << 30, "pages")
         between("free", self.free, 0, FOREVER, "pages")
+        between("band", self.band, 0, FOREVER, "pages")
+        for run in (*self.inactive, *self.active):
+            between(f"the run of pages from {run.first}", run.count, 1, FOREVER, "pages")
 
 
 @dataclass(frozen=True)
+@inputs
 class Rules:
     """What the patch and its what-ifs change in the reclaim."""
 
@@ -132,9 +138,9 @@ class Rules:
 
 
 class Snapshot(NamedTuple):
-    """The counters at a whole second."""
+    """The counters at a whole second, or at the end of a run."""
 
-    second: int
+    second: float
     free: int
     slots_used: int
     swapcache: int  # pages in memory of kind SWAPCACHE
@@ -143,6 +149,7 @@ class Snapshot(NamedTuple):
     file_writes: int
     swap_ins: int
     copied: int
+    taken: int  # pages that joined no list
     visits: int
     clean_visits: int
     conversions: int

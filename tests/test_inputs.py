@@ -1,0 +1,136 @@
+"""What goes into a model: numbers of numpy, machines by name, enums by text; whatever does not fit is named."""
+
+from dataclasses import fields
+from enum import Enum
+from fractions import Fraction
+from importlib import import_module
+from typing import Any, get_type_hints
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmteach.exercises import misfit
+from vmteach.machine import PRESETS, Machine, Sysctls
+from vmteach.patches import STEMS
+from vmteach.run import made
+
+CLASSES = [getattr(import_module(f"vmteach.patches.{stem}"), name) for stem in STEMS for name in ("Scenario", "Policy")]
+PATCHES = [import_module(f"vmteach.patches.{stem}") for stem in STEMS]
+
+
+def default(cls: type) -> Any:
+    """A value of a class; a policy may have no default of its own."""
+    try:
+        return cls()
+    except TypeError:
+        module = import_module(cls.__module__)
+        return module.POLICIES[module.PATCHED]
+
+
+def of_kind(*kinds: Any) -> list[Any]:
+    """Each field of these kinds, as class, name and the value that it has by default."""
+    return [
+        pytest.param(cls, field.name, getattr(default(cls), field.name), id=f"{cls.__module__[16:]}.{field.name}")
+        for cls in (*CLASSES, Sysctls)
+        for field in fields(cls)
+        if get_type_hints(cls)[field.name] in kinds
+    ]
+
+
+def with_field(cls: type, name: str, value: Any) -> Any:
+    known = {field.name: getattr(default(cls), field.name) for field in fields(cls)}
+    return cls(**{**known, name: value})
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), of_kind(int))
+def test_equal_whole_numbers_are_one_value_whatever_their_type(cls, name, value):
+    for same in (np.int64(value), np.uint64(value), np.float64(value), float(value), Fraction(value)):
+        entered = getattr(with_field(cls, name, same), name)
+        assert (entered, type(entered)) == (value, int), repr(same)
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), of_kind(int))
+@pytest.mark.parametrize("wrong", [True, np.True_, None, "6", 6.5, np.float64("nan"), float("inf"), 1j, [6], b"6"])
+def test_what_is_no_whole_number_is_refused_by_its_field(cls, name, value, wrong):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number, got"):
+        with_field(cls, name, wrong)
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), of_kind(bool))
+def test_truths_of_numpy_are_truths_and_numbers_are_not(cls, name, value):
+    assert getattr(with_field(cls, name, np.bool_(value)), name) is value
+    with pytest.raises(ValueError, match=f"{name} must be True or False, got 1"):
+        with_field(cls, name, 1)
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), of_kind(str))
+@pytest.mark.parametrize("wrong", [None, 3, b"text"])
+def test_what_is_no_text_is_refused_by_its_field(cls, name, value, wrong):
+    with pytest.raises(ValueError, match=f"{name} must be "):
+        with_field(cls, name, wrong)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=STEMS)
+def test_a_machine_may_be_given_by_its_name(patch):
+    assert patch.Scenario(machine="16 GB") == patch.Scenario(machine=PRESETS["16 GB"])
+    with pytest.raises(ValueError, match=r"machine must be one of 32 MB, 256 MB, .*got 17 GB"):
+        patch.Scenario(machine="17 GB")
+    for wrong in (16, None, object):
+        with pytest.raises(ValueError, match="machine must be a Machine, got"):
+            patch.Scenario(machine=wrong)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=STEMS)
+def test_a_sweep_over_numpys_numbers_gives_what_pythons_give(patch):
+    for ratio in np.arange(1, 61, 19):
+        mine, pythons = (patch.Scenario(vm_cache_scan_ratio=one) for one in (ratio, int(ratio)))
+        assert dict(patch.simulate(mine).numbers) == dict(patch.simulate(pythons).numbers)
+
+
+ENUMS = [
+    pytest.param(cls, field.name, kind, id=f"{cls.__module__[16:]}.{field.name}")
+    for cls in CLASSES
+    for field in fields(cls)
+    if isinstance(kind := get_type_hints(cls)[field.name], type) and issubclass(kind, Enum)
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "kind"), ENUMS)
+def test_an_enum_may_be_given_by_its_text_and_by_no_other(cls, name, kind):
+    for member in kind:
+        assert made(name, member.value, kind) is member
+    with pytest.raises(ValueError, match=rf"{name} must be one of {kind.__name__}\.\w+ \(.*got 'no such text'"):
+        with_field(cls, name, "no such text")
+
+
+def test_a_machine_of_ones_own_takes_numpys_numbers():
+    machine = Machine("mine", np.int64(1 << 34), cpus=np.int32(8))
+    assert (type(machine.ram), machine.pages) == (int, 1 << 22)
+    with pytest.raises(ValueError, match="cpus must be a whole number, got '8': leave the quotes out"):
+        Machine("mine", 1 << 34, cpus="8")
+
+
+@given(st.integers(), st.sampled_from([np.int8, np.uint16, np.int32, np.int64]))
+def test_narrow_numbers_do_not_wrap(number, kind):
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
+    number = min(max(number, low), high)
+    assert made("pages", kind(number), int) << 40 == number << 40
+
+
+@pytest.mark.parametrize("wrong", ["01", 0, None])
+def test_many_are_asked_for_as_many(wrong):
+    for kind, example in ((tuple[int, ...], r"\(0,\)"), (frozenset[int], r"\{0\}")):
+        with pytest.raises(ValueError, match=f"blocked must be a .*such as {example}, got {wrong!r}"):
+            made("blocked", wrong, kind)
+
+
+@pytest.mark.parametrize("same", [4093, 4093.0, np.int64(4093), np.float32(4093), Fraction(4093)])
+def test_a_check_takes_equal_numbers_for_equal(same):
+    assert misfit(same, int) == ""
+
+
+@pytest.mark.parametrize("wrong", [4093.5, Fraction(1, 3), True, np.True_, "4093", None, float("nan")])
+def test_a_check_says_why_it_takes_no_other(wrong):
+    assert misfit(wrong, int).startswith("Your function gives ")
