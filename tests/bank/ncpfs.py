@@ -18,7 +18,7 @@ BANK = {
             (HEAD + "return (stack - task - depth) // 4 * 4 - 1\n", "yours is right for one array"),
             (HEAD + "return 255\n", "a longer name than 255 bytes fits too"),
             (HEAD + "stack - task\n", "is there a `return`?"),
-            (HEAD + "return (stack - task - depth) / arrays - 1\n", "gives a float"),
+            (HEAD + "return (stack - task - depth) / arrays - 1\n", "which is no whole number"),
         ),
         secret=(r"task - depth\) // arrays",),
         raises=((HEAD + "return arrays[0]\n", 2, "TypeError"),),

@@ -21,7 +21,18 @@ from vmteach.figures.style import (
     size,
 )
 from vmteach.machine import PRESETS
-from vmteach.patches.ncpfs import NAME_MAX, PATH_MAX, POLICIES, UNPATCHED, Scenario, TookArray, longest_safe
+from vmteach.patches.ncpfs import (
+    NAME_MAX,
+    PATH_MAX,
+    POLICIES,
+    SAVED,
+    TASK,
+    UNPATCHED,
+    LookedUp,
+    Scenario,
+    TookArray,
+    longest_safe,
+)
 from vmteach.run import Run
 
 KERNELS = 3  # that are drawn
@@ -95,9 +106,8 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
 def _spans(run: Run, row: float) -> Iterator[Span]:
     """The area from its low end, then the names, lowest last; what lies below the room is overrun."""
     s, stack = run.scenario, run.scenario.machine.stack
-    top = stack - s.depth
+    arrays, top = _deepest(run)
     yield Span(row, top, stack, "calls so far", "calls so far")
-    arrays = [event for event in run.events if isinstance(event, TookArray)]
     low = arrays[-1].low if arrays else top
     yield Span(row, -BELOW * stack, min(low, 0), "not this task's", "not this task's")
     yield Span(row, 0, min(max(low, 0), s.task), "task descriptor", "task descriptor")
@@ -108,6 +118,16 @@ def _spans(run: Run, row: float) -> Iterator[Span]:
             yield Span(row, max(array.low, s.task), end, look, f"{look}, {number(array.size)} B")
     if low < s.task:
         yield Span(row, max(low, -BELOW * stack), s.task, "overrun", f"overrun, {number(s.task - low)} B")
+
+
+def _deepest(run: Run) -> tuple[list[TookArray], int]:
+    """The arrays that lay on the stack at once when it was deepest, and where they begin."""
+    s, taken = run.scenario, [event for event in run.events if isinstance(event, TookArray)]
+    looked = sum(isinstance(event, LookedUp) for event in run.events)
+    acting = taken[looked:] if len(taken) > looked else []
+    arrays = acting or taken[-1:]
+    top = s.machine.stack - SAVED - s.extra_depth - (s.frames.acting if acting else s.frames.looking)
+    return arrays, top
 
 
 def _verdict(label: str, run: Run) -> str:
@@ -121,7 +141,7 @@ def _verdict(label: str, run: Run) -> str:
 def _told(run: Run) -> str:
     n = run.numbers
     return (
-        f"{number(n['arrays (B)'])} B of arrays, {number(n['stack used (B)'])} B of {number(n['room (B)'])} B used, "
+        f"{n['sent (B)']} sent (B), {number(n['stack used (B)'])} B of {number(n['room (B)'])} B used, "
         f"{number(n['overrun (B)'])} B overrun, {number(n['of it in the task descriptor (B)'])} B of it in the task "
         f"descriptor; {n['answer']}"
     )
@@ -140,8 +160,8 @@ def _predict(picture: Picture, run: Run, prediction: Any) -> None:
         words.set_position((x, words.get_position()[1]))
 
 
-def safe_names(operation: str = "rename", task: int = 1700) -> Drawing:
-    """The longest name without an overrun, over the depth of the calls so far: stacks of 4 to 16 KiB, before."""
+def safe_names(operation: str = "rename", task: int = TASK) -> Drawing:
+    """The longest name without an overrun, over what other calls have used: stacks of 4 to 16 KiB, unpatched."""
     picture = Picture(9.6, 3.0)
     deepest = 4000
     axes = picture.panel(
@@ -151,27 +171,25 @@ def safe_names(operation: str = "rename", task: int = 1700) -> Drawing:
         ylim=(0, PATH_MAX + 200),
         xticks=(0, 1000, 2000, 3000, 4000),
         yticks=(NAME_MAX, 1000, 2000, 3000, PATH_MAX - 1),
-        xlabel="stack used by the calls so far, B",
+        xlabel="bytes of other calls above, B",
         ylabel="longest name without an overrun, B",
     )
     axes.axhline(NAME_MAX, color=INK, lw=1, ls=":")
     ends: list[tuple[float, float, str, str]] = []
     numbers: dict[str, dict[str, int]] = {}
     for stack, colour, dash in ((4096, "#D55E00", "--"), (8192, "#0060A0", "-"), (16384, "#00664B", "-.")):
-        depths = range(0, min(deepest, stack - task) + 1, 50)
+        depths = range(0, min(deepest, stack - task - SAVED - 720) + 1, 50)
         safe = [_safe(operation, stack, task, depth) for depth in depths]
         axes.plot(list(depths), safe, color=colour, ls=dash, lw=2)
         ends.append((depths[-1], safe[-1], f"{size(stack)} stack", colour))
         some = ((depth, name) for depth, name in zip(depths, safe) if depth % 500 == 0)
         numbers[f"{size(stack)} stack"] = {f"{depth} B deep: longest name (B)": name for depth, name in some}
     EndLabels(picture, axes).show(ends)
-    example = _safe(operation, 8192, task, 1500)
-    picture.finding = (
-        f"{operation}, 8 KiB of stack, 1,500 B deep: safe up to names of {number(example)} B, and 4,095 are allowed"
-    )
+    example = _safe(operation, 8192, task, 0)
+    picture.finding = f"{operation}, 8 KiB of stack: safe up to names of {number(example)} B, and 4,095 are allowed"
     return Drawing(picture, picture.finding + ". Dotted: 255 B.", numbers)
 
 
 def _safe(operation: str, stack: int, task: int, depth: int) -> int:
     machine = replace(PRESETS["256 MB"], stack=stack)
-    return longest_safe(Scenario(machine, operation=operation, task=task, depth=depth), POLICIES[UNPATCHED])
+    return longest_safe(Scenario(machine, operation=operation, task=task, extra_depth=depth), POLICIES[UNPATCHED])

@@ -93,7 +93,7 @@ def _outcome(run: Run) -> str:
     n = run.numbers
     recorded, covered = n["bytes recorded (B)"], n["bytes covered (B)"]
     over = f", {size(recorded)} recorded" if recorded != covered else ""
-    return f"{n['ends with']}; {size(covered)} covered{over}"
+    return f"{n['last chunk']}; {size(covered)} covered{over}"
 
 
 def _told(run: Run) -> str:

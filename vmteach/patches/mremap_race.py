@@ -2,8 +2,9 @@
 
 changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition if src is cleared under us while we allocate the
             pagetable (from 2.6 CVS, from Andrew)."
-source      mm/mremap.c, move_one_page(), of the 2.6.3 release candidates and of 2.4.27 (read); the text of the -aa
-            patch was not found, so that the steps of version 1 are inferred from 2.6.3 before the same fix was made
+source      mm/mremap.c, move_one_page(), of 2.4.22, 2.4.27 and early 2.6 (read; run: data/cases). The text of the -aa
+            patch was not found: the steps of version 1 are those of a public patch for 2.4.19 (linux-mm, 25 November
+            2002) and of the 2.6.3 release candidates; that -aa had them is inferred
 unpatched   the source entry is looked up again after the page table of the target was allocated; if the look-up
             finds nothing, its null pointer is read through
 patched     if the second look-up finds nothing, the page is skipped: there is nothing left to move
@@ -25,14 +26,19 @@ from vmteach.run import Control, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
-PTL, MMAP_SEM = "PTL", "mmap_sem"
+PTL, MMAP_SEM, LIST = "PTL", "mmap_sem", "i_shared_lock"  # the last one protects a file's list of mappings
 OOPS = "oops"  # where M stands when it has read through a null pointer
 
 
 class Clearer(Enum):
-    """Who clears the entry of the page with the page-table lock alone, and what stays behind."""
+    """Who clears the entry of the page without mmap_sem, and what stays behind.
+
+    TRUNCATE clears the entry wherever it is. The real truncate, LISTED, goes through the file's list of mappings, and
+    the new place enters that list only after the entries have moved.
+    """
 
     TRUNCATE = "truncate"
+    LISTED = "truncate, by the file's list"
     FILE = "swap_out of a file page"
     ANON = "swap_out of dirty anonymous memory"
 
@@ -54,6 +60,7 @@ class Scenario:
     mapped_mib: int = 12  # MiB of mapped pages at the inactive tail, in front of clean ones
     clearer: Clearer = Clearer.TRUNCATE
     table_present: bool = False  # the target's page table exists, or a free one is in the CPU's stock
+    allocation_fails: bool = False  # there is no memory for that table
     entry: str = PRESENT  # of the source, at the beginning
     addr: int = 0x4000_0000  # target of the whole move
     length: int = GIB  # bytes of the whole move
@@ -84,6 +91,7 @@ class Policy:
     rereads: bool = True  # the entry is read again after the allocation
     clears_old: bool = True  # the source entry is cleared when the target is written
     table_first: bool = False  # the target's table is allocated before anything is looked up
+    holds_list: bool = False  # the file's list is locked from before the move to after the new place is in it
 
 
 UNPATCHED, PATCHED, TODAY = "unpatched (version 1)", "patched (version 2)", "today (tables first)"
@@ -95,7 +103,7 @@ POLICIES: dict[str, Policy] = {
     UNPATCHED: Policy(),
     PATCHED: Policy(skips_if_gone=True),
     MAINLINE: Policy(atomic=False),
-    TODAY: Policy(skips_if_gone=True, table_first=True),
+    TODAY: Policy(skips_if_gone=True, table_first=True, holds_list=True),
     CACHED: Policy(skips_if_gone=True, rereads=False),
     KEPT: Policy(skips_if_gone=True, drops_map=False),
     SKIPS: Policy(skips_if_gone=True, nothing=(NONE, SWAP)),
@@ -174,6 +182,8 @@ class Tables(NamedTuple):
     kept: str = NONE  # what M read at M3
     src_map: bool = False  # atomic maps that M holds
     dst_map: bool = False
+    listed: bool = False  # the new place is in the file's list of mappings
+    cut: bool = False  # truncate has been through that list
     returned: bool = False  # mremap said 0
 
 
@@ -188,25 +198,32 @@ def clearing(clearer: Clearer) -> Change:
     """
     left = SWAP if clearer is Clearer.ANON else NONE
 
+    def clear_listed(tables: Tables) -> Tables:
+        new = NONE if tables.listed else tables.new
+        return tables._replace(old=NONE, new=new, freed=new != PRESENT, cut=True)
+
     def clear(tables: Tables) -> Tables:
         old, new = (left if entry == PRESENT else entry for entry in tables[:2])
         return tables._replace(old=old, new=new, freed=tables.freed or clearer is Clearer.TRUNCATE)
 
-    return clear
+    return clear_listed if clearer is Clearer.LISTED else clear
 
 
 def clearer_thread(name: str, clearer: Clearer) -> Thread:
-    """The other thread: it needs the page-table lock alone.
+    """The other thread: it needs the page-table lock, and if it goes by the file's list, that list's lock around it.
 
     >>> [step.says for step in clearer_thread("C", Clearer.FILE).steps]
     ['lock PTL', 'clear the entry', 'unlock PTL']
     """
-    rows = (
+    rows = [
         Step(f"{name}1", take=PTL),
         Step(f"{name}2", "clear the entry", do=clearing(clearer)),
         Step(f"{name}3", give=PTL),
-    )
-    return Thread(name, rows)
+    ]
+    if clearer is Clearer.LISTED:
+        rows[1] = rows[1]._replace(does="clear the listed entries")
+        rows = [Step(f"{name}0", take=LIST), *rows, Step(f"{name}4", give=LIST)]
+    return Thread(name, tuple(rows))
 
 
 def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
@@ -217,9 +234,14 @@ def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     """
     rows = {step.at: step for step in _rows(scenario, policy)}
     own = [at for at in rows if at.startswith("M6")]
-    ahead = ["M1", *own, "M7", "M3"] if policy.table_first else ["M1", "M2", "M3", "M4", "M5", *own, "M7"]
+    listing = scenario.clearer is Clearer.LISTED
+    early = ["M0"] if listing and policy.holds_list else []
+    ahead = (
+        ["M1", *own, *early, "M7", "M3"] if policy.table_first else ["M1", *early, "M2", "M3", "M4", "M5", *own, "M7"]
+    )
     behind = ["M8", "M10", "M11"] if policy.table_first else ["M8", "M9", "M10", "M11"]
-    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", "M13", OOPS]))
+    enter = ["L1", "L2", "L3"][bool(early) :] if listing else []
+    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", *enter, "M13", OOPS]))
 
 
 def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
@@ -233,7 +255,7 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
         return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
 
     def install(tables: Tables) -> Tables:
-        return tables._replace(table=True)
+        return tables._replace(table=tables.table or not scenario.allocation_fails)
 
     def map_target(tables: Tables) -> Tables:
         return tables._replace(dst_map=policy.atomic)
@@ -252,6 +274,8 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
 
     def move(tables: Tables) -> Tables:
         value = tables.old if policy.rereads else tables.kept
+        if not tables.table:  # no place for it: it is put back
+            return tables._replace(old=value)
         return tables._replace(new=value, old=NONE if policy.clears_old else tables.old)
 
     def unmap(tables: Tables) -> Tables:
@@ -268,7 +292,12 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
         yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
         yield Step("M6b", "swap_out clears the entry", do=clearing(own))
         yield Step("M6c", give=PTL)
-    yield Step("M7", "lock PTL, install the table", take=PTL, do=install, rests=True)
+    if scenario.allocation_fails and not scenario.table_present:
+        yield Step(
+            "M7", "lock PTL: there is no table", take=PTL, goto="M12" if policy.table_first else "M9", rests=True
+        )
+    else:
+        yield Step("M7", "lock PTL, install the table", take=PTL, do=install, rests=True)
     yield Step("M8", "map the target slot", do=map_target)
     again = Step("M9", "look the source up again", do=look_again)
     leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
@@ -276,7 +305,13 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step("M10", "read through the pointer (null: oops)", when=lambda t: t.src == NULL, goto=OOPS)
     yield Step("M11", "clear the source, write the target", do=move)
     yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
-    yield Step("M13", "unlock mmap_sem, return 0", give=MMAP_SEM, do=lambda t: t._replace(returned=True), goto=END)
+    yield Step("M0", "lock the file's list", take=LIST)
+    yield Step("L1", "lock the file's list", take=LIST)
+    yield Step("L2", "the new place enters the list", do=lambda t: t._replace(listed=True))
+    yield Step("L3", "unlock the file's list", give=LIST)
+    result = ("ENOMEM", False) if scenario.allocation_fails and not scenario.table_present else ("0", True)
+    says, success = f"unlock mmap_sem, return {result[0]}", result[1]
+    yield Step("M13", says, give=MMAP_SEM, do=lambda t: t._replace(returned=success), goto=END)
     yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
 
 
@@ -304,6 +339,7 @@ INVARIANTS = MappingProxyType(
         "I6": "entry left behind",
         "I7": "swapped page lost or doubled",
         "I8": "not moved",
+        "I9": "mapped after truncate",
     }
 )
 
@@ -314,7 +350,7 @@ def broken(scenario: Scenario, state: State) -> str:
     asleep = state.at[0] == "M6"
     ended = all(at == END for at in state.at)
     entries = [entry for entry in tables[:2] if entry != NONE]
-    quiet = not scenario.clearers and not scenario.own_reclaim
+    quiet = not scenario.clearers and not scenario.own_reclaim and (tables.returned or scenario.entry == NONE)
     anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
     breaks = {
         "I1": state.at[0] == OOPS,
@@ -325,6 +361,7 @@ def broken(scenario: Scenario, state: State) -> str:
         "I6": tables.returned and tables.old != NONE,
         "I7": ended and anonymous and len(entries) != 1,
         "I8": ended and quiet and tables.new != scenario.entry,
+        "I9": tables.cut and tables.new == PRESENT and PTL not in held,
     }
     return next((name for name, so in breaks.items() if so), "")
 

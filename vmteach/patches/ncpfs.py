@@ -302,10 +302,11 @@ def directory_operation(scenario: Scenario, policy: Policy, stack: Stack) -> Ite
     for number, length in enumerate(scenario.lengths):  # only the first name may be there already
         *events, last = ncp_lookup(scenario, policy, stack, length, scenario.on_server and not number)
         yield from (*events, last)
-        if isinstance(last, LookedUp) and not number:
-            last = may_act(scenario.operation, last.found)
-            yield from (last,) if last else ()
-        if isinstance(last, Answered):
+        ended = isinstance(last, Answered)
+        if isinstance(last, LookedUp) and not number and (answer := may_act(scenario.operation, last.found)):
+            yield answer
+            ended = True
+        if ended:
             return
     yield from ncp_act(scenario, policy, stack)
 
