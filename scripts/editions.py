@@ -230,7 +230,7 @@ def build(names: Sequence[str] = (), into: Path = ROOT / "editions") -> dict[str
                 continue  # nothing to grade
             write(sheet, text if made == notebook else as_text(made))
             written[edition].append(sheet)
-            for data in sorted((ROOT / "data").iterdir()) if '"../data/' in source_of(notebook) else ():
+            for data in sorted((ROOT / "data").glob("*.*")) if '"../data/' in source_of(notebook) else ():
                 write(home / "data" / data.name, data.read_text(encoding="utf-8"))
     write(into / "nbgrader" / "nbgrader_config.py", CONFIG)
     return written

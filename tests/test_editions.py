@@ -214,10 +214,10 @@ def test_a_students_chapter_shows_no_solution_when_it_runs(built, tmp_path):
 
 
 def test_the_switch_hides_and_without_it_nothing_changes(monkeypatch):
-    one, panel = exercise("overflow_buffers", "unit"), explore(patch, figure)
+    one, panel = exercise("overflow_buffers", "guard"), explore(patch, figure)
 
     def seen():
-        goal = learn.goal(panel, "overflow_buffers", "truth")
+        goal = learn.goal(panel, "overflow_buffers", "least")
         return one._repr_html_() + one.solution().text + goal.spec["folds"]
 
     told = [one.solved, one.task.wrong_turn, chapter("overflow_buffers").GOALS[0].reason]
@@ -295,7 +295,7 @@ def test_a_teacher_is_told_what_a_prediction_may_overlook(built, name):
 
 def test_a_chapters_own_notes_are_told_and_unknown_ones_refused(monkeypatch):
     module = chapter("overflow_buffers")
-    own = {"predict": "Most say 19660.", "vary": "Goal one first.", "change": "In pairs.", "seen": "Draw a clock."}
+    own = {"predict": "Most say 9.6.", "vary": "Goal one first.", "change": "In pairs.", "seen": "Draw a clock."}
     monkeypatch.setattr(module, "NOTES", own, raising=False)
     cells = {cell["id"]: editions.source(cell) for cell in editions.teacher(committed(SAMPLE), SAMPLE[3:])["cells"]}
     for name, text in own.items():

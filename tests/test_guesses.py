@@ -126,11 +126,14 @@ def of_nfs_directio():
 
 
 def of_overflow_buffers():
-    low, all_of_it = 896, 32 * 1024
-    wraps = before(overflow_buffers)["counter wraps at (GiB)"] * 1024
-    result = before(overflow_buffers)["first told to wait (MiB)"]
-    assert result == pytest.approx(0.6 * low)
-    return result, {0.6 * all_of_it, low, 0.3 * low, wraps}, {60, 30, low}
+    scenario, told = overflow_buffers.Scenario(), "told to wait from (GiB)"
+    runs = {k: overflow_buffers.simulate(scenario, p).numbers for k, p in overflow_buffers.POLICIES.items()}
+    patched, memory = runs[overflow_buffers.PATCHED], scenario.start.memory
+    free = round((memory.dma + memory.normal + memory.high) * 4096 / GIB)
+    assert patched[told] == pytest.approx(3 / 8 * free, rel=0.03)
+    others = {runs[k][told] for k in (overflow_buffers.UNPATCHED, "2.4.22 (bytes)")}
+    guesses = {0.6 * free, patched["background writing from (GiB)"], (1 << 32) / GIB, *others}
+    return patched[told], guesses, {60, 30}
 
 
 def of_scsi_deadlock():

@@ -42,7 +42,12 @@ _ROWS = (
     Chapter("shm_big_iron", "Swapping shared memory", "one request that moves gigabytes"),
     Chapter("mremap_race", "The entry that went away", "a look-up that is stale", ("mremap", "scsi_deadlock")),
     Chapter("nfs_directio", "Beyond four gigabytes", "a shift in too small a type"),
-    Chapter("overflow_buffers", "A counter that cannot wrap", "proving that a fix changes nothing", ("nfs_directio",)),
+    Chapter(
+        "overflow_buffers",
+        "A proof that leans on another file",
+        "finding the line on which a proof depends",
+        ("nfs_directio",),
+    ),
     Chapter("scsi_deadlock", "Two locks, two orders", "every interleaving, and one that hangs"),
 )
 

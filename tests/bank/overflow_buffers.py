@@ -27,55 +27,63 @@ BANK = {
         secret=(r"% ?2 ?\*\* ?32",),
         raises=(("def seen(true):\n    return 1 // 0\n", 2, "ZeroDivisionError"),),
     ),
-    "unit": Case(
+    "guard": Case(
         right=(
-            ("mine = Policy(9)\n", None),
-            ("mine = Policy(shift=len(bin(512)) - 3)\n", None),
-            ("mine = Policy(9.0)\n", None),
+            ("mine = Guard(cache=1, normal=1, dma=1)\n", None),
+            ("mine = Guard(0, 1, 1, 1)\n", None),
         ),
         wrong=(
-            ("mine = Policy(shift=12)\n", "A buffer of 512 bytes counts as 0 bytes"),
-            ("mine = Policy(shift=10)\n", "A buffer of 512 bytes counts as 0 bytes"),
-            ("mine = Policy(shift=8)\n", "wraps at 1024 GiB. It can be made to wrap later"),
-            ("mine = Policy(shift=1)\n", "wraps at 8 GiB. It can be made to wrap later"),  # hardly better than before
-            ("mine = 9\n", "Hand in a `Policy(...)`"),
-            ("mine = Policy(shift=-1)\n", "a whole number from 0 to 32"),
+            ("mine = Guard(size=1)\n", "can never be cache"),  # 2.4.22
+            ("mine = Guard(cache=1, normal=1, dma=1, below=1)\n", "makes your sum smaller"),  # 2.4.23-pre4
+            ("mine = Guard(cache=1, normal=2, dma=1)\n", "more in NORMAL your guard counts 2,000 more"),  # 2.4.30
+            ("mine = Guard(cache=1, normal=1, dma=1, high=2)\n", "counts 2,000 more. No block device can use them"),
+            ("mine = Guard(normal=1, dma=1)\n", "more in cache in low memory your guard counts 0 more"),
+            ("mine = Guard(cache=1, normal=1)\n", "more in DMA your guard counts 0 more"),
+            ("mine = Guard(cache=1.5, normal=1, dma=1)\n", "Every field of a guard is a whole number"),
+            ("mine = Guard(cache=1, normal=-1, dma=1)\n", "Every field of a guard is a whole number"),
+            ("mine = (0, 1, 1, 1, 0, 0)\n", "Give a `Guard(...)`"),
         ),
-        secret=(r"shift=9", r"\b9\b"),
+        secret=(r"high=0",),
     ),
     "forget": Case(
         right=(
-            ('mine = Scenario(machine=PRESETS["8 GB"], writers=NEVER_WAITS)\n', 4),
-            ('mine = Scenario(PRESETS["32 GB"], 6, "never wait", 512)\n', 28),
-            ('mine = Scenario(machine=PRESETS["64 GB"], writers=NEVER_WAITS)\n', 56),
+            ('mine = Scenario(machine=PRESETS["16 GB"], free_high=11)\n', 4),
+            ('mine = Scenario(PRESETS["16 GB"], 6, 12)\n', 4),
+            ('mine = Scenario(machine=PRESETS["32 GB"])\n', 16),
         ),
         wrong=(
-            ('mine = Scenario(machine=PRESETS["64 GB"])\n', "Everything dirty is seen"),  # the kernel as it was
-            ('mine = Scenario(machine=PRESETS["4 GB"], writers=NEVER_WAITS)\n', "only 3.6 GiB can be dirty here"),
-            ('mine = Scenario(machine=PRESETS["64-bit 64 GB"], writers=NEVER_WAITS)\n', "A word of 64 bits"),
-            ("mine = Scenario(vm_cache_scan_ratio=1)\n", "Everything dirty is seen"),
-            ("mine = Policy(0)\n", "Hand in a `Scenario(...)`"),
+            ('mine = Scenario(machine=PRESETS["64 GB"])\n', "Buffer heads have used up low memory when 3.76 GiB"),
+            ('mine = Scenario(machine=PRESETS["8 GB"])\n', "told to wait at 2.93 GiB, before"),
+            ("mine = Scenario(free_high=10)\n", "before the counter wraps"),
+            ('mine = Scenario(PRESETS["32 GB"], writer="block device")\n', "less than 1 GiB of it"),
+            ('mine = Scenario(machine=PRESETS["64-bit 64 GB"])\n', "A word of 64 bits"),
+            ("mine = 16\n", "Give a `Scenario(...)`"),
             (
                 "from dataclasses import replace\nmine = Scenario(replace(PRESETS['64 GB'], ram=2**41))\n",
                 "Take a machine of the panel",
             ),
         ),
-        secret=(r"NEVER_WAITS", r"never wait"),
+        secret=(r"32 GB",),
     ),
 }
 
 GOALS = {
-    "truth": (
-        ({}, "not yet", "Before prints"),
-        ({"machine": "1 GB"}, "not yet", "There is a larger machine"),
-        ({"machine": "4 GB"}, "right", "on the next larger machine they do not agree"),
-        ({"machine": "64-bit 64 GB"}, "not yet", "The words are to have 32 bits"),
-        ({"machine": "4 GB", "policies": ["unpatched (bytes)"]}, "not yet", "Show the kernel 'patched (sectors)' too"),
+    "least": (
+        ({}, "not yet", "They also differ with less HIGHMEM free"),
+        ({"free_high": 10}, "not yet", "both kernels say the same"),
+        ({"free_high": 11}, "right", "they say the same"),
+        ({"free_high": 11, "machine": "32 GB"}, "right", "they say the same"),
+        ({"free_high": 12, "machine": "32 GB"}, "not yet", "They also differ"),
+        ({"free_high": 16, "machine": "4 GB"}, "not yet", "both kernels say the same"),
+        ({"writer": "block device"}, "not yet", "say the same: wait never"),
+        ({"policies": ["unpatched (bytes)"]}, "not yet", "Show the kernel 'patched (sectors)' too"),
     ),
-    "smallest": (
-        ({}, "not yet", "sees all that is dirty"),
-        ({"machine": "8 GB", "writers": "never wait"}, "right", "on the next smaller machine all are"),
-        ({"machine": "32 GB", "writers": "never wait"}, "not yet", "There is a smaller machine"),
-        ({"machine": "4 GB", "writers": "never wait"}, "not yet", "sees all that is dirty"),
+    "device": (
+        ({}, "not yet", "is to write a block device"),
+        ({"writer": "block device"}, "not yet", "There is a smaller machine"),
+        ({"writer": "block device", "machine": "2 GB"}, "right", "until low memory is full"),
+        ({"writer": "block device", "machine": "2 GB", "free_high": 1}, "right", "until low memory is full"),
+        ({"writer": "block device", "machine": "2 GB", "free_high": 0}, "not yet", "Here the writer is told to wait"),
+        ({"writer": "block device", "machine": "1 GB"}, "not yet", "Here the writer is told to wait"),
     ),
 }

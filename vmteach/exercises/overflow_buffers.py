@@ -1,15 +1,26 @@
-"""Exercises of overflow_buffers: what a word keeps, how large a unit may be, and a wrap that is reached."""
+"""Exercises of overflow_buffers: what a full word shows, what a limit should count, and a wrap that is reached."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, not_yet, right, written
-from vmteach.machine import GIB, KIB, PRESETS
-from vmteach.patches.overflow_buffers import PATCHED, POLICIES, UNPATCHED, WAITS, Listed, Policy, Scenario, simulate
+from vmteach.machine import KIB, PRESETS
+from vmteach.patches.overflow_buffers import (
+    CONTROLS,
+    DEVICE,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    Guard,
+    Memory,
+    Scenario,
+    nr_free_buffer_pages,
+    simulate,
+)
 
 WORD = 1 << 32
-UNSEEN, PRINTED = "dirty, not seen, at most (MiB)", "CLEAN printed at the start (MiB)"
 PAGE = 4 * KIB
+TOLD, UNSEEN = "told to wait from (GiB)", "not seen at the end (GiB)"
 
 
 # ---- seen
@@ -38,22 +49,35 @@ def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
     return right("As the machine does it, before the wrap and after it.")
 
 
-# ---- unit
+# ---- guard
+
+MACHINE = PRESETS["16 GB"]
+FREE = Memory(dma=2_000, normal=50_000, high=0, cache=30_000)
+COUNTED = FREE.cache + FREE.normal - 765 + FREE.dma - 976  # each page once, above the marks
 
 
-def check_unit(mine: Any, given: Mapping[str, Any]) -> Verdict:
-    least = given["least"]
-    if not isinstance(mine, Policy):
-        return not_yet("Hand in a `Policy(...)` with a shift.")
-    if misfit(mine.shift, int) or not 0 <= mine.shift <= 32:
-        return not_yet("The shift is a whole number from 0 to 32.")
-    counted = mine.amount(least) << mine.shift
-    if counted != least:
-        return not_yet(f"A buffer of {least} bytes counts as {counted} bytes. Many small ones are lost from sight.")
-    wraps = 2 ** (32 + mine.shift) // GIB
-    if mine.shift + 1 <= 32 and (least >> mine.shift + 1) << mine.shift + 1 == least:
-        return not_yet(f"Every buffer is counted, and the counter wraps at {wraps} GiB. It can be made to wrap later.")
-    return right(f"Every buffer is counted exactly, and the counter wraps at {wraps} GiB.")
+def counted(mine: Guard, **change: int) -> int:
+    return nr_free_buffer_pages(FREE._replace(**change), mine, MACHINE)
+
+
+def check_guard(mine: Any, _: Mapping[str, Any]) -> Verdict:
+    if not isinstance(mine, Guard):
+        return not_yet("Give a `Guard(...)`.")
+    if any(misfit(times, int) or times < 0 for times in mine):
+        return not_yet("Every field of a guard is a whole number, 0 or more: how often a page counts.")
+    if mine.size:
+        return not_yet("Your guard counts low memory that can never be cache: page descriptors, the kernel itself.")
+    if more := counted(mine, high=1_000) - counted(mine):
+        return not_yet(
+            f"With 1,000 free pages in HIGHMEM your guard counts {more:,} more. No block device can use them."
+        )
+    for zone, field in (("cache", "cache in low memory"), ("normal", "NORMAL"), ("dma", "DMA")):
+        more = counted(mine, **{zone: getattr(FREE, zone) + 1_000}) - counted(mine)
+        if more != 1_000:
+            return not_yet(f"With 1,000 pages more in {field} your guard counts {more:,} more.")
+    if counted(mine, dma=0) != COUNTED - FREE.dma + 976:
+        return not_yet("A zone below its mark makes your sum smaller. With little free, it wraps below zero.")
+    return right("Each page of low memory counts once. With this guard the patch is a no-op on every machine.")
 
 
 # ---- forget
@@ -61,60 +85,64 @@ def check_unit(mine: Any, given: Mapping[str, Any]) -> Verdict:
 
 def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Scenario):
-        return not_yet("Hand in a `Scenario(...)`.")
+        return not_yet("Give a `Scenario(...)`.")
     if mine.machine not in PRESETS.values():
-        return not_yet("Take a machine of the panel: larger ones did not exist with 32 bits.")
-    lost = simulate(mine, POLICIES[UNPATCHED]).numbers[UNSEEN]
+        return not_yet("Take a machine of the panel.")
+    run = simulate(mine, POLICIES[UNPATCHED])
+    lost, dirty = run.numbers[UNSEEN], run.numbers["dirty at the end (GiB)"]
     if lost:
-        return right(f"The counter before does not see {lost / KIB:.4g} GiB of dirty data.", round(lost / KIB, 2))
+        return right(f"{dirty} GiB are dirty at the end, and the counter does not show {lost:g} GiB of them.", lost)
     if mine.machine.word == 64:
-        return not_yet("A word of 64 bits does not wrap in this world.", 0)
-    if mine.writers == WAITS:
-        return not_yet("Everything dirty is seen: the writer is stopped long before the wrap. What stops it?", 0)
-    return not_yet(f"Nobody is stopped, but only {mine.cache * mine.machine.page / GIB:.3g} GiB can be dirty here.", 0)
+        return not_yet("A word of 64 bits does not wrap here.", 0)
+    if mine.writer == DEVICE:
+        return not_yet("Pages of a block device lie in low memory, and there is less than 1 GiB of it.", 0)
+    if run.numbers[TOLD] == "never":
+        return not_yet(f"Buffer heads have used up low memory when {dirty} GiB are dirty: no wrap comes before.", 0)
+    return not_yet(f"The writer is told to wait at {run.numbers[TOLD]} GiB, before the counter wraps.", 0)
 
 
 # ---- the explorer
 
 
-def check_truth(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    before, after = numbers[UNPATCHED][PRINTED], numbers[PATCHED][PRINTED]
-    if before != after:
-        return not_yet(f"Before prints {before} MiB for the clean buffers, and there are {after} MiB.")
-    names = [name for name, machine in PRESETS.items() if machine.word == 32]
-    if state["machine"] not in names:
-        return not_yet("The words are to have 32 bits.")
-    larger = simulate(Scenario(PRESETS[names[names.index(state["machine"]) + 1]]), POLICIES[UNPATCHED])
-    if larger.numbers[PRINTED] * KIB == next(e for e in larger.events if isinstance(e, Listed)).kib // KIB * KIB:
-        return not_yet(f"Both print {before} MiB here. There is a larger machine on which they do.")
-    return right(f"Both print {before} MiB; on the next larger machine they do not agree.")
+def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    unpatched, patched = numbers[UNPATCHED][TOLD], numbers[PATCHED][TOLD]
+    if unpatched == patched:
+        return not_yet(
+            f"Here both kernels say the same: wait from {patched} GiB on.".replace("from never GiB on", "never")
+        )
+    (stops,) = (control.stops for control in CONTROLS if control.field == "free_high")
+    for less in stops[: stops.index(state["free_high"])]:
+        scenario = Scenario(PRESETS[state["machine"]], free_high=less, writer=state["writer"])
+        if len({simulate(scenario, POLICIES[label]).numbers[TOLD] for label in (UNPATCHED, PATCHED)}) > 1:
+            return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM free.")
+    return right(f"Unpatched: {unpatched}, patched: {patched} GiB. With one stop less free they say the same.")
 
 
-def check_smallest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    lost = numbers[UNPATCHED][UNSEEN]
-    if not lost:
-        return not_yet("The kernel before sees all that is dirty here.")
+def check_device(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    if state["writer"] != DEVICE:
+        return not_yet("The writer is to write a block device.")
+    if (told := numbers[PATCHED][TOLD]) != "never":
+        return not_yet(f"Here the writer is told to wait, at {told} GiB.")
     names = list(PRESETS)
     for name in names[: names.index(state["machine"])]:
-        smaller = Scenario(PRESETS[name], writers=state["writers"], block=state["block"])
-        if simulate(smaller, POLICIES[UNPATCHED]).numbers[UNSEEN]:
-            return not_yet(f"{lost} MiB are not seen here. There is a smaller machine on which some are not seen.")
-    return right(f"{lost} MiB of dirty data are not seen; on the next smaller machine all are.")
+        smaller = simulate(Scenario(PRESETS[name], writer=DEVICE), POLICIES[PATCHED])
+        if smaller.numbers[TOLD] == "never":
+            return not_yet("Nobody tells the writer to wait. There is a smaller machine on which nobody does.")
+    return right("Nobody tells the writer to wait until low memory is full of dirty pages.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "overflow_buffers",
     checks={
         "seen": check_seen,
-        "unit": check_unit,
+        "guard": check_guard,
         "forget": check_forget,
-        "truth": check_truth,
-        "smallest": check_smallest,
+        "least": check_least,
+        "device": check_device,
     },
     variants={
         "seen": tuple(
             {"unit": unit, "size": size} for unit, size in ((1, "1 byte"), (512, "512 bytes"), (64, "64 bytes"))
         ),
-        "unit": ({"least": 512, "shift": 9}, {"least": 2048, "shift": 11}, {"least": 1024, "shift": 10}),
     },
 )

@@ -640,7 +640,7 @@ def _listed(value: Any) -> Any:
     return [_listed(each) for each in value]
 
 
-ALWAYS = {"label", "from", "at", "cells", "lines", "spans", "stays", "rows", "columns", "right", "steps"}
+ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
 WORDY = {"words", "clause", "both", "middle", "note", "head", "corner"}  # fields that may have several spellings
 
 

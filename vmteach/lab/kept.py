@@ -73,7 +73,7 @@ def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> None
 def _read() -> tuple[dict[str, Any], bool]:
     """The document, and whether the file may be written over."""
     path = where()
-    document, trouble = _load(path)
+    document, trouble = load(path)
     if str(path) in _remembered:
         return _remembered[str(path)], not trouble
     if trouble:
@@ -81,7 +81,7 @@ def _read() -> tuple[dict[str, Any], bool]:
     return document, not trouble
 
 
-def _load(path: Path) -> tuple[dict[str, Any], str]:
+def load(path: Path) -> tuple[dict[str, Any], str]:
     """What the file holds, and why it cannot be used; empty where there is no file yet, or no use for it."""
     empty = {"version": VERSION, "chapters": {}}
     try:
@@ -111,15 +111,19 @@ def _whole(chapters: Any) -> bool:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write beside the file, then put the new one in its place: nobody ever sees half of it."""
+    """Write the document; OSError says why that cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(13, "it is read-only")
+    replace(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def replace(path: Path, text: str) -> None:
+    """Write beside the file, then put the new one in its place: nobody ever sees half of it."""
     handle, name = tempfile.mkstemp(prefix=path.name, suffix=".new", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+            file.write(text)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

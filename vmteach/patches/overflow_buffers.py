@@ -1,64 +1,71 @@
-"""A counter of bytes could wrap at 4 GiB, and a rule elsewhere keeps it from ever getting there.
+"""A counter of bytes wraps at 4 GiB, and whether it ever gets there depends on a limit that stands in another file.
 
 changelog   9999900_overflow-buffers-1 paranoid check (... so this is a noop but it's safer)
-source      fs/buffer.c of 2.4.22 and 2.4.32 (read); that the -aa file equals the mainline fix of 2.4.32 is inferred
+source      2.4.22, 2.4.27, 2.4.32 (READ, and RUN: docs/cases.md); that 2.4.23aa2 has the limit of 2.4.27 and the
+            counter of 2.4.32 is INFERRED: 2.4.23-pre5, 2.4.23aa3 and 2.4.27 have that limit
 unpatched   each list of buffers has a total in bytes, an unsigned long: modulo 2**32 on a 32-bit machine
-patched     the total is in sectors of 512 bytes and wraps at 2 TiB; pages and decisions stay the same below 4 GiB
-left out    write-back (the disk takes nothing, the worst case), the LOCKED list, the zones' reserves, several writers
+patched     the total is in sectors of 512 bytes and wraps at 2 TiB
+left out    write-back (the disk takes nothing, the worst case), reclaim, the other lists, several writers
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, inputs, one_of
+from vmteach.run import Control, Run, between, inputs, one_of
 
-BACKGROUND, SYNCHRONOUS = 30, 60  # per cent of the low pages: nfract and nfract_sync of bdflush
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
-LOOKS = 512  # how often at least a run looks at the counter
-SECTOR = 512
+FILE, DEVICE = "file", "block device"  # whose pages are written
+HEADS_A_PAGE = 40  # buffer heads of 96 bytes and their index, in a page of the slab
+KERNEL = 24 * MIB  # low memory of the kernel itself and its tables, at most an eighth of RAM (invented)
 
-WAITS, NEVER_WAITS = "wait", "never wait"
+
+class Shares(NamedTuple):
+    """Per cent of what the guard counts: nfract, nfract_sync and nfract_stop of bdflush."""
+
+    background: int = 30
+    wait: int = 60
+    stop: int = 20
 
 
-@dataclass(frozen=True)
-@inputs
-class Scenario:
-    """A machine full of clean buffers, and a writer that makes one page after the other dirty.
+DEFAULT = Shares()
 
-    >>> Scenario(block=3000)
-    Traceback (most recent call last):
-        ...
-    ValueError: block must be one of 512, 1024, 2048, 4096, got 3000
-    """
 
-    machine: Machine = PRESETS["32 GB"]
-    vm_cache_scan_ratio: int = 6
-    writers: str = WAITS  # what they do when balance_dirty_state answers WAIT
-    block: int = 4096  # bytes of a buffer
+class Guard(NamedTuple):
+    """How often nr_free_buffer_pages counts each page of a kind: the limits are 30 and 60 % of the sum."""
 
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("writers", self.writers, (WAITS, NEVER_WAITS))
-        one_of("block", self.block, (512, 1024, 2048, 4096))
+    size: int = 0  # pages of NORMAL and DMA above their marks, free or not
+    cache: int = 0  # pages of cache in NORMAL and DMA
+    normal: int = 0  # free pages of NORMAL above its mark
+    dma: int = 0  # free pages of DMA above its mark
+    high: int = 0  # free pages of HIGHMEM
+    below: int = 0  # pages that a zone lacks to its mark are taken off
 
-    @property
-    def cache(self) -> int:
-        """Pages that hold buffers: nine tenths of RAM (invented), the rest is for the kernel and programs."""
-        return self.machine.pages * 9 // 10
+
+GUARDS: dict[str, Guard] = {
+    "2.4.22": Guard(size=1),
+    "2.4.23-pre4": Guard(cache=1, normal=1, dma=1, below=1),
+    "2.4.23 to 2.4.29": Guard(cache=1, normal=1, dma=1, high=1),
+    "2.4.30 to 2.4.37": Guard(cache=1, normal=2, dma=1),
+}
 
 
 @dataclass(frozen=True)
 @inputs
 class Policy:
-    """The unit of the totals: 2**shift bytes. 0 counts bytes, 9 sectors.
+    """Which text of nr_free_buffer_pages sets the limit, and the unit of the totals: 2**shift bytes.
 
     >>> POLICIES[PATCHED].amount(4096)
     8
     """
 
-    shift: int
+    guard: Guard = GUARDS["2.4.23 to 2.4.29"]
+    shift: int = 0  # 0 counts bytes, 9 sectors
+    reserve: bool = True  # a zone keeps a share of the zones above it for those who cannot use them
 
     def amount(self, size: int) -> int:
         """What one buffer of `size` bytes adds to a total."""
@@ -67,50 +74,107 @@ class Policy:
 
 UNPATCHED, PATCHED = "unpatched (bytes)", "patched (sectors)"
 POLICIES: dict[str, Policy] = {
-    UNPATCHED: Policy(0),
-    PATCHED: Policy(9),
-    "what if: pages": Policy(12),
+    UNPATCHED: Policy(),
+    PATCHED: Policy(shift=9),
+    "2.4.22 (bytes)": Policy(GUARDS["2.4.22"], reserve=False),
+    "2.4.30 (bytes)": Policy(GUARDS["2.4.30 to 2.4.37"]),
+    "2.4.32 (sectors)": Policy(GUARDS["2.4.30 to 2.4.37"], 9),
+    "2.4.23-pre4 (bytes)": Policy(GUARDS["2.4.23-pre4"]),
+    "what if: 2.4.22 with sectors": Policy(GUARDS["2.4.22"], 9, False),
+    "what if: 2.4.23-pre4 with sectors": Policy(GUARDS["2.4.23-pre4"], 9),
 }
 
+
+class Memory(NamedTuple):
+    """Pages that are free in each zone, and pages of cache in low memory (NORMAL and DMA)."""
+
+    dma: int
+    normal: int
+    high: int
+    cache: int = 0
+
+
+class Start(NamedTuple):
+    """Where a writer begins: its machine, the memory there, whose pages it writes, and how buffers are kept."""
+
+    machine: Machine
+    memory: Memory
+    writer: str = FILE
+    block: int = 4 * KIB  # bytes of a buffer
+    heads_a_page: int = HEADS_A_PAGE
+
+
+@dataclass(frozen=True)
+@inputs
+class Scenario:
+    """A machine with free memory, and a writer that makes one page after the other dirty. The disk takes nothing.
+
+    >>> Scenario(PRESETS["8 GB"]).start.memory.high * 4096 / GIB
+    7.125
+    """
+
+    machine: Machine = PRESETS["16 GB"]
+    vm_cache_scan_ratio: int = 6
+    free_high: int = 64  # GiB of HIGHMEM that are free, or as much of it as there is
+    writer: str = FILE
+
+    def __post_init__(self) -> None:
+        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+        between("free_high", self.free_high, 0, 64, "GiB")
+        one_of("writer", self.writer, (FILE, DEVICE))
+
+    @property
+    def start(self) -> Start:
+        """Low memory is free but for the page descriptors and the kernel itself."""
+        machine = self.machine
+        sizes = {zone.name: zone.pages for zone in machine.zones}
+        taken = (machine.mem_map + min(KERNEL, machine.ram // 8)) // machine.page
+        dma = min(sizes["DMA"], 3600)  # what boot leaves of 16 MiB (invented)
+        normal = max(0, sizes.get("NORMAL", 0) - taken)
+        high = min(int(self.free_high * GIB) // machine.page, sizes.get("HIGHMEM", 0))
+        return Start(machine, Memory(dma, normal, high), self.writer)
+
+
 _RATIO_WHY_NOT = (
-    "The totals change where a buffer changes its list, and the decision reads the totals alone: "
-    "how much of the inactive list a reclaim pass looks at is never asked."
+    "The totals change where a buffer changes its list, and the limit counts pages by zone: "
+    "how much of the inactive list a reclaim pass scans is never asked."
 )
 CONTROLS: tuple[Control, ...] = (
     Control("machine", "machine size", tuple(PRESETS)),
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
-    Control("writers", "writers above 60 %", (WAITS, NEVER_WAITS)),
-    Control("block", "block size", (512, 1024, 4096), "B"),
+    Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
+    Control("writer", "what is written", (FILE, DEVICE)),
 )
 
 
-class Listed(NamedTuple):
-    """A total was printed, in KiB, as the SysRq key does; `kib` is the truth."""
-
-    list: str
-    kib: int
-    printed: int
-
-
-class Dirtied(NamedTuple):
-    """So many pages are dirty in truth; the counter stands at `counter`, which reads as `seen` pages."""
+class Asked(NamedTuple):
+    """`pages` are dirty, the counter reads as `seen`, the guard counts `limit`; balance_dirty_state gives `answer`."""
 
     pages: int
-    counter: int
     seen: int
-    state: int
+    limit: int
+    answer: int
+    memory: Memory
+
+
+class Wrapped(NamedTuple):
+    """The counter has passed its largest value and stands at 0."""
+
+    pages: int
 
 
 class Waited(NamedTuple):
-    """The writer was told to wait, and did; with no write-back, for good."""
+    """The writer was told to wait."""
 
     pages: int
 
 
-class Filled(NamedTuple):
-    """All the memory for buffers was dirty; nobody had made the writer wait."""
+class Ended(NamedTuple):
+    """Nobody told the writer to wait: no page was left for data, or none for buffer heads, and reclaim would begin."""
 
     pages: int
+    lacks: str  # "memory" or "lowmem"
+    memory: Memory  # without the page that found no heads
 
 
 # ---- the kernel's arithmetic ----
@@ -119,7 +183,7 @@ class Filled(NamedTuple):
 def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
     """The total of a list after `count` buffers of `size` bytes came to it: modulo 2**word.
 
-    >>> insert_into_lru_list(0, 4096, 1 << 20, Policy(0)), insert_into_lru_list(0, 4096, 1 << 20, Policy(9))
+    >>> insert_into_lru_list(0, 4096, 1 << 20, Policy()), insert_into_lru_list(0, 4096, 1 << 20, Policy(shift=9))
     (0, 8388608)
     """
     return (total + count * policy.amount(size)) % (1 << word)
@@ -128,7 +192,7 @@ def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word
 def remove_from_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
     """The total after as many buffers left the list. What wrapped on the way up unwraps on the way down.
 
-    >>> remove_from_lru_list(0, 4096, 1 << 20, Policy(0))
+    >>> remove_from_lru_list(0, 4096, 1 << 20, Policy())
     0
     """
     return (total - count * policy.amount(size)) % (1 << word)
@@ -137,133 +201,275 @@ def remove_from_lru_list(total: int, size: int, count: int, policy: Policy, word
 def pages_of(total: int, policy: Policy, page: int = 4096) -> int:
     """The whole pages that a total stands for.
 
-    >>> pages_of(8192, Policy(0)), pages_of(16, Policy(9))
+    >>> pages_of(8192, Policy()), pages_of(16, Policy(shift=9))
     (2, 2)
     """
     return (total << policy.shift) // page
 
 
-def nr_free_buffer_pages(machine: Machine) -> int:
-    """The pages of DMA and NORMAL: what the limits are shares of, whatever the RAM.
+@cache
+def marks(machine: Machine) -> tuple[int, int, int]:
+    """Pages that the limits leave out: of NORMAL and DMA the high marks against requests for low memory.
 
-    >>> nr_free_buffer_pages(PRESETS["1 GB"]), nr_free_buffer_pages(PRESETS["64 GB"])
-    (229376, 229376)
+    The third is what both zones hold above their own high marks, free or not.
+
+    >>> marks(PRESETS["16 GB"]), marks(PRESETS["256 MB"])
+    ((765, 976, 228515), (765, 336, 64675))
     """
-    return sum(zone.pages for zone in machine.zones if zone.name in ("DMA", "NORMAL"))
+    low = [zone for zone in machine.zones if zone.name != "HIGHMEM"]
+    high = {zone.name: machine.watermarks(zone.name, low[-1].name).high for zone in low}
+    above = sum(zone.pages - machine.watermarks(zone.name).high for zone in low)
+    return high.get("NORMAL", 0), high["DMA"], above
 
 
-def balance_dirty_state(seen: int, tot: int, word: int = 32, may_wait: bool = True) -> int:
-    """What is to be done at `seen` dirty pages of `tot`: NOTHING, WRITE in the background, or WAIT.
+def nr_free_buffer_pages(memory: Memory, guard: Guard, machine: Machine) -> int:
+    """Pages that a guard counts: the limits are 30 and 60 % of them. An unsigned long.
 
-    `may_wait` is false for a task that may start no I/O (PF_NOIO). The product is an unsigned long too.
+    A machine without a zone NORMAL has DMA in its place.
 
-    >>> [balance_dirty_state(seen, 229376) for seen in (68812, 68813, 137625, 137626)]
+    >>> start = Scenario(PRESETS["8 GB"]).start
+    >>> [nr_free_buffer_pages(start.memory, guard, start.machine) for guard in GUARDS.values()]
+    [228515, 196419, 2064195, 390214]
+    """
+    of_normal, of_dma, size = marks(machine)
+    normal, dma = memory.normal - of_normal, memory.dma - of_dma
+    if not guard.below:
+        normal, dma = max(0, normal), max(0, dma)
+    if len(machine.zones) == 1:
+        normal, dma = dma, 0
+    counted = zip(guard, (size, memory.cache, normal, dma, memory.high))
+    return sum(times * pages for times, pages in counted) % (1 << machine.word)
+
+
+def balance_dirty_state(seen: int, tot: int, word: int = 32, may_wait: bool = True, shares: Shares = DEFAULT) -> int:
+    """What is to be done at `seen` dirty pages and a count of `tot`: NOTHING, WRITE in the background, or WAIT.
+
+    `may_wait` is false for a task that may start no I/O (PF_NOIO). The products are unsigned longs too.
+
+    >>> [balance_dirty_state(seen, 228515) for seen in (68554, 68555, 137109, 137110)]
     [-1, 0, 0, 1]
     """
-    dirty = seen * 100 % (1 << word)
-    if dirty <= tot * BACKGROUND:
+    dirty, soft, hard = (value % (1 << word) for value in (seen * 100, tot * shares.background, tot * shares.wait))
+    if dirty <= soft:
         return NOTHING
-    return WAIT if dirty > tot * SYNCHRONOUS and may_wait else WRITE
+    return WAIT if dirty > hard and may_wait else WRITE
 
 
-def decision(true: int, tot: int, policy: Policy, word: int = 32, page: int = 4096, may_wait: bool = True) -> int:
+def bdflush_stop(seen: int, tot: int, word: int = 32, shares: Shares = DEFAULT) -> bool:
+    """Whether background writing may stop: 20 % of the count or less is dirty.
+
+    >>> bdflush_stop(200, 1000), bdflush_stop(201, 1000)
+    (True, False)
+    """
+    return seen * 100 % (1 << word) <= tot * shares.stop % (1 << word)
+
+
+def decision(true: int, tot: int, policy: Policy, machine: Machine = PRESETS["16 GB"], may_wait: bool = True) -> int:
     """The answer when `true` bytes are dirty.
 
-    >>> decision(4 * GIB, 229376, POLICIES[UNPATCHED]), decision(4 * GIB, 229376, POLICIES[PATCHED])
+    >>> decision(4 * GIB, 228515, POLICIES[UNPATCHED]), decision(4 * GIB, 228515, POLICIES[PATCHED])
     (-1, 1)
     """
-    seen = pages_of((true >> policy.shift) % (1 << word), policy, page)
-    return balance_dirty_state(seen, tot, word, may_wait)
+    seen = pages_of((true >> policy.shift) % (1 << machine.word), policy, machine.page)
+    return balance_dirty_state(seen, tot, machine.word, may_wait)
 
 
-def disagreements(pages: Iterable[int], tot: int = 229376, word: int = 32) -> Iterator[int]:
-    """Those numbers of dirty pages at which the kernels before and after decide differently.
+# ---- where pages and buffer heads come from ----
 
-    >>> list(disagreements(range((1 << 20) - 2, (1 << 20) + 2)))
-    [1048576, 1048577]
+
+class Phase(NamedTuple):
+    """From `dirty` pages on, data and buffer heads each come from one zone; "" if heads can be had nowhere."""
+
+    dirty: int
+    memory: Memory
+    head_pages: int
+    data: str
+    heads: str
+
+
+@cache
+def lowest(machine: Machine, wanted: str, reserve: bool = True) -> dict[str, int]:
+    """The zones that may give a page to a request for `wanted`, in order, and what each keeps.
+
+    Without reserve the low marks add up from zone to zone, as in 2.4.22.
+
+    >>> lowest(PRESETS["16 GB"], "HIGHMEM"), lowest(PRESETS["16 GB"], "HIGHMEM", reserve=False)
+    ({'high': 510, 'normal': 124414, 'dma': 16432}, {'high': 510, 'normal': 1020, 'dma': 1084})
     """
-    before, after = POLICIES[UNPATCHED], POLICIES[PATCHED]
-    return (n for n in pages if decision(n * 4096, tot, before, word) != decision(n * 4096, tot, after, word))
+    names = [zone.name for zone in machine.zones]
+    usable = names[: names.index(wanted) + 1] if wanted in names else names
+    fields = {"DMA": "dma", "NORMAL": "normal", "HIGHMEM": "high"}
+    own = [machine.watermarks(name, usable[-1] if reserve else name).low for name in reversed(usable)]
+    return dict(zip((fields[name] for name in reversed(usable)), own if reserve else accumulate(own)))
+
+
+def phases(start: Start, reserve: bool = True) -> tuple[list[Phase], str]:
+    """Where memory comes from as it fills, and what is lacking at the end: "memory" for data, "lowmem" for heads.
+
+    The last phase is where nothing more can be had. The zone is chosen as in the first pass of __alloc_pages.
+    """
+    for_data = lowest(start.machine, "HIGHMEM" if start.writer == FILE else "NORMAL", reserve)
+    for_heads = lowest(start.machine, "NORMAL", reserve)
+    found = []
+    dirty, memory, head_pages = 0, start.memory, 0
+    while True:
+        data = _first(memory, for_data)
+        heads = _first(_take(memory, data, 1), for_heads) if data else ""
+        now = Phase(dirty, memory, head_pages, data, heads)
+        found.append(now)
+        if not data or (not heads and _heads(dirty + 1, start) > head_pages):
+            return found, "lowmem" if data else "memory"
+        pages = _room(now, start, for_data, for_heads)
+        dirty, (memory, head_pages) = dirty + pages, _after(now, start, pages)
+
+
+def _first(memory: Memory, zones: dict[str, int]) -> str:
+    """The first zone that is above what it must keep; empty if none is."""
+    return next((zone for zone, keep in zones.items() if getattr(memory, zone) > keep), "")
+
+
+def _take(memory: Memory, zone: str, pages: int) -> Memory:
+    return memory._replace(**{zone: getattr(memory, zone) - pages}) if zone else memory
+
+
+def _heads(dirty: int, start: Start) -> int:
+    """Pages of the slab that the heads of so many dirty pages fill."""
+    return -(-dirty * (start.machine.page // start.block) // start.heads_a_page)
+
+
+def _after(now: Phase, start: Start, pages: int) -> tuple[Memory, int]:
+    """Memory and pages of heads when so many pages more are dirty. Data in low memory is cache there."""
+    head_pages = _heads(now.dirty + pages, start)
+    memory = _take(_take(now.memory, now.data, pages), now.heads, head_pages - now.head_pages)
+    return memory._replace(cache=memory.cache + pages * (now.data != "high")), head_pages
+
+
+def _room(now: Phase, start: Start, for_data: dict[str, int], for_heads: dict[str, int]) -> int:
+    """For how many pages a phase lasts: as long as both zones surely stay above what they keep, and one page."""
+
+    def tight(pages: int) -> bool:
+        memory, _ = _after(now, start, pages)
+        spare = getattr(memory, now.data) - for_data[now.data], getattr(memory, now.heads) - for_heads[now.heads]
+        return bool(min(spare) < 2)
+
+    return max(1, bisect_left(range(getattr(now.memory, now.data)), True, key=tight) - 1) if now.heads else 1
 
 
 # ---- a writer without end ----
 
 
+class Writer:
+    """What the kernel knows and decides when a writer has made so many pages dirty."""
+
+    def __init__(self, start: Start, policy: Policy) -> None:
+        self.start, self.policy = start, policy
+        self.phases, self.lacks = phases(start, policy.reserve)
+        self.most = self.phases[-1].dirty
+        self.wrap = (1 << start.machine.word + policy.shift) // start.machine.page  # pages at which the counter is 0
+
+    def memory(self, pages: int) -> Memory:
+        """What is left."""
+        now = self.phases[bisect_right(self.phases, pages, key=lambda phase: phase.dirty) - 1]
+        return _after(now, self.start, pages - now.dirty)[0]
+
+    def seen(self, pages: int) -> int:
+        """What the counter shows, in pages."""
+        machine, block = self.start.machine, self.start.block
+        total = insert_into_lru_list(0, block, pages * machine.page // block, self.policy, machine.word)
+        return pages_of(total, self.policy, machine.page)
+
+    def limit(self, pages: int) -> int:
+        """What the guard counts."""
+        return nr_free_buffer_pages(self.memory(pages), self.policy.guard, self.start.machine)
+
+    def answer(self, pages: int) -> int:
+        """What balance_dirty_state gives."""
+        return balance_dirty_state(self.seen(pages), self.limit(pages), self.start.machine.word)
+
+    def changes(self) -> Iterator[int]:
+        """The first number of dirty pages with each new answer, in order.
+
+        Between two places where a zone gives out, the counter wraps or the limit does, the counter grows faster
+        than the share of the limit: the answer only rises there.
+        """
+        ends = {phase.dirty for phase in self.phases} | {at + d for at in self._wraps() for d in (-1, 0)} | {self.most}
+        for low, high in pairwise(sorted(ends)):
+            below = _changes(self._below, low, high) if self.policy.guard.below else []
+            for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
+                yield from _changes(self.answer, first, last)
+
+    def _below(self, pages: int) -> int:
+        """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""
+        return self.limit(pages) >> self.start.machine.word - 1
+
+    def _wraps(self) -> range:
+        return range(self.wrap, self.most + 1, self.wrap)
+
+
+def _changes(value: Callable[[int], int], low: int, high: int) -> list[int]:
+    """Where a value that only rises (or only falls) changes after `low`, up to `high`.
+
+    >>> _changes(lambda n: n * n // 50, 0, 10)
+    [8, 10]
+    """
+    if low >= high or value(low) == value(high):
+        return []
+    if high - low == 1:
+        return [high]
+    middle = (low + high) // 2
+    return _changes(value, low, middle) + _changes(value, middle, high)
+
+
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
-    """One writer makes page after page dirty until it is made to wait or all memory for buffers is dirty.
+    """One writer makes page after page dirty until it is told to wait or nothing is left.
 
     >>> simulate().events[-1]
-    Waited(pages=137626)
+    Waited(pages=1536881)
     """
-    events = (_listed("CLEAN", scenario.cache, scenario, policy), *_write(scenario, policy))
-    return Run(scenario, policy, events, _numbers(scenario, policy, events))
+    writer = Writer(scenario.start, policy)
+    happened = tuple(events(writer))
+    return Run(scenario, policy, happened, _numbers(writer, happened))
 
 
-def dirtied(pages: int, scenario: Scenario, policy: Policy) -> Dirtied:
-    """The counter, and what is made of it, when so many pages are dirty.
-
-    >>> dirtied(1 << 20, Scenario(), POLICIES[UNPATCHED])
-    Dirtied(pages=1048576, counter=0, seen=0, state=-1)
-    """
-    machine = scenario.machine
-    counter = _total(pages, scenario, policy)
-    seen = pages_of(counter, policy, machine.page)
-    state = balance_dirty_state(seen, nr_free_buffer_pages(machine), machine.word)
-    return Dirtied(pages, counter, seen, state)
-
-
-def _total(pages: int, scenario: Scenario, policy: Policy) -> int:
-    buffers = pages * scenario.machine.page // scenario.block
-    return insert_into_lru_list(0, scenario.block, buffers, policy, scenario.machine.word)
-
-
-def _listed(name: str, pages: int, scenario: Scenario, policy: Policy) -> Listed:
-    """What show_buffers prints of a list."""
-    printed = (_total(pages, scenario, policy) << policy.shift) // KIB
-    return Listed(name, pages * scenario.machine.page // KIB, printed)
-
-
-def _write(scenario: Scenario, policy: Policy) -> Iterator[Dirtied | Waited | Filled]:
-    def look(pages: int) -> Dirtied:
-        return dirtied(pages, scenario, policy)
-
-    now = look(0)
-    yield now
-    while now.pages < scenario.cache:
-        now = _next(now, look, scenario)
-        yield now
-        if now.state == WAIT and scenario.writers == WAITS:
-            yield Waited(now.pages)
+def events(writer: Writer) -> Iterator[Asked | Wrapped | Waited | Ended]:
+    """Every change of the answer, every wrap and every zone that gives out, up to the first wait."""
+    changes = set(writer.changes())
+    wraps = set(writer._wraps())
+    places = {0, writer.most, *changes, *wraps, *(at - 1 for at in wraps), *(phase.dirty for phase in writer.phases)}
+    for pages in sorted(places):
+        if pages in wraps:
+            yield Wrapped(pages)
+        asked = Asked(pages, writer.seen(pages), writer.limit(pages), writer.answer(pages), writer.memory(pages))
+        yield asked
+        if asked.answer == WAIT:
+            yield Waited(pages)
             return
-    yield Filled(now.pages)
+    last = writer.phases[-1]
+    yield Ended(writer.most, writer.lacks, _take(last.memory, last.data, 1))
 
 
-def _next(now: Dirtied, look: Callable[[int], Dirtied], scenario: Scenario) -> Dirtied:
-    """The next look: a stride on, or at the very page at which the answer changes.
+def first(run: Run, answer: int) -> int | None:
+    """The number of dirty pages at which an answer was first given, or None.
 
-    A stride is shorter than an eighth of the low pages, so that within one the answer changes once at most.
+    >>> first(simulate(), WRITE)
+    949164
     """
-    stride = max(1, min(scenario.cache // LOOKS, nr_free_buffer_pages(scenario.machine) // 8))
-    same, high = now.pages, min(now.pages + stride, scenario.cache)
-    if look(high).state == now.state:
-        return look(high)
-    while high - same > 1:
-        middle = (same + high) // 2
-        same, high = (middle, high) if look(middle).state == now.state else (same, middle)
-    return look(high)
+    return next((e.pages for e in run.events if isinstance(e, Asked) and e.answer == answer), None)
 
 
-def _numbers(scenario: Scenario, policy: Policy, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
-    page = scenario.machine.page
-    looks = [event for event in events if isinstance(event, Dirtied)]
-    told = next((look.pages for look in looks if look.state == WAIT), None)
-    clean = next(event for event in events if isinstance(event, Listed))
-    peak = looks[-1]
+def _numbers(writer: Writer, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
+    asked = [event for event in events if isinstance(event, Asked)]
+
+    def gib(pages: int) -> float:
+        amount = pages * writer.start.machine.page / GIB
+        return round(amount, 2 if amount >= 0.1 else 4)
+
+    def at(answer: int) -> float | str:
+        return next((gib(event.pages) for event in asked if event.answer == answer), "never")
+
     return {
-        "counter wraps at (GiB)": 2 ** (scenario.machine.word + policy.shift) // GIB,
-        "first told to wait (MiB)": "never" if told is None else round(told * page / MIB, 1),
-        "dirty at most (MiB)": round(peak.pages * page / MIB, 1),
-        "counter at the end": peak.counter,
-        "dirty, not seen, at most (MiB)": round(max(look.pages - look.seen for look in looks) * page / MIB, 1),
-        "CLEAN printed at the start (MiB)": clean.printed // KIB,
+        "background writing from (GiB)": at(WRITE),
+        "told to wait from (GiB)": at(WAIT),
+        "dirty at the end (GiB)": gib(asked[-1].pages),
+        "not seen at the end (GiB)": gib(asked[-1].pages - asked[-1].seen),
     }

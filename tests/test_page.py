@@ -1,0 +1,368 @@
+"""The page's script in Chromium: primitives are read, not screenshots; the stepper is used by its keys."""
+
+import json
+
+import pytest
+from pictures import all_forms, storm, two_threads
+
+from vmteach.figures import page as script
+from vmteach.figures.scene import title
+
+pytestmark = pytest.mark.browser
+WIDTHS = (848, 560, 366)
+
+# What is wrong with a layout, by its primitives: small type, words outside, words on words, words on a line that is
+# not their own (a plate of paper below them, or a grid line, is fine).
+FAULTS = """
+function flat(items) { return items.flatMap((item) => (item.kids ? flat(item.kids) : [item])); }
+function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
+  const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / 2));
+  for (let n = 0; n <= steps; n++) {
+    const x = ax + ((bx - ax) * n) / steps, y = ay + ((by - ay) * n) / steps;
+    if (x > x0 + 1 && x < x1 - 1 && y > y0 + 1 && y < y1 - 1) return true;
+  }
+  return false;
+}
+function faults(picture) {
+  const items = flat(picture.items), found = [];
+  const texts = items.filter((item) => item.kind === "text");
+  const lines = items.filter((item) => item.points && !item.rule);
+  texts.forEach((text, i) => {
+    const [x0, y0, x1, y1] = text.box;
+    if (text.size < 12) found.push(`${text.size} px: ${text.text}`);
+    if (x0 < -1 || x1 > picture.width + 1 || y0 < -2 || y1 > picture.height + 1) found.push(`outside: ${text.text}`);
+    texts.slice(i + 1).forEach((other) => { if (overlap(text.box, other.box, -1)) found.push(`${text.text} on ${other.text}`); });
+    if (!text.plate) lines.forEach((line) => {
+      if (line.own && line.own === text.own) return;
+      for (let n = 1; n < line.points.length; n++) if (crosses(text.box, [line.points[n - 1], line.points[n]])) { found.push(`${text.text} on the line ${line.key}`); return; }
+    });
+  });
+  return found;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def sheet(browser):
+    """A page with the script; `faults` and the two stories are there."""
+    context = browser.new_context(viewport={"width": 900, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_content(
+        f'<!doctype html><html lang="en"><head><title>A page</title><style>{script.style()}</style></head>'
+        f'<body><main><h1>Pictures</h1><button id="out">out</button><div id="at"></div></main><script>{script.script()}'
+        f"{FAULTS}</script></body></html>"
+    )
+    page.complaints = complaints
+    yield page
+    assert not complaints
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def forms():
+    return {name: [[label, one.data] for label, one in panels] for name, panels in all_forms().items()}
+
+
+def mounted(page, story, step=1):
+    page.evaluate(
+        "([story, step]) => { document.getElementById('at').replaceChildren(); const kept = {};"
+        " window.kept = kept; window.stepper = mountStory(document.getElementById('at'), story,"
+        " {keep: (key, i) => { kept[key] = i }, kept: (key) => kept[key]}); stepper.to(step) }",
+        [story.data, step],
+    )
+
+
+def frames_of(story):
+    """What is said at each step of each kernel."""
+    return [[frames[i].say for frames, i in zip(story.tracks.values(), step)] for step in story.steps]
+
+
+# ---- pictures ----
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_words_are_readable_inside_and_on_nothing_else(sheet, forms, width):
+    found = sheet.evaluate(
+        "([forms, width]) => Object.entries(forms).flatMap(([name, panels]) => [true, false].flatMap((full) =>"
+        " faults(layout(panels, width, {full})).map((fault) => `${name}: ${fault}`)))",
+        [forms, width],
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_so_are_the_words_of_every_frame(sheet, width):
+    for story in (storm(), two_threads()):
+        found = sheet.evaluate(
+            "([story, width]) => { const at = document.getElementById('at'); at.replaceChildren();"
+            " at.style.width = width + 'px'; const { stepper } = mountStory(at, story); at.style.width = '';"
+            " return stepper.tracks.flatMap((track, t) => track.frames.flatMap((frame, n) =>"
+            " faults(stepper.pictureOf(t, frame)).map((fault) => `${track.name} ${n}: ${fault}`))) }",
+            [story.data, width],
+        )
+        assert found == [], story.title
+
+
+def test_the_page_and_python_say_the_same_title(sheet, forms):
+    for panels in forms.values():
+        assert sheet.evaluate("(panels) => titleOf(panels)", panels) == title(panels)
+
+
+def test_a_name_stands_only_where_its_own_line_is_nearest(sheet, forms):
+    wrong = sheet.evaluate(
+        """(panels) => [848, 560, 366].flatMap((width) => { const items = layout(panels, width).items;
+        const lines = items.filter((item) => item.join);
+        return items.filter((item) => item.kind === "text" && lines.some((line) => line.own === item.own)).filter((text) => {
+          const far = (line) => away(text.box, samplesOf(line.points));
+          const near = far(lines.find((line) => line.own === text.own));
+          const panel = text.key.split("/")[0];
+          return lines.some((line) => line.own !== text.own && line.key.startsWith(panel + "/") && far(line) < near * 1.6);
+        }).map((text) => `${width}: ${text.text}`); })""",
+        forms["swap"],
+    )
+    assert wrong == []
+
+
+def test_kernels_share_the_axis_and_the_longer_one_chooses_the_unit(sheet, forms):
+    axis = sheet.evaluate(
+        "(panels) => { const a = sharedAxes(panels.map((p) => p[1])).get('time'); return [a.to, ticksOf(a, 800)] }",
+        forms["swap"],
+    )
+    assert axis[0] == 292 and axis[1][-1][1].endswith(" min")
+
+
+def test_a_drawing_has_ids_of_its_own_and_says_what_it_shows(sheet, forms):
+    ids, roles = sheet.evaluate(
+        """(forms) => { const at = document.getElementById('at'); at.replaceChildren();
+        for (const panels of Object.values(forms)) mountPanels(at, {panels});
+        return [[...at.querySelectorAll('[id]')].map((node) => node.id),
+                [...at.querySelectorAll('svg')].map((svg) => [svg.querySelector('title').textContent, svg.querySelector('desc').textContent])] }""",
+        forms,
+    )
+    assert len(ids) == len(set(ids))
+    for (name, panels), (said, alt) in zip(forms.items(), roles):
+        assert said == title(panels), name
+        assert alt.startswith(said) and all(scene["alt"] in alt for _, scene in panels)
+
+
+def test_a_picture_takes_the_width_it_is_given(sheet, forms):
+    widths = sheet.evaluate(
+        """async (panels) => { const at = document.getElementById('at'); at.replaceChildren(); const seen = [];
+        const picture = mountPanels(at, {panels});
+        for (const width of [848, 366]) { at.style.width = width + 'px'; await new Promise((go) => setTimeout(go, 120));
+          seen.push([picture.svg.getBoundingClientRect().width, at.scrollWidth]); }
+        at.style.width = ''; return seen }""",
+        forms["swap"],
+    )
+    assert widths == [[848, 848], [366, 366]]
+
+
+def test_a_box_of_a_map_sets_the_explorer(sheet, forms):
+    sheet.evaluate(
+        "(panels) => { const at = document.getElementById('at'); at.replaceChildren(); window.chosen = []; mountPanels(at, {panels, onSets: (v) => chosen.push(v)}) }",
+        forms["table"],
+    )
+    sheet.locator("[data-sets]").nth(8).click()
+    sheet.locator("[data-sets]").nth(0).focus()
+    sheet.keyboard.press("Enter")
+    assert sheet.evaluate("chosen") == [{"machine": "8 GB"}, {"machine": "32 MB"}]
+
+
+def test_a_stored_picture_stands_alone(sheet, forms):
+    text = sheet.evaluate("(panels) => svgText(panels, 848, {title: true})", forms["swap"])
+    assert text.startswith("<svg") and "--vm-promised: #A24416" in text and "vm-paper" in text
+    shown = sheet.evaluate(
+        "async (text) => { const image = new Image(); image.src = 'data:image/svg+xml;utf8,' + encodeURIComponent(text);"
+        " await image.decode(); return [image.naturalWidth, image.naturalHeight > 200] }",
+        text,
+    )
+    assert shown == [848, True]
+
+
+# ---- the stepper ----
+
+
+def test_the_live_region_says_the_frames_sentence_at_every_step(sheet):
+    for story in (storm(), two_threads()):
+        mounted(sheet, story)
+        told = sheet.evaluate(
+            "(most) => Array.from({length: most}, (_, n) => { stepper.to(n + 1); return document.querySelector('.vm-say').textContent })",
+            len(story.steps),
+        )
+        assert sheet.locator(".vm-say").get_attribute("aria-live") == "polite"
+        for n, (text, said) in enumerate(zip(told, frames_of(story))):
+            for t, one in enumerate(said):
+                moved = n == 0 or story.steps[n][t] != story.steps[n - 1][t]
+                parts = [part.strip() for part in one.replace("**", "").split(". ")]
+                assert not moved or all(part.rstrip(".") in text for part in parts), (n, text)
+
+
+def test_keys_act_inside_the_stepper_only(sheet):
+    mounted(sheet, storm())
+    step = lambda: sheet.evaluate("stepper.at()[0]")  # noqa: E731
+    sheet.locator("#out").focus()
+    sheet.keyboard.press("ArrowRight")
+    sheet.keyboard.press("End")
+    assert step() == 1
+    sheet.locator(".vm-scrub input").focus()
+    for key, expected in (
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("PageDown", 3),
+        ("PageDown", 5),
+        ("PageUp", 3),
+        ("End", 31),
+        ("Home", 1),
+    ):
+        sheet.keyboard.press(key)
+        assert step() == expected, key
+    sheet.keyboard.press("Tab")
+    assert sheet.evaluate("document.activeElement.closest('.vm-scrub') === null")
+    heard = sheet.evaluate(
+        "() => { let heard = 0; const listen = () => { heard++ }; document.addEventListener('keydown', listen);"
+        " document.querySelector('.vm-next').dispatchEvent(new KeyboardEvent('keydown', {key: 'b', bubbles: true}));"
+        " document.removeEventListener('keydown', listen); return heard }"
+    )
+    assert heard == 0  # a notebook would take a letter for a command
+
+
+def test_the_scrub_bar_says_where_it_stands(sheet):
+    mounted(sheet, storm(), 11)
+    bar = sheet.locator(".vm-scrub input")
+    assert bar.get_attribute("aria-valuetext") == "step 11 of 31: The scan takes page 14 from the tail."
+    assert bar.input_value() == "11"
+
+
+def test_space_plays_and_play_stops_at_the_question(sheet):
+    mounted(sheet, storm(), 9)
+    sheet.evaluate("stepper.stepper.speed = 30")
+    sheet.locator(".vm-scrub input").focus()
+    sheet.keyboard.press(" ")
+    sheet.wait_for_function("stepper.at()[0] === 11 && !stepper.stepper.timer", timeout=5000)
+    sheet.wait_for_timeout(150)
+    assert sheet.evaluate("stepper.at()[0]") == 11
+
+
+def test_play_stops_at_an_ending_and_while_it_plays_only_marks_are_read_out(sheet):
+    mounted(sheet, storm(), 12)
+    live = sheet.evaluate(
+        """async () => { const seen = []; stepper.stepper.speed = 20; stepper.stepper.api.onStep = (n) => seen.push([n, document.querySelector('.vm-say').getAttribute('aria-live')]);
+        stepper.stepper.play(); await new Promise((go) => { const wait = () => (stepper.stepper.timer ? setTimeout(wait, 20) : go()); wait(); }); return seen }"""
+    )
+    assert live[-1][0] == 19  # where the patched kernel ends
+    assert {n for n, how in live if how == "polite"} <= {n + 1 for n, _ in storm().marks}
+
+
+def test_a_question_is_answered_once_and_kept(sheet):
+    mounted(sheet, storm(), 10)
+    assert sheet.locator(".vm-ask").count() == 0
+    sheet.keyboard.press("Tab")
+    sheet.evaluate("stepper.to(11)")
+    sheet.locator(".vm-ask button").nth(0).click()
+    assert sheet.locator(".vm-ask [role=status]").inner_text().startswith("The run is longer. All 12")
+    assert sheet.evaluate("Object.values(kept)") == [0]
+    sheet.evaluate("stepper.to(12)")
+    assert sheet.locator(".vm-ask").count() == 0
+    sheet.evaluate("stepper.to(11)")
+    assert sheet.locator(".vm-ask [data-answer=wrong]").inner_text() == "6"
+
+
+def test_a_cell_that_stays_moves_and_jumps_for_those_who_asked_for_less_motion(sheet):
+    mounted(sheet, storm(), 11)
+    look = """() => { const node = document.querySelector('[data-cell$="cell.14"]'); const before = getComputedStyle(node).transform;
+      stepper.to(12); const same = node === document.querySelector('[data-cell$="cell.14"]');
+      return [same, getComputedStyle(node).transform === before, getComputedStyle(node).transitionDuration] }"""
+    assert sheet.evaluate(look) == [True, True, "0.25s"]  # the same node, on its way
+    sheet.emulate_media(reduced_motion="reduce")
+    mounted(sheet, storm(), 11)
+    same, still, duration = sheet.evaluate(look)
+    sheet.emulate_media(reduced_motion="no-preference")
+    assert same and not still and duration == "0s"
+
+
+def test_a_kernel_that_has_ended_keeps_its_last_frame_and_says_so(sheet):
+    mounted(sheet, storm(), 25)
+    names = sheet.locator(".vm-panel .vm-name")
+    assert names.nth(0).inner_text() == "Unpatched kernel"
+    assert "it has finished" in names.nth(1).inner_text()
+
+
+def test_the_step_stands_in_the_address(browser):
+    page = browser.new_page()
+    page.set_content(f"<title>x</title><div id=at></div><script>{script.script()}</script>")
+    page.evaluate(
+        "(stories) => { location.hash = '#watch-8-13'; window.stepper = mountStory(document.getElementById('at'), stories, {address: 'watch-8'}) }",
+        [storm().data, two_threads().data],
+    )
+    assert page.evaluate("stepper.at()") == [13, 0]
+    page.evaluate("stepper.to(14)")
+    assert page.evaluate("location.hash") == "#watch-8-14"
+    page.evaluate("stepper.to(3, 1)")
+    assert page.evaluate("location.hash") == "#watch-8-2-3"
+    page.evaluate("location.hash = '#watch-8-5'")
+    page.wait_for_function("stepper.at()[0] === 5 && stepper.at()[1] === 0")
+    page.close()
+
+
+def test_on_a_phone_one_kernel_is_shown_and_the_numbers_of_both(sheet):
+    sheet.set_viewport_size({"width": 390, "height": 844})
+    mounted(sheet, storm(), 11)
+    sheet.wait_for_timeout(100)
+    assert sheet.locator(".vm-panel:visible").count() == 1
+    assert sheet.locator(".vm-both tbody tr").count() == 2
+    assert sheet.locator(".vm-rules li:visible").count() == 3  # those that fire
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= 390
+    heights = sheet.evaluate(
+        "[...document.querySelectorAll('.vm-controls button')].map((b) => b.getBoundingClientRect().height).filter(Boolean)"
+    )
+    assert min(heights) >= 46
+    sheet.locator(".vm-switch button").nth(1).click()
+    assert "its write starts at once" in sheet.locator(".vm-say").inner_text()
+    sheet.set_viewport_size({"width": 900, "height": 1000})
+
+
+def test_paper_has_at_most_four_frames_with_their_sentences(sheet):
+    mounted(sheet, storm(), 11)
+    sheet.emulate_media(media="print")
+    frames = sheet.locator(".vm-paper-frames figure:visible")
+    assert frames.count() == 4 and not sheet.locator(".vm-controls").is_visible()
+    assert frames.nth(0).inner_text().startswith("Step 3. A clean file page is freed at once.")
+    sheet.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(sheet, axe, forms, theme):
+    sheet.emulate_media(color_scheme=theme)
+    mounted(sheet, storm(), 11)
+    sheet.evaluate(
+        "(forms) => { for (const panels of Object.values(forms)) mountPanels(document.getElementById('at'), {panels}) }",
+        forms,
+    )
+    findings = axe.run(sheet, options={"resultTypes": ["violations"]}).response["violations"]
+    sheet.emulate_media(color_scheme="light")
+    assert [(one["id"], [node["html"][:90] for node in one["nodes"][:3]]) for one in findings] == []
+
+
+def test_forced_colours_leave_ink_on_paper(sheet, forms):
+    sheet.emulate_media(forced_colors="active")
+    sheet.evaluate(
+        "(panels) => { const at = document.getElementById('at'); at.replaceChildren(); mountPanels(at, {panels}) }",
+        forms["sectors"],
+    )
+    fills = sheet.evaluate(
+        "() => ['.vm-paper', 'text'].map((what) => getComputedStyle(document.querySelector('.vm-figure svg ' + what)).fill)"
+    )
+    sheet.emulate_media(forced_colors="none")
+    assert fills == ["rgb(255, 255, 255)", "rgb(27, 27, 27)"]
+
+
+def test_the_script_is_small_and_plain():
+    text = script.script()
+    assert (
+        text.isascii()
+        and "import " not in text.split("\n", 2)[2][:200]
+        and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    )
+    assert len(json.dumps(storm().data)) < 30_000

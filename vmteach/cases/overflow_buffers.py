@@ -1,0 +1,99 @@
+"""Chapter 11: limits, decisions and writers, as 2.4.22, 2.4.27 and 2.4.32 gave them."""
+
+from itertools import pairwise
+
+from vmteach.machine import MIB, Machine
+from vmteach.patches.overflow_buffers import (
+    GUARDS,
+    NOTHING,
+    WAIT,
+    WRITE,
+    Asked,
+    Ended,
+    Memory,
+    Policy,
+    Shares,
+    Start,
+    Wrapped,
+    Writer,
+    balance_dirty_state,
+    bdflush_stop,
+    events,
+    insert_into_lru_list,
+    nr_free_buffer_pages,
+    pages_of,
+)
+from vmteach.tables import Case
+
+OLD, PRE4, HIGH, TWICE = GUARDS.values()
+TOT = {"tot_2.4.22": OLD, "tot_2.4.23-pre4": PRE4, "tot_2.4.23-29": HIGH, "tot_2.4.30-37": TWICE}
+KERNELS = {
+    "2.4.22 bytes": Policy(OLD, reserve=False),
+    "2.4.23-29 bytes": Policy(HIGH),
+    "2.4.23-29 guard + sectors": Policy(HIGH, 9),
+    "2.4.30-31 bytes": Policy(TWICE),
+    "2.4.32 sectors": Policy(TWICE, 9),
+}
+DECIDED = dict(zip(("2.4.22", "2.4.23-29", "aa_sectors", "2.4.30-31", "2.4.32"), KERNELS.values()))
+
+
+def _machine(row: Case) -> Machine:
+    return Machine("a row", row["ram_MiB"] * MIB)
+
+
+def _memory(row: Case) -> Memory:
+    return Memory(row["free_dma"], row["free_normal"], row["free_high"], row["cache_dma"] + row["cache_normal"])
+
+
+def decisions(row: Case) -> str:
+    """The counters, what four texts of nr_free_buffer_pages count, and the answers of six kernels."""
+    machine, memory = _machine(row), _memory(row)
+    count = row["dirty_pages"] * machine.page // row["block_B"]
+    for unit, policy in (("bytes", Policy()), ("sectors", Policy(shift=9))):
+        if insert_into_lru_list(0, row["block_B"], count, policy) != row[f"counter_{unit}"]:
+            return f"the counter in {unit}"
+    for name, guard in TOT.items():
+        if nr_free_buffer_pages(memory, guard, machine) != row[name]:
+            return name
+    return next((name for name, policy in DECIDED.items() if not _decided(row, name, policy)), "")
+
+
+def _decided(row: Case, name: str, policy: Policy) -> bool:
+    shares = Shares(row["nfract"], row["nfract_sync"], row["nfract_stop"])
+    seen = pages_of(row["counter_sectors" if policy.shift else "counter_bytes"], policy)
+    tot = nr_free_buffer_pages(_memory(row), policy.guard, _machine(row))
+    answer = balance_dirty_state(seen, tot, may_wait=not row["noio"], shares=shares)
+    return (answer, bdflush_stop(seen, tot, shares=shares)) == (row[f"d_{name}"], row[f"stop_{name}"])
+
+
+def writer(row: Case) -> str:
+    """Where a writer is first told something, where the counter wraps, and what ends it."""
+    start = Start(_machine(row), _memory(row), row["writer"], row["block_B"], row["heads_a_page"])
+    got = _outcome(Writer(start, KERNELS[row["kernel"]]))
+    return next((name for name, value in got.items() if row[name] != value), "")
+
+
+def _outcome(writer: Writer) -> dict[str, int | str]:
+    """A run in the columns of the table."""
+    happened = tuple(events(writer))
+    asked = [event for event in happened if isinstance(event, Asked)]
+    told = {answer: next((e.pages for e in asked if e.answer == answer), -1) for answer in (WRITE, WAIT)}
+    back = next((e.pages for was, e in pairwise(asked) if was.answer > e.answer == NOTHING), -1)
+    last, end = asked[-1], happened[-1]
+    memory = end.memory if isinstance(end, Ended) else last.memory
+    return {
+        "tot_at_start": asked[0].limit,
+        "first_background": told[WRITE],
+        "first_wait": told[WAIT],
+        "counter_wraps_at": next((e.pages for e in happened if isinstance(e, Wrapped)), -1),
+        "back_to_nothing_at": back,
+        "ended_by": end.lacks if isinstance(end, Ended) else "wait",
+        "dirty_at_end": last.pages,
+        "tot_at_end": nr_free_buffer_pages(memory, writer.policy.guard, writer.start.machine),
+        "free_high_end": memory.high,
+        "free_normal_end": memory.normal,
+        "free_dma_end": memory.dma,
+    }
+
+
+TABLES = {"decisions": decisions, "writer": writer}

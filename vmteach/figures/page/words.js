@@ -1,0 +1,110 @@
+// Words and numbers: what fits, how a number is said, and the sentence over some panels (scene.py has its twin).
+
+const FONT = '"DejaVu Sans", Verdana, "Segoe UI", sans-serif';
+const MONO = '"DejaVu Sans Mono", Menlo, Consolas, monospace';
+const ruler = document.createElement("canvas").getContext("2d");
+const widths = new Map();
+
+function widthOf(text, size = 13, bold = false, mono = false) {
+  const key = `${size}${bold ? "b" : ""}${mono ? "m" : ""}|${text}`;
+  if (!widths.has(key)) {
+    if (widths.size > 5000) widths.clear();
+    ruler.font = `${bold ? "bold " : ""}${size}px ${mono ? MONO : FONT}`;
+    widths.set(key, ruler.measureText(text).width);
+  }
+  return widths.get(key);
+}
+
+const spellings = (words) => (words == null || words === "" ? [] : Array.isArray(words) ? words : [String(words)]);
+
+// The first spelling that fits, or "".
+const fit = (words, room, size, bold, mono) =>
+  spellings(words).find((one) => widthOf(one, size, bold, mono) <= room) || "";
+
+// A sentence in lines of a width; at most `most` lines, of which the last may be too long.
+function wrap(text, room, size, bold, most = 9) {
+  const lines = [];
+  let line = "";
+  for (const word of String(text).split(/\s+/)) {
+    const longer = line ? `${line} ${word}` : word;
+    if (line && widthOf(longer, size, bold) > room && lines.length < most - 1) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return line ? [...lines, line] : lines;
+}
+
+const plainly = (text) => String(text).replace(/\*\*|`/g, "");
+const capital = (text) => text && text[0].toUpperCase() + text.slice(1);
+
+// ---- numbers ----
+
+const SCALES = {
+  B: [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [1024, "KiB"], [1, "B"]],
+  s: [[60, "min"], [1, "s"], [1e-3, "ms"], [1e-6, "\u00b5s"]],
+};
+
+// The unit of an axis, from its larger end: [how much it is, its name].
+function unitOf(axis) {
+  const most = Math.max(Math.abs(axis.from), Math.abs(axis.to));
+  const scale = SCALES[axis.unit];
+  if (!scale) return [1, axis.unit || ""];
+  return scale.find(([much]) => most >= much * (axis.unit === "s" && much === 60 ? 2 : 1)) || scale.at(-1);
+}
+
+const short = (n) => (Math.abs(n) >= 1000 || Number.isInteger(n)
+  ? Math.round(n).toLocaleString("en-US") : String(Number(n.toPrecision(3))));
+
+const NICE = { min: [1, 2, 5, 10, 15, 20, 30, 60, 120, 300], B: [1, 16, 64, 256, 512], hex: null };
+
+function ticksOf(axis, room, least = 70) {
+  if (axis.ticks) return axis.ticks.map((tick) => (Array.isArray(tick) ? tick : [tick, nameOf(axis, tick)]));
+  const [much, name] = unitOf(axis);
+  const span = (axis.to - axis.from) / much;
+  if (!(span > 0)) return [[axis.from, nameOf(axis, axis.from)]];
+  const count = Math.max(1, Math.floor(room / least));
+  let step = 10 ** Math.floor(Math.log10(span / count));
+  step = [1, 2, 5, 10].map((n) => n * step).find((n) => span / n <= count);
+  if (name === "min" || axis.unit === "hex") step = niceStep(name, span / count, step);
+  if (!SCALES[axis.unit] && axis.unit && axis.unit !== "%") step = Math.max(1, step);
+  const found = [];
+  for (let n = Math.ceil(axis.from / much / step - 1e-9); n * step * much <= axis.to * (1 + 1e-9); n++) found.push(n * step * much);
+  return found.map((at, i) => [at, nameOf(axis, at, i === found.length - 1)]);
+}
+
+const niceStep = (name, wanted, step) => (name === "min"
+  ? NICE.min.find((n) => n >= wanted) || step : 2 ** Math.ceil(Math.log2(wanted)));
+
+function nameOf(axis, at, last = true) {
+  const [much, name] = unitOf(axis);
+  if (axis.unit === "hex") return `0x${Math.round(at).toString(16)}`;
+  const told = short(Number((at / much).toPrecision(6)));
+  if (!last || !name) return told;
+  return SCALES[axis.unit] || name === "%" ? `${told} ${name}` : `${name} ${told}`;
+}
+
+// ---- the sentence over some panels ----
+
+function kernelOf(label) {
+  const parts = /^(unpatched|patched|today's)( .*)?$/.exec(label);
+  if (!parts) return `the kernel with ${label.replace(/^what if: /, "")}`;
+  return `${parts[1] === "today's" ? "" : "the "}${parts[1]} kernel${parts[2] || ""}`;
+}
+
+function titleOf(panels) {
+  const clauses = panels.map(([, scene]) => spellings(scene.clause));
+  let said;
+  if (panels.length > 1 && clauses.every((each) => String(each) === String(clauses[0]))) {
+    const many = panels.length === 2 ? "Both" : `All ${panels.length}`;
+    said = spellings(panels[0][1].both).map((words) => `${many} kernels ${words}`);
+  } else {
+    const most = Math.max(...clauses.map((each) => each.length));
+    said = [...Array(most).keys()].map((i) => panels
+      .map(([label], n) => `${kernelOf(label)} ${clauses[n][Math.min(i, clauses[n].length - 1)]}`).join("; "));
+  }
+  return capital(said.find((words) => words.length <= 90) || said.at(-1));
+}
+
+const headOf = (label) => capital(kernelOf(label).replace(/^the /, ""));
+const altOf = (panels) => [`${titleOf(panels)}.`, ...panels.map(([label, s]) => `${headOf(label)}: ${s.alt}`)].join(" ");

@@ -1,0 +1,315 @@
+"""A class's predictions as its common good: what was predicted alone, after talking, and what came of it.
+
+source      progress files (docs/progress.md), one a student; no name is read, and nothing leaves the machine
+left out    who wrote a file: a file is a student
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from time import sleep
+from typing import Any, NamedTuple
+
+from vmteach.course import CHAPTERS
+from vmteach.exercises import Asked, chapter, marked
+from vmteach.lab import kept
+from vmteach.patches import STEMS
+from vmteach.run import one_of
+
+HERE = Path(__file__).parent
+NEAR = 0.02  # a number this close to the result, as a share of it, is right
+MOST_BARS = 12  # of a histogram; what is rarer is put together
+
+
+class Bar(NamedTuple):
+    """One answer of a class: how many gave it first and after talking, and what it overlooks."""
+
+    answer: str
+    first: int
+    second: int
+    right: bool
+    overlooks: str = ""
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What a class predicted: `pairs` are the first and the last vote of each student, `talked` of how many differ."""
+
+    stem: str
+    name: str
+    asked: Asked
+    pairs: tuple[tuple[Any, Any, bool], ...]  # first, last, whether there was a second vote
+
+    @property
+    def right_first(self) -> float:
+        """Share of all who were right at first."""
+        return self._share(first for first, _, _ in self.pairs)
+
+    @property
+    def right_last(self) -> float:
+        """Share of all who were right in the end."""
+        return self._share(last for _, last, _ in self.pairs)
+
+    @property
+    def nearer(self) -> float | None:
+        """Of those who voted twice, the share whose second vote was nearer to the result; None without any."""
+        twice = [(first, last) for first, last, again in self.pairs if again]
+        if not twice:
+            return None
+        return sum(self._distance(last) < self._distance(first) for first, last in twice) / len(twice)
+
+    @property
+    def gain(self) -> float | None:
+        """Hake's normalised gain: the share of what could be gained by talking that was; None where nothing could.
+
+        >>> asked = Asked("How many steps?", 6, {4: "Those are the steps of one thread."})
+        >>> Votes("scsi_deadlock", "way", asked, ((4, 6, True), (4, 4, True), (6, 6, False))).gain
+        0.5
+        """
+        missing = 1 - self.right_first
+        return None if not missing else round((self.right_last - self.right_first) / missing, 6)
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """The histogram: the result first, then each other answer, the most frequent ones first."""
+        first = Counter(self._named(vote) for vote, _, _ in self.pairs)
+        last = Counter(self._named(vote) for _, vote, _ in self.pairs)
+        result = self._named(self.asked.result)
+        others = sorted((first + last).keys() - {result}, key=lambda answer: (-first[answer] - last[answer], answer))
+        bars = [Bar(result, first[result], last[result], True)]
+        bars += [Bar(answer, first[answer], last[answer], False, self._overlooks(answer)) for answer in others]
+        rest = bars[MOST_BARS:]
+        if rest:
+            together = Bar(f"{len(rest)} other answers", sum(b.first for b in rest), sum(b.second for b in rest), False)
+            bars[MOST_BARS:] = [together]
+        return tuple(bars)
+
+    def _is_right(self, vote: Any) -> bool:
+        return self._distance(vote) <= NEAR
+
+    def _distance(self, vote: Any) -> float:
+        """How far a vote is from the result, as a share of it; a word is right or far away."""
+        result = self.asked.result
+        if vote == result:
+            return 0.0
+        if isinstance(vote, str) or isinstance(result, str):
+            return float("inf")
+        return abs(vote - result) / abs(result) if result else float("inf")
+
+    def _share(self, votes: Iterable[Any]) -> float:
+        return sum(map(self._is_right, votes)) / len(self.pairs) if self.pairs else 0.0
+
+    def _named(self, vote: Any) -> str:
+        """The answer that a vote counts as: the result or a known thought, where it is near to one."""
+        if self._is_right(vote):
+            vote = self.asked.result
+        for known in self.asked.overlooked:
+            if self.asked.to(vote, self.asked.result) == self.asked.overlooked[known]:
+                vote = known
+                break
+        return vote if isinstance(vote, str) else f"{vote:,g} {self.asked.unit}".strip()
+
+    def _overlooks(self, answer: str) -> str:
+        return next((said for known, said in self.asked.overlooked.items() if self._named(known) == answer), "")
+
+
+class Work(NamedTuple):
+    """What a class did of one exercise, goal or question: how many tried it, solved it, and in how many tries."""
+
+    stem: str
+    kind: str
+    name: str
+    tried: int
+    solved: int
+    tries: float  # the median of those who solved it
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """What the progress files of a folder say together; `skipped` names each file that could not be used, and why."""
+
+    students: int
+    votes: tuple[Votes, ...]
+    work: tuple[Work, ...]
+    skipped: tuple[str, ...] = ()
+
+    def of(self, prediction: str) -> Votes:
+        """What was predicted for "STEM/name"; ValueError names what there is."""
+        known = {f"{votes.stem}/{votes.name}": votes for votes in self.votes}
+        if prediction not in known:
+            one_of("prediction", prediction, tuple(known))
+        return known[prediction]
+
+
+def read_class(folder: str | Path) -> Classroom:
+    """The progress files in a folder and below it. NotADirectoryError where there is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder: name the one that holds the class's progress files")
+    documents, skipped = [], []
+    for path in sorted(folder.rglob("*.json")):
+        document, trouble = kept.load(path)
+        if trouble:
+            skipped.append(f"{path.relative_to(folder)} {trouble}")
+        else:
+            documents.append(document["chapters"])
+    return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped))
+
+
+def _votes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Votes]:
+    for stem in STEMS:
+        for name, asked in chapter(stem).PREDICTIONS.items():
+            entries = (document.get(stem, {}).get("predictions", {}).get(name, {}) for document in documents)
+            pairs = tuple(pair for entry in entries if (pair := _pair(entry, asked)))
+            if pairs:
+                yield Votes(stem, name, asked, pairs)
+
+
+def _pair(entry: Mapping[str, Any], asked: Asked) -> tuple[Any, Any, bool] | None:
+    """First vote, last vote, and whether they are two; None where there is no answer to this question."""
+    votes = entry.get("votes")
+    cast = [vote.get("value") for vote in votes if isinstance(vote, dict)] if isinstance(votes, list) else []
+    cast = cast or [entry.get("value")]
+    if not all(_answers(vote, asked) for vote in cast):
+        return None
+    return cast[0], cast[-1], len(cast) > 1
+
+
+def _answers(vote: Any, asked: Asked) -> bool:
+    if asked.choices:
+        return vote in asked.choices
+    return isinstance(vote, int | float) and not isinstance(vote, bool) and isfinite(vote)
+
+
+DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
+
+
+def _work(documents: Sequence[Mapping[str, Any]]) -> Iterator[Work]:
+    for stem in STEMS:
+        module = chapter(stem)
+        named = {
+            "exercises": [task.name for task in module.EXERCISES],
+            "goals": [goal.name for goal in module.GOALS],
+            "recall": [str(n) for n in range(1, len(module.RECALL) + 1)],
+        }
+        for kind, names in named.items():
+            for name in names:
+                entries = [document.get(stem, {}).get(kind, {}).get(name) for document in documents]
+                tried = [entry for entry in entries if entry]
+                tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
+                if tried:
+                    yield Work(stem, kind, name, len(tried), len(tries), median(tries) if tries else 0.0)
+
+
+def _tries(entry: Mapping[str, Any]) -> int:
+    tries = entry.get("tries", 1)
+    return tries if isinstance(tries, int) and tries > 0 else 1
+
+
+# ---- as one page, for the teacher's screen and for the wall
+
+
+def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
+    """One HTML page: each prediction as a histogram, then the work. It needs no script and no network.
+
+    `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type; `again` lets the browser
+    load the page anew every so many seconds.
+    """
+    shown = [classroom.of(only)] if only else classroom.votes
+    parts = [_histogram(votes) for votes in shown] or ["<p>No predictions yet.</p>"]
+    if not only:
+        parts += [_table_of_work(classroom.work), _list_of_skipped(classroom.skipped)]
+    refresh = f'<meta http-equiv="refresh" content="{again}">' if again else ""
+    counted = f"{classroom.students} progress file{'s' * (classroom.students != 1)}"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
+        f'<meta name="viewport" content="width=device-width"><title>A class\'s predictions</title>'
+        f"<style>{(HERE / 'classroom.css').read_text(encoding='utf-8')}</style></head>"
+        f'<body class="{"wall" if only else "desk"}"><main><h1>What the class predicted</h1><p>{counted}</p>'
+        f"{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _histogram(votes: Votes) -> str:
+    most = max((max(bar.first, bar.second) for bar in votes.bars), default=1) or 1
+    rows = "".join(_bar(bar, most) for bar in votes.bars)
+    return (
+        f"<section><h2>{marked(votes.asked.question)}</h2><p>{marked(summary(votes))}</p><table><thead><tr>"
+        '<th scope="col">answer</th><th scope="col">alone</th><th scope="col">after talking</th>'
+        f'<th scope="col">what it overlooks</th></tr></thead><tbody>{rows}</tbody></table></section>'
+    )
+
+
+def summary(votes: Votes) -> str:
+    """A prediction in a sentence or two: how many were right, and what talking did.
+
+    >>> asked = Asked("How many steps?", 6, {})
+    >>> summary(Votes("scsi_deadlock", "way", asked, ((4, 6, True), (6, 6, False))))
+    'Right alone: 1 of 2; in the end: 2 of 2. Of those who voted twice, 100 % came nearer; normalised gain 1.00.'
+    """
+    n = len(votes.pairs)
+    said = f"Right alone: {round(votes.right_first * n)} of {n}; in the end: {round(votes.right_last * n)} of {n}."
+    if votes.nearer is None:
+        return said
+    gain = "" if votes.gain is None else f"; normalised gain {votes.gain:.2f}"
+    return f"{said} Of those who voted twice, {100 * votes.nearer:.0f} % came nearer{gain}."
+
+
+def _bar(bar: Bar, most: int) -> str:
+    def cell(kind: str, count: int) -> str:
+        return f'<td><span class="{kind}" style="--share:{count / most:.4f}"></span> {count}</td>'
+
+    mark = ' class="right"' if bar.right else ""
+    words = "the result" if bar.right else marked(bar.overlooks)
+    first, second = cell("first", bar.first), cell("second", bar.second)
+    return f'<tr{mark}><th scope="row">{escape(bar.answer)}</th>{first}{second}<td class="words">{words}</td></tr>'
+
+
+def _table_of_work(work: Sequence[Work]) -> str:
+    if not work:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{CHAPTERS[w.stem].title}</th><td>{w.kind}</td><td>{w.name}</td><td>{w.tried}</td>'
+        f"<td>{w.solved}</td><td>{w.tries:g}</td></tr>"
+        for w in work
+    )
+    heads = "".join(
+        f'<th scope="col">{head}</th>' for head in ("chapter", "kind", "name", "tried", "solved", "tries (median)")
+    )
+    return f"<section><h2>Work</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
+
+
+def _list_of_skipped(skipped: Sequence[str]) -> str:
+    if not skipped:
+        return ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in skipped)
+    return f"<section><h2>Files that were skipped</h2><ul>{lines}</ul></section>"
+
+
+def watch(
+    folder: str | Path, target: str | Path, only: str = "", seconds: float = 2.0, rounds: int | None = None
+) -> None:
+    """Write the class's page anew whenever a file of the folder changes, until interrupted (or for so many rounds)."""
+    seen: Any = None
+    while rounds is None or rounds > 0:
+        state = sorted(_stamps(Path(folder)))
+        if state != seen:
+            seen = state
+            classroom = read_class(folder)
+            known = {f"{votes.stem}/{votes.name}" for votes in classroom.votes}
+            kept.replace(Path(target), page(classroom, only if only in known else "", max(1, round(seconds))))
+        rounds = None if rounds is None else rounds - 1
+        if rounds != 0:
+            sleep(seconds)
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
+    """Each progress file with the time of its last change; one that has just gone is left out."""
+    for path in folder.rglob("*.json"):
+        with suppress(FileNotFoundError):
+            yield str(path), path.stat().st_mtime_ns
