@@ -1,0 +1,1 @@
+"""The pictures of four chapters as bitmaps, until the explorer draws their scenes."""
