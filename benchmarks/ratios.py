@@ -25,8 +25,7 @@ from page import number, put, table
 from paired import Ratio, of_rounds, paired
 from scenarios import GIB, SCENARIOS, copying
 
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
+from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
 
 NEVER = 1 << 62
 FEW = 4  # processes, where page tables are walked page by page

@@ -17,7 +17,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 from naive import Endless, Naive
 
-from vmteach.kernel.reclaim.page import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
 
 SMALL_FUEL, BIG_FUEL = 50_000, 250_000  # steps; most cases need far fewer

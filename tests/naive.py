@@ -8,7 +8,7 @@ against this. Numbers in comments are those of the rules.
 from collections import deque
 from dataclasses import dataclass
 
-from vmteach.kernel.reclaim.page import SECOND, Buffers, Kind, PageState, Pte, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim import SECOND, Buffers, Kind, PageState, Pte, Rules, Setup, Snapshot
 
 FUEL = 5_000_000  # steps after which a run counts as endless
 
@@ -46,7 +46,7 @@ class Page:
 class Naive:
     """The model by the letter of docs/reclaim-rules.md.
 
-    >>> from vmteach.kernel.reclaim.page import PageRun
+    >>> from vmteach.kernel.reclaim import PageRun
     >>> clean = PageState(Kind.FILE)
     >>> model = Naive(Setup(shm=0, inactive=(PageRun(0, 12, clean),), batch=2), Rules())
     >>> model.reclaim(), model.free, model.now

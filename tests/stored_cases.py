@@ -12,7 +12,7 @@ from typing import Any
 
 from cases import Case
 
-from vmteach.kernel.reclaim.page import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
 
 FILE, DIRTY_SHM = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmteach import cases
 from vmteach.figures import blkdev_eof as figure
 from vmteach.live.blkdev import odd_tail
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
     BLOCKS,
+    HALF,
+    HALF_MARKED,
     PATCHED,
     POLICIES,
     SECTOR,
@@ -19,17 +22,18 @@ from vmteach.patches.blkdev_eof import (
     TODAY,
     UNPATCHED,
     Device,
+    Disk,
     Lookup,
     PageLost,
     PageRead,
-    Policy,
     Rounding,
     Scenario,
-    contents,
+    _page,
     lost,
     simulate,
     told,
 )
+from vmteach.tables import read_cases
 
 PAGES = (4096, 8192, 16384, 65536)
 FIXES = (PATCHED, TAIL)
@@ -70,7 +74,7 @@ def test_the_partition_of_january_2005():
 
 
 def test_partitions_of_whole_cylinders():
-    ends = [lost(cylinders * 255 * 63, 4096, 4096) > 0 for cylinders in range(1, 1001)]
+    ends = [lost(cylinders * 255 * 63, 4096, 4096) > 512 for cylinders in range(1, 1001)]  # more than an odd sector
     assert sum(ends) / len(ends) == 0.75
 
 
@@ -87,14 +91,14 @@ def test_before_one_tail_has_three_answers():
 ROWS = [
     # id, (sectors, block, page), units of 1 KiB, blocks, last block ends at / limit, lost before, of them good
     ("row1", (2000, 4096, 4096), 1000, 250, (2000, 2001), 0, 0),
-    ("row2", (2001, 4096, 4096), 1000, 250, (2000, 2001), 0, 0),
+    ("row2", (2001, 4096, 4096), 1000, 250, (2000, 2001), 512, 0),
     ("row3", (2002, 4096, 4096), 1001, 251, (2008, 2003), 1024, 0),
     ("row4", (2004, 4096, 4096), 1002, 251, (2008, 2005), 2048, 0),
     ("row6", (2008, 4096, 4096), 1004, 251, (2008, 2009), 0, 0),
     ("row7", (2002, 2048, 4096), 1001, 501, (2004, 2003), 1024, 0),
     ("row8a", (2002, 1024, 4096), 1001, 1001, (2002, 2003), 0, 0),
-    ("row8b", (2003, 1024, 4096), 1001, 1001, (2002, 2003), 0, 0),
-    ("row9", (2003, 512, 4096), 1001, 2002, (2002, 2003), 0, 0),
+    ("row8b", (2003, 1024, 4096), 1001, 1001, (2002, 2003), 512, 0),
+    ("row9", (2003, 512, 4096), 1001, 2002, (2002, 2003), 512, 0),
     ("row10", (2004, 4096, 16384), 1002, 251, (2008, 2005), 10240, 8192),
     ("row12", (2, 4096, 4096), 1, 1, (8, 3), 1024, 0),
 ]
@@ -112,14 +116,15 @@ def test_row(size, units, blocks, last, gone, good):
     straddling = units * 1024 % size[1]
     for label, zeros in ((PATCHED, straddling), (TAIL, 0)):
         after = numbers(label, *size)
-        assert (after["bytes lost (B)"], after["bytes read as zeros (B)"]) == (0, zeros)
+        odd = size[0] % 2 * SECTOR  # no kernel of 2.4 can address it
+        assert (after["bytes lost (B)"], after["bytes read as zeros (B)"]) == (odd, zeros)
         assert after["write of the last block"] == ("EIO" if straddling else f"{size[1]} B")
 
 
 def test_row10_good_blocks_are_true_data_again():
     for label in FIXES:
         page = device(label, 2004, 4096, 16384).block_read_full_page(62)
-        assert page[:8192] == contents(2004)[62 * 16384 : 62 * 16384 + 8192]
+        assert page[:8192] == Disk(2004)[62 * 16384 : 62 * 16384 + 8192]
 
 
 @pytest.mark.parametrize(
@@ -204,10 +209,10 @@ def test_i5_before_they_do_not():
 
 
 def byte_by_byte(sectors: int, block: int, page: int) -> int:
-    """Lost bytes before, counted one by one: a byte is lost if any block of its page ends beyond the limit."""
+    """Bytes that the unpatched kernel loses, one by one: beyond the size, or in a page with a bad block."""
     size, limit = sectors // 2 * 1024, (sectors // 2 * 2 + 1) * SECTOR
     bad = {at // page for at in range(0, size, block) if at + block > limit}
-    return sum(at // page in bad for at in range(size))
+    return sum(at >= size or at // page in bad for at in range(sectors * SECTOR))
 
 
 def test_every_small_device_three_ways():
@@ -216,7 +221,7 @@ def test_every_small_device_three_ways():
     for size in product(range(2, 70), BLOCKS, (4096, 16384)):
         expected = byte_by_byte(*size)
         assert numbers(UNPATCHED, *size)["bytes lost (B)"] == lost(*size) == expected, size
-        some += expected > 0
+        some += expected > size[0] % 2 * SECTOR
     assert some == 2 * 2 * (
         17 + 26
     )  # page sizes, an odd sector or not, sizes of 1 to 34 KiB that 2 and that 4 do not divide
@@ -234,7 +239,7 @@ def test_every_page_is_told_once_and_their_bytes_are_the_size():
     for label in POLICIES:
         run = simulate(scenario(2004, 2048, 8192), POLICIES[label])
         pages = [event for event in run.events if isinstance(event, PageRead | PageLost)]
-        assert [event.page for event in pages] == list(range(len(pages)))
+        assert [event.page for event in pages] == [sum(e.pages for e in pages[:i]) for i in range(len(pages))]
         told_of = sum(e.lost if isinstance(e, PageLost) else e.data + e.zeros for e in pages)
         assert told_of == run.numbers["size (B)"]
 
@@ -242,7 +247,8 @@ def test_every_page_is_told_once_and_their_bytes_are_the_size():
 def test_told_says_what_is_not_a_plain_transfer():
     assert list(told(simulate(scenario(2000), POLICIES[PATCHED]))) == [
         "write of block 249: 4096 bytes",
-        "O_DIRECT at 1019904: 4096 of 4096 bytes",
+        "O_DIRECT read at 1019904: 4096 of 4096 bytes",
+        "O_DIRECT write at 1019904: 4096 bytes",
     ]
 
 
@@ -254,14 +260,15 @@ def test_a_request_that_ends_at_the_limit_is_not_met_by_the_check():
 
 
 def test_a_read_stops_at_the_first_bad_page():
-    assert device(UNPATCHED).read(1019904, 8192) == contents(2002)[1019904:1024000]
+    assert device(UNPATCHED).read(1019904, 8192) == Disk(2002)[1019904:1024000]
     assert device(PATCHED).read(1025024, 512) == b""
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sectors": 1}, "sectors must be between 2 and 1048576, got 1"),
+        ({"sectors": 0}, "sectors must be between 1 and 4294967295, got 0"),
+        ({"shrunk_to": 2003}, "shrunk_to must be between 1 and 2002 sectors, got 2003"),
         ({"block": 3000}, "block must be one of 512, 1024, 2048, 4096, got 3000"),
     ],
 )
@@ -270,10 +277,113 @@ def test_a_device_that_cannot_be_is_refused(wrong, message):
         Scenario(**wrong)
 
 
-def test_rounding_down_alone_is_not_the_fix():
-    """Half of the patch: the block no longer counts, but a read of it is still EIO."""
-    half = Policy(read_blocks=Rounding.DOWN, write_blocks=Rounding.DOWN)
-    assert simulate(Scenario(), half).numbers["bytes lost (B)"] == 1024
+# ---- half of the patch: one tail, three answers ----
+
+
+def test_rounding_down_alone_gives_old_memory_or_an_error_and_never_the_data():
+    """A failed look-up is passed over in 2.4.22 and marks the page in 2.4.27."""
+    answers = {label: simulate(policy=POLICIES[label]).numbers for label in (HALF, HALF_MARKED, PATCHED)}
+    three = [[n[f"bytes {what} (B)"] for what in ("of old memory", "lost", "read as zeros")] for n in answers.values()]
+    assert three == [[1024, 0, 0], [0, 1024, 0], [0, 0, 1024]]
+
+
+def test_a_second_read_succeeds_with_old_memory_where_the_first_was_an_error():
+    """With a good block beside the bad one: 6 sectors in blocks of 2 KiB, the smallest device of that kind."""
+    there = device(HALF, 6, 2048)
+    assert there.read(0, 4096) is None
+    assert there.read(0, 4096) == there.disk[:2048] + b"\xff" * 1024
+    first = numbers(HALF, 6, 2048)
+    assert (first["bytes of old memory (B)"], first["old memory on a second read (B)"]) == (0, 1024)
+    assert all(numbers(HALF, sectors, 2048)["old memory on a second read (B)"] == 0 for sectors in range(1, 6))
+    assert numbers(HALF_MARKED, 6, 2048)["old memory on a second read (B)"] == 0
+
+
+def test_a_disk_that_shrank_shows_old_memory_without_any_invented_look_up():
+    """The smallest of its kind among blocks of 4 KiB: 2010 sectors at the open, 2002 at the read."""
+    shrunk = Scenario(sectors=2010, shrunk_to=2002)
+    assert simulate(shrunk, POLICIES[UNPATCHED]).numbers["bytes of old memory (B)"] == 1024
+    marked = replace(POLICIES[UNPATCHED], marks_error=True)
+    assert simulate(shrunk, marked).numbers["bytes of old memory (B)"] == 0
+
+
+# ---- every size ----
+
+
+def test_the_odd_sector_is_lost_with_2_4_and_not_today():
+    assert [numbers(label, 2001)["bytes lost (B)"] for label in (UNPATCHED, PATCHED, TAIL, TODAY)] == [512] * 3 + [0]
+
+
+def test_a_disk_of_one_sector_has_no_size_and_no_check():
+    """Zero units mean "unknown" to the look-up and to the last check, so that neither refuses anything."""
+    there = device(UNPATCHED, 1)
+    assert (there.size, there.max_block("read"), there.read(0, 512)) == (0, 2**32 - 1, b"")
+    assert numbers(UNPATCHED, 1)["bytes lost (B)"] == 512
+    assert there.generic_make_request(5, "read") == 0  # the disk itself refuses
+
+
+def test_a_disk_of_any_size_is_read_at_once_run_by_run():
+    """Holbe's partition in full, and a disk of 2 TiB."""
+    run = simulate(Scenario(sectors=9_992_366), POLICIES[UNPATCHED])
+    assert run.numbers["bytes lost (B)"] == (9_992_366 - 9_992_360) * SECTOR
+    pages = [event for event in run.events if isinstance(event, PageRead | PageLost)]
+    assert [(event.page, event.pages) for event in pages] == [(0, 1_249_045), (1_249_045, 1)]
+    assert len(simulate(Scenario(sectors=2**32 - 1), POLICIES[TODAY]).events) < 12
+
+
+def test_from_1_tib_on_the_last_check_of_a_64_bit_kernel_refuses_nothing():
+    """2K + 1 is negative in an int; a 32-bit kernel halves a negative number of sectors, and takes 1 TiB for 3."""
+    tib, last = 2**31 + 2, (2**31 + 2) // 8
+    wide, narrow = (
+        Device(Scenario(replace(PRESETS["256 MB"], word=word), sectors=tib), POLICIES[UNPATCHED]) for word in (64, 32)
+    )
+    assert wide.limit > 2**63 and not [e for e in wide.events if wide.generic_make_request(last, "read")]
+    assert (wide.size, narrow.size) == (tib * SECTOR, 3 * 2**40 + 1024)
+    assert device(UNPATCHED, 2**31 - 6).limit == 2**31 - 5
+
+
+@given(st.integers(1, 3000), st.sampled_from(BLOCKS), st.sampled_from(PAGES), st.integers(0, 100))
+def test_runs_of_pages_are_what_each_page_by_itself_is(sectors, block, page, fewer):
+    size = Scenario(
+        replace(PRESETS["256 MB"], page=page), sectors=sectors, block=block, shrunk_to=max(1, sectors - fewer)
+    )
+    for label in POLICIES:
+        run, there = simulate(size, POLICIES[label]), Device(size, POLICIES[label])
+        each = [_page(there, number, 1) for number in range(-(-there.size // page))]
+        assert run.numbers["of them in good blocks (B)"] == sum(e.good for e in each if isinstance(e, PageLost))
+        assert run.numbers["bytes of old memory (B)"] == sum(e.old for e in each if isinstance(e, PageRead))
+        assert run.numbers["bytes read as zeros (B)"] == sum(e.zeros for e in each if isinstance(e, PageRead))
+
+
+# ---- writes past the cache ----
+
+
+@given(sizes)
+def test_a_direct_write_of_a_straddling_block_is_invalid_and_of_a_whole_one_is_taken(size):
+    for label in (UNPATCHED, *FIXES):
+        there = device(label, *size)
+        last = (there.size - 1) // there.block * there.block
+        assert there.direct_write(last, there.block) == (-22 if there.size % there.block else there.block)
+    assert device(TODAY, *size).direct_write(0, 512) == 512
+
+
+def test_a_whole_block_is_taken_and_lost_later_where_the_disk_shrank():
+    """The write-back of a block that is refused by the last check tells nobody."""
+    there = Device(Scenario(sectors=240, shrunk_to=238, block=2048), POLICIES[UNPATCHED])
+    assert there.write(59) == (59, 2048, "", 0)
+
+
+# ---- the kernel's own functions ----
+
+
+def test_every_case_of_the_kernels_own_functions():
+    score = cases.score("blkdev_eof-tail")
+    assert (score.equal, score.asked, score.differ, score.outside) == (2000, 2000, (), ())
+
+
+def test_the_judge_would_notice_a_wrong_rule(monkeypatch):
+    rows = read_cases("blkdev_eof-tail")[::9]
+    monkeypatch.setattr(Device, "limit", property(lambda self: 2 * self.now))
+    assert len(cases.judged("blkdev_eof-tail", rows, cases.judge_of("blkdev_eof-tail")).differ) > 0
 
 
 # ---- the reader's own kernel ----

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import cases
+from vmteach.cases import csum_trail as cases_of_csum_trail
+from vmteach.live.csum import touch_every_buffer
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import (
     IN_USE,
@@ -17,6 +20,7 @@ from vmteach.patches.csum_trail import (
     OLD_CHECKED,
     PATCHED,
     POLICIES,
+    ROUTINE_486,
     TODAY,
     UNPATCHED,
     Caught,
@@ -29,6 +33,7 @@ from vmteach.patches.csum_trail import (
     schedule,
     simulate,
 )
+from vmteach.tables import read_cases
 
 SETTINGS = settings(max_examples=200, deadline=None, print_blob=True)
 PAGE = 4096
@@ -187,7 +192,7 @@ def test_the_example_of_rfc_1071():
 
 
 def test_what_each_idea_leaves_open():
-    """Bit 0 alone moves the overrun to even starts; a tail in bytes needs no alignment at all."""
+    """Bit 0 alone moves the overrun to even starts; a tail of a word and a byte needs no alignment at all."""
     worst = {
         label: max((overrun(*b, policy) for b in overruns(policy)), default=0) for label, policy in POLICIES.items()
     }
@@ -198,7 +203,7 @@ def test_what_each_idea_leaves_open():
         PATCHED: 0,
         "what if: no bit": 3,
         "what if: bit 0": 2,
-        "what if: tail in bytes": 0,
+        ROUTINE_486: 0,
         TODAY: 3,
     }
 
@@ -210,7 +215,7 @@ def test_today_a_fault_is_caught_and_the_sum_is_right():
 
 
 @pytest.mark.parametrize(
-    ("given", "names"), [({"length": 0}, "length"), ({"behind": 4096}, "behind"), ({"neighbour": "?"}, "neighbour")]
+    ("given", "names"), [({"length": -1}, "length"), ({"behind": 4096}, "behind"), ({"neighbour": "?"}, "neighbour")]
 )
 def test_a_buffer_that_cannot_be_is_refused(given, names):
     with pytest.raises(ValueError, match=names):
@@ -222,3 +227,36 @@ def test_bit_0_alone_hits_fewer_buffers_but_even_starts_too():
     assert (len(before), len(half)) == (6141, 4096)
     assert {start % 2 for start, _ in before} == {1}
     assert {start % 2 for start, _ in half} == {0, 1}
+
+
+# ---- the kernel's own routines, and a real page that is forbidden ----
+
+
+def test_every_case_of_the_kernels_own_routines():
+    score = cases.score("csum_trail-loads")
+    assert (score.equal, score.asked, score.differ, score.outside) == (3974, 3974, (), ())
+
+
+def test_the_judge_would_notice_another_routine(monkeypatch):
+    rows = read_cases("csum_trail-loads")[::20]
+    monkeypatch.setitem(cases_of_csum_trail.SIDES, "after", POLICIES[ROUTINE_486])
+    assert len(cases.judged("csum_trail-loads", rows, cases.judge_of("csum_trail-loads")).differ) > 1
+
+
+def test_an_empty_buffer_adds_one_byte_in_the_older_routine():
+    """At every offset that leaves 2 or 3 when divided by four; it is a byte of the page, so nothing faults."""
+    memory = bytes(range(256)) * 16
+    wrong = {label: [s for s in range(PAGE) if csum_partial(memory, s, 0, POLICIES[label])] for label in POLICIES}
+    assert {label for label, starts in wrong.items() if starts} == {UNPATCHED, OLD_CHECKED}
+    assert wrong[UNPATCHED] == [s for s in range(PAGE) if s & 2]
+    assert not any(overrun(s, 0, policy) for s in range(PAGE + 1) for policy in POLICIES.values())
+    assert simulate(Scenario(length=0)).numbers["loads"] == 0
+
+
+@pytest.mark.live
+def test_a_real_forbidden_page_is_met_by_the_buffers_of_the_model_and_no_others():
+    answer = touch_every_buffer(120)
+    if not answer.ran:
+        pytest.skip(answer.why)
+    assert [(row.buffers, row.faults, row.as_model) for row in answer.rows] == [(12285, 6141, True), (12285, 0, True)]
+    assert min(row.loads for row in answer.rows) > 6_000_000

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from vmteach.command import editions
 from vmteach.exercises import chapter
 from vmteach.figures import overflow_buffers as figure
 from vmteach.lab import learn
@@ -27,15 +28,6 @@ from vmteach.patches import overflow_buffers as patch
 ROOT = Path(__file__).parent.parent
 
 
-def load() -> ModuleType:
-    """scripts/editions.py as a module."""
-    spec = importlib.util.spec_from_file_location("editions", ROOT / "scripts" / "editions.py")
-    module = sys.modules.setdefault("editions", importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-editions = load()
 SOURCES = sorted(editions.NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -152,17 +144,6 @@ def test_a_chapter_without_exercises_goes_through_as_it_is(built, edition, name)
     assert sheet(built, edition, name).read_bytes() == (editions.NOTEBOOKS / f"{name}.ipynb").read_bytes()
 
 
-def test_data_that_a_chapter_reads_is_where_it_looks(built):
-    asked = [(e, p, d) for e in editions.EDITIONS for p in built.glob(f"{e}/**/*.ipynb") for d in data_of(p)]
-    assert {edition for edition, *_ in asked} == set(editions.EDITIONS)
-    for _, path, data in asked:
-        assert (path.parent / data).is_file(), (path, data)
-
-
-def data_of(path: Path) -> list[str]:
-    return re.findall(r'"((?:\.\./)?data/[\w.]+)"', editions.source_of(json.loads(path.read_text(encoding="utf-8"))))
-
-
 def test_an_answer_cell_that_is_not_the_stub_is_refused():
     notebook = committed(SAMPLE)
     place = next(editions.places(notebook))
@@ -173,7 +154,7 @@ def test_an_answer_cell_that_is_not_the_stub_is_refused():
 
 
 def test_a_chapter_that_is_not_there_is_named(capsys):
-    assert editions.main("13_none") == 1
+    assert editions.main(["13_none"]) == 1
     assert "got 13_none" in capsys.readouterr().err
 
 
@@ -293,22 +274,10 @@ def test_a_teacher_is_told_what_a_prediction_may_overlook(built, name):
     ]
 
 
-def test_a_chapters_own_notes_are_told_and_unknown_ones_refused(monkeypatch):
-    module = chapter("overflow_buffers")
-    own = {"predict": "Most say 9.6.", "vary": "Goal one first.", "change": "In pairs.", "seen": "Draw a clock."}
-    monkeypatch.setattr(module, "NOTES", own, raising=False)
-    cells = {cell["id"]: editions.source(cell) for cell in editions.teacher(committed(SAMPLE), SAMPLE[3:])["cells"]}
-    for name, text in own.items():
-        assert f"> {text}" in cells[f"teacher-{name}"].splitlines()
-    monkeypatch.setattr(module, "NOTES", {"sing": "A song."})
-    with pytest.raises(ValueError, match="got sing"):
-        editions.own_notes("overflow_buffers")
-
-
 def test_what_to_skip_begins_with_the_highest_rung():
     rungs = [("fill one line", 5), ("break it", 8), ("change one rule", 4), ("fill one line", 3)]
     tasks = [SimpleNamespace(name=f"t{i}", rung=rung, minutes=minutes) for i, (rung, minutes) in enumerate(rungs)]
-    last = editions.note_on_change(tasks, {})[-1]
+    last = editions.note_on_change(tasks)[-1]
     assert "*t1* for home, which saves 8 minutes; then *t2*, 12 in all" in last
 
 
@@ -434,9 +403,33 @@ def test_reading_is_two_hundred_words_a_minute(count, minutes):
 
 
 def test_the_table_has_every_chapter(capsys):
-    assert editions.main("--minutes") == 0
+    assert editions.main(["--minutes"]) == 0
     _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split()[0] for row in rows] == [path.stem for path in SOURCES]
     for row in rows:
         *parts, together = map(int, row.split()[1:5])
         assert sum(parts) == together
+
+
+# ---- for Colab and Kaggle
+
+
+@every_source
+def test_a_notebook_for_colab_is_the_chapter_with_a_badge_and_a_cell_that_installs(name):
+    made = editions.colab(committed(name), name[3:], "ann/course")["cells"]
+    badge, install = (next(cell for cell in made if cell["id"] == id_) for id_ in ("badge", "install"))
+    assert [cell for cell in made if cell not in (badge, install)] == committed(name)["cells"]
+    assert f"/github/ann/course/blob/main/editions/colab/notebooks/{name}.ipynb" in editions.source(badge)
+    assert next(cell for cell in made if cell["cell_type"] == "code") is install
+    assert editions.source(install).startswith('REPOSITORY = "ann/course"')
+
+
+def test_the_cell_that_installs_asks_for_what_pyproject_has(monkeypatch):
+    """Its variable reaches pip, and pip is asked for an extra that there is."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell, asked = InteractiveShell(), []
+    shell.register_magic_function(asked.append, magic_name="pip")
+    result = shell.run_cell(editions.INSTALL.format("ann/course"))
+    assert result.success
+    assert asked == ['install --quiet "vmteach[plot] @ git+https://github.com/ann/course"']

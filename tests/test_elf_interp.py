@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import cases
 from vmteach.figures import draw
 from vmteach.figures import elf_interp as figure
+from vmteach.patches import elf_interp as model
 from vmteach.patches.elf_interp import (
     AOUT,
     ARCHS,
@@ -35,6 +37,7 @@ from vmteach.patches.elf_interp import (
     Checked,
     Closed,
     Crossed,
+    Files,
     Killed,
     Mapped,
     Opened,
@@ -49,11 +52,13 @@ from vmteach.patches.elf_interp import (
     header_fields,
     image,
     interpreter_path,
+    load_elf_binary,
     parse,
     segment_fields,
     simulate,
     write,
 )
+from vmteach.tables import read_cases
 
 SETTINGS = settings(max_examples=200, deadline=None, print_blob=True)
 WHAT_IF = "what if: type too"
@@ -322,6 +327,65 @@ def plain(scenario, early):
 def test_names_alone_give_the_same_outcome(early):
     for scenario in EVERY:
         assert simulate(scenario, Policy(early)).numbers["outcome"] == plain(scenario, early), scenario
+
+
+# ---- the kernel's own loader ----
+
+
+def test_every_case_of_the_kernels_own_loader():
+    score = cases.score("elf_interp-headers")
+    assert (score.equal, score.asked, score.differ, score.outside) == (587, 587, (), ())
+
+
+def test_the_judge_would_notice_a_wrong_rule(monkeypatch):
+    rows = [row for row in read_cases("elf_interp-headers") if "44:" in (row["interpreter_changes"] or "")]
+    monkeypatch.setitem(model.HEADERS_MAX, INTERPRETER, 16 * model.PAGE)
+    assert len(cases.judged("elf_interp-headers", rows, cases.judge_of("elf_interp-headers")).differ) > 0
+
+
+PROGRAM_FILE = elf(3, interpreter="/lib/ld.so")
+
+
+def last_event(interpreter, label=PATCHED, program=PROGRAM_FILE):
+    *_, last = load_elf_binary(Files(program, interpreter), ARCHS["i386"], POLICIES[label])
+    return last
+
+
+@pytest.mark.parametrize("label", [UNPATCHED, PATCHED])
+def test_what_a_cut_interpreter_lacks_comes_from_the_program(label):
+    """An empty file, or four bytes, pass as a file of this machine, and a thread is started: the fix does not help."""
+    for cut in (b"", b"\x7fELF"):
+        assert last_event(cut, label) == Started(INTERPRETER)
+    assert last_event(b"\x7fELX", label) == Returned("ELIBBAD")
+
+
+def test_an_address_space_that_cannot_be_given_up():
+    """ENOMEM, and the caller lives; without an interpreter the unpatched kernel lets go of a file that is not there."""
+    for interpreter, expected in (("i386", "ENOMEM"), (NONE, "oops")):
+        assert outcome(UNPATCHED, interpreter=interpreter, space_stays=True) == expected
+    mended = simulate(Scenario(interpreter=NONE, space_stays=True), Policy(lets_go_of_nothing=False))
+    assert mended.numbers["the caller"] == "lives on"
+
+
+def test_a_mapping_that_fails_is_not_noticed_and_one_beyond_user_space_is():
+    """The loader returns what it read last, 32 bytes, and that is taken for the entry: the process starts there."""
+    broken = bytearray(elf(3, DYN))
+    broken[52 + 16 : 52 + 20] = (0xC0000000).to_bytes(4, "little")  # p_filesz
+    assert last_event(bytes(broken)) == Started(INTERPRETER)
+    far = bytearray(elf(3, DYN))
+    far[24:28] = (0x90000000).to_bytes(4, "little")  # e_entry, plus where it lies: beyond the border
+    assert last_event(bytes(far)) == Killed("SIGSEGV")
+
+
+def test_too_many_program_headers():
+    """64 KiB of them are allowed in a program, one page in an interpreter."""
+    for count, expected in ((128, Started(INTERPRETER)), (129, Killed("SIGSEGV"))):
+        many = bytearray(elf(3, DYN))
+        many[44:46] = count.to_bytes(2, "little")
+        assert last_event(bytes(many)) == expected
+    program = bytearray(PROGRAM_FILE)
+    program[44:46] = (2049).to_bytes(2, "little")
+    assert last_event(elf(3, DYN), program=bytes(program)) == Returned("ENOMEM")
 
 
 # ---- picture and notebook ----

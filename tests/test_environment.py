@@ -1,15 +1,12 @@
 """What is installed, how, and that the pages which say so agree."""
 
 import ast
-import importlib.util
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
@@ -31,31 +28,41 @@ def text(name: str) -> str:
 
 PYPROJECT = tomllib.loads(text("pyproject.toml"))
 PROJECT = PYPROJECT["project"]
-DIRECT = [Requirement(line) for line in PROJECT["dependencies"]]
-TOOLS = [Requirement(line) for line in PROJECT["optional-dependencies"]["test"]]
-JUDGES = [Requirement(line) for line in PROJECT["optional-dependencies"]["judges"]]
+EXTRAS = {name: [*map(Requirement, lines)] for name, lines in PROJECT["optional-dependencies"].items()}
+COURSE = [*map(Requirement, PROJECT["dependencies"]), *EXTRAS["plot"], *EXTRAS["lab"], *EXTRAS["handouts"]]
+COURSE = list({r.name: r for r in COURSE if r.name != "vmteach"}.values())
+TOOLS = [r for r in EXTRAS["test"] if r.name != "vmteach"]
 BUILD = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
 
 
 # ---- pyproject.toml ----
 
 
-def test_what_vmteach_imports_is_a_direct_dependency():
-    """Or its lowest version would be whatever another package happens to ask for."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "vmteach").rglob("*.py")]
+def imported(folder: str) -> set[str]:
+    """The packages from elsewhere that the modules of a folder import, wherever in their text."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / folder).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    tops = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"vmteach"}
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"vmteach"}
+
+
+def test_what_vmteach_imports_is_a_direct_dependency():
+    """Or its lowest version would be whatever another package happens to ask for. traitlets is anywidget's."""
+    tops = imported("vmteach")
     assert {"numpy", "bs4", "PIL"} <= tops
     packages = metadata.packages_distributions()
-    stated = {canonicalize_name(r.name) for r in DIRECT}
+    stated = {canonicalize_name(r.name) for r in COURSE} | {"traitlets", "jupyter-core"}
     for top in tops:
         assert stated & {canonicalize_name(package) for package in packages[top]}, top
 
 
+def test_the_core_asks_for_nothing_but_anywidget():
+    assert [Requirement(line).name for line in PROJECT["dependencies"]] == ["anywidget"]
+
+
 def test_direct_dependencies_have_a_lower_bound_and_no_other():
-    for wanted in DIRECT + TOOLS + BUILD:
+    for wanted in COURSE + TOOLS + BUILD:
         assert [s.operator for s in wanted.specifier] == [">="], wanted.name
 
 
@@ -69,7 +76,7 @@ def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
     assert python and python[1] in SpecifierSet(PROJECT["requires-python"])
     assert any(known.startswith(f"{python[1]}.") for known in PYTHONS)
     conda = [Requirement(part) for part in others]
-    assert {r.name: r.specifier for r in conda} == {r.name: r.specifier for r in DIRECT}
+    assert {r.name: r.specifier for r in conda} == {r.name: r.specifier for r in COURSE}
 
 
 def test_environment_yml_installs_the_project_itself_with_pip():
@@ -103,24 +110,29 @@ def test_repo2docker_reads_environment_yml_and_its_python(monkeypatch):
     assert 0 < dockerfile.index("COPY --chown=1000:1000 src/ ") < dockerfile.index("env update")
 
 
-# ---- requirements/lock.txt ----
+# ---- requirements/ ----
 
 
-def pins() -> list[tuple[Requirement, str]]:
-    """Each pin of the lock, with its hashes as one string."""
-    joined = text("requirements/lock.txt").replace("\\\n", " ")
+def pins(*locks: str) -> list[tuple[Requirement, str]]:
+    """Each pin of some locks, with its hashes as one string."""
+    joined = "".join(text(f"requirements/{lock}.txt") for lock in locks).replace("\\\n", " ")
     lines = [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
     return [(Requirement(line.split("--hash=")[0]), line) for line in lines]
 
 
-def test_every_pin_is_exact_and_has_hashes():
-    for pin, line in pins():
+@pytest.mark.parametrize("lock", ["lock", "test", "setup"])
+def test_every_pin_is_exact_and_has_hashes_and_no_host(lock):
+    for pin, line in pins(lock):
         assert [s.operator for s in pin.specifier] == ["=="], pin.name
         assert re.findall(r"--hash=sha256:[0-9a-f]{64}\b", line), pin.name
+    assert not re.search(r"://|--?(index|extra-index|find-links|trusted-host)", text(f"requirements/{lock}.txt"))
 
 
-def test_lock_names_no_host():
-    assert not re.search(r"://|--?(index|extra-index|find-links|trusted-host)", text("requirements/lock.txt"))
+def test_the_tools_of_the_tests_are_not_in_the_lock_of_the_course():
+    """A hub, a wheel folder and `make lab` do without them."""
+    course = {pin.name for pin, _ in pins("lock")}
+    assert course.isdisjoint(tool.name for tool in TOOLS if tool.name not in ("packaging", "pyyaml"))
+    assert course.isdisjoint(["uv", "pip"])
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -134,166 +146,21 @@ def test_lock_has_one_version_of_every_package_that_pyproject_asks_for(python, s
         "platform_python_implementation": "CPython",
         "implementation_name": "cpython",
     }
-    here = [pin for pin, _ in pins() if not pin.marker or pin.marker.evaluate(where)]
+    here = [pin for pin, _ in pins("lock", "test") if not pin.marker or pin.marker.evaluate(where)]
     names = [canonicalize_name(pin.name) for pin in here]
     assert len(names) == len(set(names))
     versions = {name: next(iter(pin.specifier)).version for name, pin in zip(names, here, strict=True)}
-    for wanted in DIRECT + TOOLS + BUILD:
+    for wanted in COURSE + TOOLS + BUILD:
         assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted.name
 
 
-# ---- scripts/bootstrap.py ----
+# ---- the settings of `make lab` ----
 
 
-@pytest.fixture
-def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script as a module, working in a folder of its own and only noting what it would do."""
-    spec = importlib.util.spec_from_file_location("bootstrap_here", ROOT / "scripts" / "bootstrap.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.did = []
-    for name in ("LOCK", "PYPROJECT"):
-        monkeypatch.setattr(module, name, tmp_path / name)
-        (tmp_path / name).write_text("as it was", encoding="utf-8")
-    monkeypatch.setattr(module, "VENV", tmp_path / "a venv")
-    monkeypatch.setattr(module, "STAMP", tmp_path / "a venv" / "stamp")
-    monkeypatch.setattr(module, "make_venv", lambda: (module.did.append("venv"), module.VENV.mkdir(exist_ok=True)))
-    monkeypatch.setattr(module, "install", lambda: module.did.append("install"))
-    return module
-
-
-def test_first_setup_makes_and_fills_the_environment_and_the_second_does_nothing(bootstrap):
-    bootstrap.setup()
-    bootstrap.setup()
-    assert bootstrap.did == ["venv", "install"]
-
-
-@pytest.mark.parametrize("changed", ["LOCK", "PYPROJECT"])
-def test_other_pins_are_installed_into_the_same_environment(bootstrap, changed):
-    bootstrap.setup()
-    getattr(bootstrap, changed).write_text("as it is now", encoding="utf-8")
-    bootstrap.setup()
-    assert bootstrap.did == ["venv", "install", "install"]
-
-
-def test_another_python_or_another_folder_makes_a_new_environment(bootstrap, monkeypatch):
-    bootstrap.setup()
-    monkeypatch.setattr(bootstrap.platform, "python_version", lambda: "3.14.9")
-    bootstrap.setup()
-    assert bootstrap.did == ["venv", "install"] * 2
-
-
-@pytest.mark.parametrize("before", [[], ["venv", "install"]], ids=["first", "later"])
-def test_a_setup_that_broke_off_is_begun_again_from_nothing(bootstrap, monkeypatch, before):
-    def breaks():
-        raise KeyboardInterrupt
-
-    if before:
-        bootstrap.setup()
-        bootstrap.LOCK.write_text("as it is now", encoding="utf-8")
-    with monkeypatch.context() as broken:
-        broken.setattr(bootstrap, "install", breaks)
-        with pytest.raises(KeyboardInterrupt):
-            bootstrap.setup()
-    bootstrap.did.clear()
-    bootstrap.setup()
-    assert bootstrap.did == ["venv", "install"]
-
-
-def test_missing_parts_are_named_in_one_line(bootstrap):
-    assert bootstrap.why_not((3, 11), has_ensurepip=True) == ""
-    assert bootstrap.why_not((3, 14), has_ensurepip=True) == ""
-    for version, ensurepip, named in [
-        ((3, 12), False, "python3-venv"),
-        ((3, 10), True, "3.11 to 3.14"),
-        ((3, 15), True, "3.11 to 3.14"),
-    ]:
-        line = bootstrap.why_not(version, has_ensurepip=ensurepip)
-        assert named in line
-        assert len(line.splitlines()) == 1
-
-
-def test_bootstrap_tells_its_commands_and_refuses_others():
-    script = [sys.executable, str(ROOT / "scripts" / "bootstrap.py")]
-    helped = subprocess.run(script, capture_output=True, text=True, check=True)
-    assert "lab, handouts, editions, bench, test" in helped.stdout
-    assert subprocess.run([*script, "fly"], capture_output=True).returncode == 2
-
-
-def test_no_news_is_valid_json(bootstrap):
-    (settings,) = json.loads(bootstrap.NO_NEWS).values()
-    assert settings == {"fetchNews": "false", "checkForUpdates": False}
-
-
-def test_the_page_that_make_lab_opens_is_there(bootstrap):
-    assert (ROOT / bootstrap.START).is_file()
-
-
-# ---- scripts/bounds.py ----
-
-
-@pytest.fixture
-def bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script as a module, in a folder of its own and noting what it would run; each pytest ends with 5."""
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    spec = importlib.util.spec_from_file_location("bounds_here", ROOT / "scripts" / "bounds.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (tmp_path / "pyproject.toml").write_text(text("pyproject.toml"), encoding="utf-8")
-    module.did = []
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module.venv, "create", lambda folder, **how: module.did.append((folder, how)))
-    monkeypatch.setattr(module.subprocess, "run", lambda command, **how: module.did.append(command))
-    monkeypatch.setattr(module.bootstrap, "in_venv", lambda *what, python: module.did.append((python, *what)) or 5)
-    monkeypatch.delenv("CI", raising=False)
-    return module
-
-
-@pytest.mark.parametrize("which", ["oldest", "newest"])
-def test_a_job_at_the_bounds_has_an_environment_of_its_own_made_anew_and_no_lock(bounds, tmp_path, which):
-    assert bounds.main(which, "-k", "mremap") == 5
-    (folder, how), packages, ourselves, _, (python, *tests) = bounds.did
-    assert folder == tmp_path / f".venv-{which}"
-    assert how["clear"]
-    assert python.is_relative_to(folder)
-    assert packages[0] == ourselves[0] == str(python)
-    assert tests == ["pytest", "-k", "mremap"]
-    assert not {"-r", "-c", "--pre", "--require-hashes"} & {*packages, *ourselves}
-    assert ourselves[-2:] == ["-e", str(tmp_path)]
-
-
-def test_oldest_asks_for_each_bound_itself_and_newest_for_anything_above(bounds):
-    asked = {}
-    for which in ("oldest", "newest"):
-        bounds.main(which)
-        asked[which] = [word for word in bounds.did[-4] if re.search("[<>=]=", word)]
-    stated = DIRECT + TOOLS + BUILD
-    assert [Requirement(need) for need in asked["newest"]] == stated + JUDGES
-    assert asked["oldest"] == [str(need).replace(">=", "==") for need in stated]
-
-
-def test_a_job_at_the_bounds_runs_no_test_if_its_packages_do_not_fit_together(bounds, monkeypatch):
-    def fails(command, **how):
-        raise subprocess.CalledProcessError(3, command)
-
-    monkeypatch.setattr(bounds.subprocess, "run", fails)
-    assert bounds.main("oldest") == 3
-    assert len(bounds.did) == 1
-
-
-@pytest.mark.parametrize("need", ["pandas", "pandas==2.3", "pandas>=2.3,<3", "pandas>=2.3rc1", "pandas~=2.3"])
-def test_a_bound_that_is_no_bound_is_refused_by_name(bounds, need):
-    with pytest.raises(ValueError, match="pandas"):
-        bounds.oldest(need)
-
-
-def test_jobs_at_the_bounds_refuse_other_words_and_an_old_python(bounds, monkeypatch):
-    assert bounds.main("middle") == 2
-    with monkeypatch.context() as old:
-        old.setattr(bounds.sys, "version_info", (3, 10, 2))
-        with pytest.raises(SystemExit, match=r"3\.11 to 3\.14"):
-            bounds.main("oldest")
-    assert bounds.did == []
+def test_the_settings_of_jupyterlab_are_valid_and_no_news_are_asked_for():
+    settings = json.loads(text("vmteach/lab/settings/overrides.json"))
+    news = settings["@jupyterlab/apputils-extension:notification"]
+    assert (news["fetchNews"], news["checkForUpdates"]) == ("false", False)
 
 
 # ---- what the pages say ----
@@ -311,8 +178,8 @@ def test_make_clean_and_git_know_the_environments_of_the_jobs_at_the_bounds():
     assert ".venv*/" in text(".gitignore").splitlines()
 
 
-def test_ci_makes_the_tests():
-    assert text(".ci/run").splitlines()[-1].endswith("make test")
+def test_ci_lints_and_then_tests():
+    assert [line.split()[-1] for line in text(".ci/run").splitlines() if "make" in line] == ["lint", "test"]
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

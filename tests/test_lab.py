@@ -5,6 +5,7 @@ from pathlib import Path
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
+from vmteach.command import lab
 from vmteach.lab.server import PromptConnection
 
 
@@ -24,9 +25,7 @@ def _connection(handler: KernelWebsocketHandler) -> PromptConnection:
     return connection
 
 
-def test_the_lab_of_the_make_file_and_the_tests_use_it():
-    option = "--ServerApp.kernel_websocket_connection_class=vmteach.lab.server.PromptConnection"
-    here = Path(__file__).parent
-    assert all(
-        option in path.read_text("utf-8") for path in (here / "lab.py", here.parent / "scripts" / "bootstrap.py")
-    )
+def test_the_command_and_the_tests_use_it():
+    assert f"{PromptConnection.__module__}.{PromptConnection.__name__}" == lab.CONNECTION
+    assert f"--ServerApp.kernel_websocket_connection_class={lab.CONNECTION}" in lab.lab_options(Path())
+    assert lab.CONNECTION in (Path(__file__).parent / "lab.py").read_text("utf-8")

@@ -1,39 +1,25 @@
-"""What may import what, and what an import costs: it prints nothing, reads nothing, loads nothing big."""
+"""What may import what, and what an import costs: it prints nothing, reads nothing, loads nothing big.
+
+import-linter holds the direction of imports: `make lint`, by the layers in pyproject.toml.
+"""
 
 import ast
-import json
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "vmteach"
-
-# From the bottom up. A module imports from its own layer or from a lower one.
-LAYERS = (
-    {"run", "tables"},
-    {"machine"},
-    {"kernel"},
-    {"patches", "course"},
-    {"figures", "exercises", "cases"},
-    {"lab", "live", "handout"},
-)
-HEAVY = ("matplotlib", "ipywidgets", "anywidget", "IPython", "pandas", "numpy")
-
-MODULES = sorted(
-    ".".join(("vmteach", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-    for path in PACKAGE.rglob("*.py")
-)
-
-
-def part(module: str) -> str:
-    """The top-level part that a module belongs to: `patches` for vmteach.patches.mremap."""
-    return module.split(".")[1]
-
-
-def layer(module: str) -> int:
-    return next(i for i, parts in enumerate(LAYERS) if part(module) in parts)
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "vmteach"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+LAYERS = [layer.split(" : ") for layer in CONTRACTS[0]["layers"]]
+GRAPH = grimp.build_graph("vmteach", cache_dir=None)
+MODULES = sorted(GRAPH.modules - {"vmteach.__main__"})  # that one runs
 
 
 def file_of(module: str) -> Path:
@@ -41,49 +27,57 @@ def file_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def imports(module: str) -> set[str]:
-    """The modules of vmteach that a module imports, anywhere in its text."""
-    found = set()
-    for node in ast.walk(ast.parse(file_of(module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: imports are written out in full"
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in found if name in MODULES and name not in (module, "vmteach")}
+def in_a_fresh_process(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *options, "-c", program], capture_output=True, text=True, timeout=120)
 
 
-def in_a_fresh_process(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("patches/ncpfs", "import vmteach.figures", "Imports go down only"),
+        ("patches/ncpfs", "import vmteach.patches.rawio", "Patches do not import each other"),
+        ("kernel/lowmem", "def late():\n    import vmteach.patches.rawio", "Imports go down only"),
+    ],
+)
+def test_a_forbidden_import_ends_the_lint(tmp_path, module, line, broken):
+    shutil.copytree(PACKAGE, tmp_path / "vmteach", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / f"vmteach/{module}.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run([sys.executable, "-c", program, "--no-cache"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert f"{broken} BROKEN" in done.stdout
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "vmteach"])
-def test_imports_go_one_way(module):
-    assert {name for name in imports(module) if layer(name) > layer(module)} == set()
-
-
-@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("vmteach.patches.")])
-def test_patches_do_not_import_each_other(module):
-    assert {name for name in imports(module) if name.startswith("vmteach.patches.")} == set()
+def test_the_drawing_in_the_design_has_the_layers_of_the_contract():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", page, re.S)
+    boxes = dict(re.findall(r"^ *(\w+)\[(.+)\]$", drawing, re.M))
+    (chain,) = re.findall(r"^ *(\w+(?: --> \w+)+)$", drawing, re.M)
+    first, *drawn = [boxes[name] for name in chain.split(" --> ")]
+    assert first == "notebooks"
+    assert drawn == [", ".join(sorted(layer)) for layer in LAYERS]
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("vmteach.figures.")])
 def test_a_figure_knows_no_patch_but_its_own(module):
-    own = module.replace("figures", "patches")
-    assert {name for name in imports(module) if name.startswith("vmteach.patches.")} <= {own}
+    found = GRAPH.find_modules_directly_imported_by(module)
+    assert {name for name in found if name.startswith("vmteach.patches.")} <= {module.replace("figures", "patches")}
 
 
 def test_the_package_itself_imports_nothing():
-    assert imports("vmteach") == set()
+    assert GRAPH.find_modules_directly_imported_by("vmteach") == set()
 
 
-def test_models_load_nothing_that_draws_or_tabulates():
-    figures = layer("vmteach.figures")
-    models = [module for module in MODULES if module != "vmteach" and layer(module) < figures]
-    program = f"import json, sys, {', '.join(models)}\nprint(json.dumps(sorted(sys.modules)))"
-    loaded = set(json.loads(in_a_fresh_process(program).stdout))
-    assert set(models) <= loaded
-    assert loaded.isdisjoint(HEAVY)
+def test_models_need_the_standard_library_alone():
+    """Without site-packages there is nothing else."""
+    models = [module for module in MODULES if module.startswith(("vmteach.patches", "vmteach.kernel", "vmteach.run"))]
+    models += ["vmteach.machine", "vmteach.tables", "vmteach.course", "vmteach.command"]
+    models += [module for module in MODULES if module == "vmteach.figures.scene"]
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {', '.join(models)}; print(len(sys.path))"
+    done = in_a_fresh_process(program, "-I", "-S")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_import_loads_pyplot():

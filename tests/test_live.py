@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmteach import live
-from vmteach.live import blkdev, elf, mremap, names, offsets, rawio
+from vmteach.live import blkdev, csum, elf, mremap, names, offsets, rawio
 from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, Scenario, simulate
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this needs Linux")
@@ -66,6 +66,7 @@ def test_some_calls_can_be_chosen():
 EXPERIMENTS = {
     "mremap": mremap.compare_random,
     "blkdev": blkdev.odd_tail,
+    "csum": csum.touch_every_buffer,
     "elf": elf.exec_with_interpreters,
     "names": names.try_names,
     "offsets": offsets.write_beyond,

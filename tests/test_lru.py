@@ -6,10 +6,22 @@ import pytest
 from cases import BIG_FUEL, Case, big_cases, cases, natural_cases, play, strolling_cases
 from hypothesis import HealthCheck, given, settings
 
+from vmteach.kernel.reclaim import (
+    SECOND,
+    Costs,
+    Kind,
+    Page,
+    PageRun,
+    PageState,
+    Pte,
+    PteRun,
+    Reclaim,
+    Rules,
+    Setup,
+    Where,
+)
 from vmteach.kernel.reclaim.disk import Disk
-from vmteach.kernel.reclaim.leap import ACTIVE, INACTIVE
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import SECOND, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup, Where
+from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
 from vmteach.kernel.reclaim.runs import Intervals, PageQueue, Run, Segment
 
 slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
@@ -25,20 +37,20 @@ def assert_same(case: Case, naive, engine: Reclaim) -> None:
     assert engine.samples == naive.samples
     assert engine.snapshots == naive.snapshots()
     assert engine.waits == naive.waits
-    inactive = [page for queue in INACTIVE for page in engine.queues[queue].ids()]
+    inactive = [page for queue in INACTIVE for page in engine.lists.queues[queue].ids()]
     assert inactive == naive.inactive_ids()
-    assert list(engine.queues[ACTIVE].ids()) == naive.active_ids()
+    assert list(engine.lists.queues[ACTIVE].ids()) == naive.active_ids()
     assert engine.inactive == sum(not naive.page(page).outside for page in inactive)
     mine = {
         i: (page.state, page.writing)
-        for low, high, page in engine.pages.runs(0, engine.next_id)
+        for low, high, page in engine.lists.pages.runs(0, engine.lists.next_id)
         if isinstance(page, Page)
         for i in range(low, high)
     }
     assert mine == naive.pages()
-    tables = [[table.at(i)[0] for i in range(case.setup.shm)] for table in engine.processes.tables()]
+    tables = [[table.at(i)[0] for i in range(case.setup.shm)] for table in engine.lists.processes.tables()]
     assert tables == naive.ptes()
-    assert (engine.processes.current, engine.processes.address) == naive.cursor()
+    assert (engine.lists.processes.current, engine.lists.processes.address) == naive.cursor()
     assert (list(engine.wanted), engine.oom_at) == (naive.wanted, naive.oom_at)
 
 
@@ -48,7 +60,7 @@ def compare(case: Case, fuel: int | None = None) -> int:
     for leaps, every in ((False, 0), (True, 2), (True, 0)):
         looks: list[int] = []
         engine = Reclaim(case.setup, case.rules, leaps, partial(look, looks) if every else None)
-        engine.look_every = every or 1
+        engine.observe_every = every or 1
         case.play(engine)
         assert_same(case, naive, engine)
         assert len(looks) == (len(naive.samples) // every if every else 0)
@@ -59,7 +71,7 @@ def compare(case: Case, fuel: int | None = None) -> int:
 def look(looks: list[int], engine: Reclaim) -> None:
     """Note the time of a look, and that every page of the list is there to be seen."""
     assert sum(pages for pages, _, _ in engine.places(Where.INACTIVE)) == sum(
-        len(engine.queues[name]) for name in INACTIVE
+        len(engine.lists.queues[name]) for name in INACTIVE
     )
     looks.append(engine.now)
 

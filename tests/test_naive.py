@@ -14,7 +14,7 @@ from naive import Endless, Naive
 from stored_cases import STORED, source
 from test_lru import compare, few
 
-from vmteach.kernel.reclaim.page import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
 from vmteach.machine import Sysctls
 
 COSTS = Costs(visit=1, pte=10, convert=100, submit=1_000, read=10_000)

@@ -1,5 +1,6 @@
 """The page's script in Chromium: primitives are read, not screenshots; the stepper is used by its keys."""
 
+import importlib
 import json
 
 import pytest
@@ -7,6 +8,9 @@ from pictures import all_forms, storm, two_threads
 
 from vmteach.figures import page as script
 from vmteach.figures.scene import title
+from vmteach.figures.story import stories
+from vmteach.machine import PRESETS
+from vmteach.patches import STEMS
 
 pytestmark = pytest.mark.browser
 WIDTHS = (848, 560, 366)
@@ -63,6 +67,25 @@ def sheet(browser):
 @pytest.fixture(scope="module")
 def forms():
     return {name: [[label, one.data] for label, one in panels] for name, panels in all_forms().items()}
+
+
+CHAPTERS = {stem: importlib.import_module(f"vmteach.figures.{stem}") for stem in STEMS}
+DRAWN = [stem for stem, figure in CHAPTERS.items() if hasattr(figure, "scene")]
+TOLD = [stem for stem, figure in CHAPTERS.items() if hasattr(figure, "STORIES")]
+
+
+def stops(stem):
+    """The scenes of a chapter: every stop of every control, the others at their defaults, every kernel."""
+    patch, scene = importlib.import_module(f"vmteach.patches.{stem}"), CHAPTERS[stem].scene
+    for control in patch.CONTROLS:
+        for stop in control.stops if control.matters else ():
+            value = PRESETS[stop] if control.field == "machine" else stop
+            try:
+                scenario = patch.Scenario(**{control.field: value})
+            except ValueError:
+                continue  # a scenario that cannot be
+            runs = {label: scene(patch.simulate(scenario, policy)).data for label, policy in patch.POLICIES.items()}
+            yield f"{control.field} {stop}", runs, (patch.UNPATCHED, patch.PATCHED)
 
 
 def mounted(page, story, step=1):
@@ -179,6 +202,38 @@ def test_a_stored_picture_stands_alone(sheet, forms):
         text,
     )
     assert shown == [848, True]
+
+
+# ---- the chapters ----
+
+
+@pytest.mark.parametrize("stem", DRAWN)
+def test_a_chapters_picture_is_readable_at_every_stop(sheet, stem):
+    found, titles = [], []
+    for where, runs, pair in stops(stem):
+        panels = [[[label, runs[label]] for label in pair], *([[label, data]] for label, data in runs.items())]
+        titles += [(where, title(each)) for each in panels]
+        found += sheet.evaluate(
+            "([panels, widths, where]) => panels.flatMap((each) => widths.flatMap((width) => [true, false].flatMap((full) =>"
+            " faults(layout(each, width, {full})).map((fault) => `${where}, ${each.map((p) => p[0])}, ${width}: ${fault}`))))",
+            [panels, list(WIDTHS), where],
+        )
+    assert found == []
+    assert [(where, said) for where, said in titles if len(said) > 90] == []
+
+
+@pytest.mark.parametrize("stem", TOLD)
+def test_a_chapters_story_is_readable_at_every_step(sheet, stem):
+    for story in stories(CHAPTERS[stem]):
+        for width in WIDTHS:
+            found = sheet.evaluate(
+                "([story, width]) => { const at = document.getElementById('at'); at.replaceChildren();"
+                " at.style.width = width + 'px'; const { stepper } = mountStory(at, story); at.style.width = '';"
+                " return stepper.tracks.flatMap((track, t) => track.frames.flatMap((frame, n) =>"
+                " faults(stepper.pictureOf(t, frame)).map((fault) => `${track.name} ${n}: ${fault}`))) }",
+                [story, width],
+            )
+            assert found == [], (story["name"], width)
 
 
 # ---- the stepper ----

@@ -36,6 +36,15 @@ class Room:
     def __init__(self, path: Path, client: NotebookClient) -> None:
         self.path, self.client, self.cells = path, client, client.nb.cells
 
+    def reads_tables_of(self, home: Path) -> None:
+        """Let the chapter find the course's tables in `home`/data."""
+        first = self.cells[0]
+        told = (
+            f"import pathlib, vmteach.tables\nvmteach.tables.COURSE = pathlib.Path({str(home)!r})\ndel pathlib, vmteach"
+        )
+        self.client.execute_cell(nbformat.v4.new_code_cell(told), 0, store_history=False)
+        self.cells[0] = first  # nbclient has put the cell in its place
+
     def run(self, index: int) -> Any:
         """Run one cell; the error that it gave, or None."""
         try:
@@ -171,9 +180,10 @@ def test_cells_out_of_order_and_twice_change_no_result(home, name):
 def test_a_missing_data_file_is_named_and_the_chapter_goes_on(home, name, file):
     (home / "data" / f"{file}.csv").unlink()
     with room(home, name) as chapter:
+        chapter.reads_tables_of(home)
         errors = chapter.run_all()
         first, *others = errors.values()
-        assert (first.ename, f"../data/{file}.csv" in first.evalue) == ("FileNotFoundError", True)
+        assert (first.ename, f"data/{file}.csv" in first.evalue) == ("FileNotFoundError", True)
         assert {error.ename for error in others} <= {"NameError"}  # what the file would have given
         assert len(errors) <= len(chapter.code()) // 4
         explorers = [i for i in chapter.code() if "explore(" in chapter.cells[i].source]
@@ -208,10 +218,11 @@ def test_a_damaged_table_ends_in_an_error_where_it_is_read_and_stays_there(home,
         first = next(iter(sources))
         needing = [i for i, source in sources.items() if table in names_read(source)]
         assert needing
+        chapter.reads_tables_of(home)
         assert chapter.run(first) is None
         errors = {i: chapter.run(i) for i in needing}
         assert errors[needing[0]].ename == "DamagedTable"
-        assert f"../data/{file}.csv is damaged" in errors[needing[0]].evalue
+        assert f"data/{file}.csv is damaged" in errors[needing[0]].evalue
         assert {error.ename for error in errors.values() if error} <= {"DamagedTable", "NameError"}
         explorers = [i for i, source in sources.items() if "explore(" in source]
         assert all(chapter.run(i) is None for i in explorers)

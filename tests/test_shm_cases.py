@@ -19,9 +19,8 @@ import pytest
 from cases import in_stretches
 from naive import Naive
 
-from vmteach.kernel.reclaim.leap import ACTIVE, INACTIVE
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Buffers, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim import Buffers, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
+from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
 from vmteach.machine import Sysctls
 
 TABLES = Path(__file__).parent / "cases"
@@ -136,11 +135,11 @@ def engine(row: dict[str, Any]) -> dict[str, Any]:
     setup = stock_setup(row)
     model = Reclaim(setup, Rules()).run(row["w"][0], bool(row["w"][1]), row["w"][2])
     counters = {**model.count, "now": model.now, "in_flight": model.disk.n}
-    runs = [run for run in model.pages.runs(0, model.next_id) if isinstance(run[2], Page)]
+    runs = [run for run in model.lists.pages.runs(0, model.lists.next_id) if isinstance(run[2], Page)]
     pages = {page: (state.state, state.writing) for low, high, state in runs for page in range(low, high)}
-    tables = [[table.at(page)[0] for page in range(setup.shm)] for table in model.processes.tables()]
-    inactive = [page for name in INACTIVE for page in model.queues[name].ids()]
-    seen = outcome(row, inactive, list(model.queues[ACTIVE].ids()), pages, tables)
+    tables = [[table.at(page)[0] for page in range(setup.shm)] for table in model.lists.processes.tables()]
+    inactive = [page for name in INACTIVE for page in model.lists.queues[name].ids()]
+    seen = outcome(row, inactive, list(model.lists.queues[ACTIVE].ids()), pages, tables)
     lists = [model.active, model.inactive]
     return {"k": [counters[name] for name in COUNTERS], "oom": int(model.oom), "nr": lists, **seen}
 

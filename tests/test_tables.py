@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vmteach.tables import SHAPES, DamagedTable, read_table
@@ -14,7 +14,7 @@ WHOLE_NUMBERS = {
     "vmstat_storm.csv": "r b swpd free buff cache si so bi bo in cs us sy id wa".split(),
     "machines.csv": "ram cpus word page stack swap swap_rate disk_rate".split(),
 }
-WHOLE = {name: (DATA / name).read_bytes() for name in SHAPES}
+WHOLE = {name: (DATA / name).read_bytes().replace(b"\r\n", b"\n") for name in SHAPES}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -33,12 +33,31 @@ def test_every_table_has_a_shape():
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
+def test_a_table_is_the_same_with_either_line_end(tmp_path, name, end):
+    file = tmp_path / name
+    file.write_bytes(WHOLE[name].replace(b"\n", end))
+    assert read_table(file).equals(read_table(DATA / name))
+
+
+def test_a_name_finds_the_course_s_table_wherever_one_is_and_a_file_here_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_table("machines").equals(read_table(DATA / "machines.csv"))
+    assert read_table("machines.csv").equals(read_table("machines"))
+    (tmp_path / "machines.csv").write_bytes(b"")
+    with pytest.raises(DamagedTable, match=r"^machines\.csv is damaged: it is empty"):
+        read_table("machines.csv")
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
 @settings(deadline=None, max_examples=60)
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_table_that_is_cut_anywhere_is_refused(tmp_path_factory, name, share):
+@example(share=1 - 1e-9)  # inside its last line end
+def test_a_table_that_is_cut_anywhere_is_refused(tmp_path_factory, name, end, share):
     """Whatever is left: never fewer rows, never half a word."""
-    file = tmp_path_factory.getbasetemp() / name
-    file.write_bytes(WHOLE[name][: int(share * len(WHOLE[name]))])
+    file, whole = tmp_path_factory.getbasetemp() / name, WHOLE[name].replace(b"\n", end)
+    file.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(DamagedTable, match=f"{name} is damaged: .* git checkout"):
         read_table(file)
 
@@ -89,3 +108,5 @@ def test_a_missing_table_and_an_unknown_one_are_named(tmp_path):
         read_table(tmp_path / "claims.csv")
     with pytest.raises(ValueError, match="a table's name must be one of changelog"):
         read_table(tmp_path / "other.csv")
+    with pytest.raises(ValueError, match=r"must be one of .*, got other\.csv"):
+        read_table("other")

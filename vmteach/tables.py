@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 from vmteach.run import one_of
 
+HERE = Path(__file__).parent
+COURSE = HERE if (HERE / "data").is_dir() else HERE.parent  # holds data/ and notebooks/: installed, or a checkout
+
 
 class Shape(NamedTuple):
     """What a table must look like: `*` marks whole numbers, `~` numbers, `?` fields that may be empty."""
@@ -39,36 +42,47 @@ class DamagedTable(ValueError):
     """A table that is not as it was handed out."""
 
     def __init__(self, path: Path, what: str) -> None:
-        again = f"Get the file again, for example with: git checkout {path} (what you changed in it is lost)"
+        how = "pip install --force-reinstall vmteach" if path.is_relative_to(HERE) else f"git checkout {path}"
+        again = f"Get the file again, for example with: {how} (what you changed in it is lost)"
         super().__init__(f"{path} is damaged: {what}. {again}")
 
 
-def read_table(path: str | Path) -> Any:
+def read_table(table: str | Path) -> Any:
     """A table of data/ as a pandas.DataFrame: columns of whole numbers as such, all else as text.
 
-    `path` ends with the table's name. DamagedTable names the file, the line and the mending; a file that is not
-    there is a FileNotFoundError.
+    `table` is its name, wherever you are, or the path of a file of that name. DamagedTable names the file, the line
+    and the mending; a path where no file is gives a FileNotFoundError.
+
+    >>> read_table("vmstat_storm").shape
+    (32, 16)
     """
     import pandas as pd
 
-    path = Path(path)
-    one_of("a table's name", path.name, tuple(SHAPES))
-    header, *rows = _lines(path)
+    header, *rows = _lines(_file(table))
     return pd.DataFrame(rows, columns=header)
+
+
+def _file(table: str | Path) -> Path:
+    """Where the table is: a name alone is a file here, or the course's own."""
+    path = Path(table)
+    if len(path.parts) == 1 and not path.is_file():
+        path = COURSE / "data" / path.with_suffix(".csv")
+    one_of("a table's name", path.name, tuple(SHAPES))
+    return path
 
 
 def _lines(path: Path) -> list[list[Any]]:
     """The header and the rows, checked against the table's shape."""
     shape = SHAPES[path.name]
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")  # as git for Windows may write it
+        if not text.endswith("\n") or "\r" in text:
+            raise DamagedTable(path, "a line has no end" if text else "it is empty")
         lines = list(csv.reader(io.StringIO(text), strict=True))
     except UnicodeDecodeError as error:
         raise DamagedTable(path, f"byte {error.start} is not text") from None
     except csv.Error as error:
         raise DamagedTable(path, f"its quotes do not match ({error})") from None
-    if not text.endswith("\n"):
-        raise DamagedTable(path, "its last line has no end" if text else "it is empty")
     header, *rows = lines
     if header != shape.names:
         raise DamagedTable(path, f"its columns must be {', '.join(shape.names)}; they are {', '.join(header)}")
@@ -119,18 +133,12 @@ def read_cases(name: str | Path) -> list[Case]:
 
 def case_tables() -> list[str]:
     """The names of all tables of the kernel's own cases, in order."""
-    return sorted(path.name.split(".")[0] for path in (_data() / "cases").glob("*.gz"))
-
-
-def _data() -> Path:
-    """The folder data/: inside the installed package, or beside it in a checkout."""
-    inside, beside = Path(__file__).parent / "data", Path(__file__).parent.parent / "data"
-    return inside if inside.is_dir() else beside
+    return sorted(path.name.split(".")[0] for path in (COURSE / "data" / "cases").glob("*.gz"))
 
 
 def _case_file(name: str) -> Path:
     one_of("a table of cases", name, tuple(case_tables()))
-    return next((_data() / "cases").glob(f"{name}.*.gz"))
+    return next((COURSE / "data" / "cases").glob(f"{name}.*.gz"))
 
 
 def _unpacked(path: Path) -> str:

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, moved, not_yet, right, written
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Rules, Setup
+from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
 from vmteach.machine import GIB, PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
 

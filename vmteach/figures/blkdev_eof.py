@@ -173,7 +173,7 @@ def _given(run: Run, read: float, direct: float) -> Iterator[Span]:
     for first in range(start, device.size, page):
         data = device.block_read_full_page(first // page)
         for at in range(first, min(first + page, device.size), SECTOR):
-            same = data is not None and data[at - first] == device.disk[at]
+            same = data is not None and data[at - first] == device.disk[at : at + 1][0]
             buffered.append("EIO" if data is None else "true data" if same else "zeros")
             block = at // device.block * device.block
             unbuffered.append("true data" if at - block < device.direct_read(block, device.block) else "end of file")

@@ -19,6 +19,7 @@ from vmteach.patches.elf_interp import (
     Field,
     Killed,
     Mapped,
+    Oops,
     Opened,
     Returned,
     Started,
@@ -191,8 +192,8 @@ def _box(event: Event) -> tuple[str, str]:
         return ("passed" if event.ok else "failed"), f"{event.file[0].upper()}\n{event.check}"
     if isinstance(event, Returned):
         return "told", event.error
-    if isinstance(event, Killed):
-        return "killed", event.signal
+    if isinstance(event, Killed | Oops):
+        return "killed", getattr(event, "signal", "oops")
     if isinstance(event, Started):
         return "runs", "runs"
     return "done", f"{event.file[0].upper()}\n{ {Opened: 'open', Mapped: 'map'}[type(event)] }"

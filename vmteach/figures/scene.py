@@ -496,13 +496,15 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     'Both kernels wait'
     """
     clauses = [_spellings(scene["clause"]) for _, scene in panels]
+    short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
+    names = short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
     if len(panels) > 1 and all(each == clauses[0] for each in clauses):
         many = "Both" if len(panels) == 2 else f"All {len(panels)}"
         said = [f"{many} kernels {words}" for words in _spellings(panels[0][1].get("both", clauses[0][0]))]
     else:
         most = max(len(each) for each in clauses)
         said = [
-            "; ".join(f"{kernel(label)} {each[min(i, len(each) - 1)]}" for (label, _), each in zip(panels, clauses))
+            "; ".join(f"{name} {each[min(i, len(each) - 1)]}" for name, each in zip(names, clauses))
             for i in range(most)
         ]
     sentence = next((words for words in said if len(words) <= LONGEST_TITLE), said[-1])
@@ -512,13 +514,16 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 def kernel(label: str) -> str:
     """A policy's label as the subject of a sentence.
 
-    >>> kernel("unpatched"), kernel("patched (hole)"), kernel("what if: anchored search")
-    ('the unpatched kernel', 'the patched kernel (hole)', 'the kernel with anchored search')
+    >>> kernel("patched (hole)"), kernel("today: a setting"), kernel("fix 1"), kernel("what if: no bit")
+    ('the patched kernel (hole)', "today's kernel (a setting)", 'the kernel with fix 1', 'the what-if kernel (no bit)')
     """
-    if parts := re.fullmatch(r"(unpatched|patched|today's)( .*)?", label):
-        article = "" if label.startswith("today") else "the "
-        return f"{article}{parts[1]} kernel{parts[2] or ''}"
-    return f"the kernel with {label.removeprefix('what if: ')}"
+    name, _, rest = label.partition(": ") if ": " in label else label.partition(" (")
+    suffix = f" ({rest.removesuffix(')')})" if rest else ""
+    if name == "today":
+        return f"today's kernel{suffix}"
+    if re.match("unpatched$|patched$|later$|mainline|what if$", name):
+        return f"the {name.replace('what if', 'what-if')} kernel{suffix}"
+    return f"the kernel with {label}"
 
 
 # ---- checks ----

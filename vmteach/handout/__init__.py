@@ -1,6 +1,6 @@
 """Handouts: every chapter as one HTML file that works from disk, without a server, a network or a kernel.
 
-    python -m vmteach.handout [--force] [--jobs 2] [NAME ...]
+    vmteach handouts [--force] [--jobs 2] [NAME ...]
 
 runs the notebooks and writes handouts/NAME.html and handouts/index.html. A chapter whose notebook, library, data
 and versions are those of its handout is not built again. A cell that raises stops the build, and is named.
@@ -27,8 +27,9 @@ from typing import Any, NamedTuple
 from vmteach import __version__
 from vmteach.course import CHAPTERS
 from vmteach.run import one_of
+from vmteach.tables import COURSE
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+LIBRARY = Path(__file__).resolve().parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
 EDITIONS = ("student", "teacher", "solved")
 PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
@@ -67,8 +68,8 @@ def build(
     """
     one_of("edition", edition, EDITIONS)
     plain = edition == "student"
-    source = source or (PROJECT / "notebooks" if plain else PROJECT / "editions" / edition / "notebooks")
-    target = target or (PROJECT / "handouts" if plain else PROJECT / "handouts" / edition)
+    source = source or (COURSE / "notebooks" if plain else Path("editions", edition, "notebooks"))
+    target = target or (Path("handouts") if plain else Path("handouts", edition))
     if not source.is_dir():
         raise BuildError(
             f"there are no notebooks for the {edition} edition in {source.name}/: run `make editions` first"
@@ -126,8 +127,8 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), force: bo
 def key_of(notebook: Path) -> str:
     """A hash of all that a handout is made of."""
     parts = hashlib.sha256(notebook.read_bytes())
-    library = sorted(p for p in (PROJECT / "vmteach").rglob("*") if p.suffix in (".py", ".js", ".css"))
-    for path in (*library, *sorted((PROJECT / "data").glob("*.csv"))):
+    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".js", ".css"))
+    for path in (*library, *sorted((COURSE / "data").glob("*.csv"))):
         parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
     return parts.hexdigest()
@@ -257,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of the command line."""
     from argparse import ArgumentParser
 
-    parser = ArgumentParser(prog="python -m vmteach.handout", description="Build the HTML handouts.")
+    parser = ArgumentParser(prog="vmteach handouts", description="Build the HTML handouts.")
     parser.add_argument("names", nargs="*", help="notebooks without .ipynb, such as 08_shm_big_iron; all by default")
     parser.add_argument(
         "--target", type=Path, help="the folder to write to; handouts, or a folder of the edition's in it"

@@ -10,8 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from vmteach.kernel import lowmem
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.reclaim import Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
 from vmteach.machine import GIB, MIB, PRESETS
 from vmteach.patches.shm_big_iron import (
     CONVERT,

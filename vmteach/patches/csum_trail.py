@@ -1,10 +1,11 @@
 """A load of four bytes may touch a byte that nobody asked for, and the next page may not be there.
 
 changelog   00_csum-trail-1 dropped: "Obsoleted (can't trigger anymore)"
-source      arch/i386/lib/checksum.S, the P6 routine, in Red Hat's 2.4.18-14 and in 2.4.22 (read); the patch is inferred
+source      arch/i386/lib/checksum.S, the P6 routine, in Red Hat's 2.4.18-14 and in 2.4.22 (read, and run beside the
+            model), the same text in 2.4.27, 2.4.32 and in later kernels for 32 bits (read); the patch is inferred
 unpatched   the prologue looks at bit 1 of the address only: after an odd start every load of four bytes is misaligned
 patched     it looks at bits 0 and 1: loads of four bytes are aligned, none crosses a page, the patch has nothing to do
-left out    the unrolling of the loop, copying while summing, buffers of several pages, other tenants of the slots
+left out    the unrolling of the loop, initial sums, buffers of several pages, other tenants of the slots
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ class Tail(Enum):
 
     DWORD = "four bytes, masked"
     CHECKED = "four bytes, masked; byte by byte where four would leave the page"
-    BYTES = "byte by byte"
+    WORDS = "a word and a byte"
     CAUGHT = "four bytes, masked; a fault is caught, and what is not there reads as zero"
 
 
@@ -42,7 +43,7 @@ class Scenario:
     >>> Scenario(length=5000)
     Traceback (most recent call last):
         ...
-    ValueError: length must be between 1 and 4096 bytes, got 5000
+    ValueError: length must be between 0 and 4096 bytes, got 5000
     """
 
     machine: Machine = PRESETS["4 GB"]
@@ -54,7 +55,7 @@ class Scenario:
     def __post_init__(self) -> None:
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("behind", self.behind, 0, self.machine.page - 1, "bytes")
-        between("length", self.length, 1, self.machine.page - self.behind, "bytes")
+        between("length", self.length, 0, self.machine.page - self.behind, "bytes")
         one_of("neighbour", self.neighbour, (EMPTY, IN_USE))
 
     @property
@@ -80,10 +81,11 @@ class Scenario:
 @dataclass(frozen=True)
 @inputs
 class Policy:
-    """The bits of the address that the prologue looks at, and how the tail is loaded."""
+    """The bits of the address that the prologue looks at, how the tail is loaded, whether length 0 ends it at once."""
 
     bits: int
     tail: Tail = Tail.DWORD
+    sees_empty: bool = True
 
 
 UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
@@ -92,15 +94,15 @@ UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
     "bits 0 and 1, checked tail",
     "patched (bits 0 and 1)",
 )
-TODAY = "today: page-safe load"
+ROUTINE_486, TODAY = "486 routine", "today (64 bits)"
 POLICIES: dict[str, Policy] = {
-    UNPATCHED: Policy(0b10),
-    OLD_CHECKED: Policy(0b10, Tail.CHECKED),
+    UNPATCHED: Policy(0b10, sees_empty=False),
+    OLD_CHECKED: Policy(0b10, Tail.CHECKED, sees_empty=False),
     NEW_CHECKED: Policy(0b11, Tail.CHECKED),
     PATCHED: Policy(0b11),
     "what if: no bit": Policy(0b00),
     "what if: bit 0": Policy(0b01),
-    "what if: tail in bytes": Policy(0b10, Tail.BYTES),
+    ROUTINE_486: Policy(0b10, Tail.WORDS),
     TODAY: Policy(0b00, Tail.CAUGHT),
 }
 
@@ -154,8 +156,8 @@ def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
     if length and address & policy.bits & 1:
         yield Loaded(address, 1, 1)
         address, length = address + 1, length - 1
-    if length and address & policy.bits & 2:
-        width = min(length, 2)  # a single byte is loaded as one
+    if (length or not policy.sees_empty) and address & policy.bits & 2:
+        width = min(max(length, 1), 2)  # a single byte is loaded as one, and where none is left the older routine too
         yield Loaded(address, width, width)
 
 
@@ -166,10 +168,27 @@ def tail(address: int, length: int, policy: Policy, page: int = 4096) -> Iterato
     [Loaded(address=4093, width=4, kept=3)]
     """
     crosses = address % page + DWORD > page
-    if length and (policy.tail is Tail.BYTES or (policy.tail is Tail.CHECKED and crosses)):
+    if length and policy.tail is Tail.CHECKED and crosses:
         yield from (Loaded(address + i, 1, 1) for i in range(length))
+    elif policy.tail is Tail.WORDS:
+        if length & 2:
+            yield Loaded(address, 2, 2)
+        if length & 1:
+            yield Loaded(address + (length & 2), 1, 1)
     elif length:
         yield Loaded(address, DWORD, length)
+
+
+def parts(address: int, length: int, policy: Policy, page: int = 4096) -> tuple[list[Loaded], range, list[Loaded]]:
+    """The routine's three parts: the prologue's loads, where the loop loads four bytes at a time, the tail's loads.
+
+    >>> parts(4085, 11, POLICIES[UNPATCHED])[1:]
+    (range(4085, 4093, 4), [Loaded(address=4093, width=4, kept=3)])
+    """
+    first = list(prologue(address, length, policy))
+    at, end = address + sum(load.width for load in first), address + length
+    rest = max(end - at, 0) % DWORD
+    return first, range(at, end - rest, DWORD), list(tail(end - rest, rest, policy, page))
 
 
 def schedule(address: int, length: int, policy: Policy, page: int = 4096) -> Iterator[Loaded]:
@@ -178,29 +197,22 @@ def schedule(address: int, length: int, policy: Policy, page: int = 4096) -> Ite
     >>> [tuple(load) for load in schedule(4091, 5, POLICIES[PATCHED])]
     [(4091, 1, 1), (4092, 4, 4)]
     """
-    end = address + length
-    for load in prologue(address, length, policy):
-        yield load
-        address += load.width
-    for at in range(address, end - DWORD + 1, DWORD):
-        yield Loaded(at, DWORD, DWORD)
-    rest = (end - address) % DWORD
-    yield from tail(end - rest, rest, policy, page)
+    first, loop, last = parts(address, length, policy, page)
+    yield from first
+    yield from (Loaded(at, DWORD, DWORD) for at in loop)
+    yield from last
 
 
 def overrun(address: int, length: int, policy: Policy, page: int = 4096) -> int:
     """How many bytes of the next page the loads of a buffer within one page touch.
 
-    Only the last load can leave the buffer, so only the prologue and the tail are looked at: the cost
-    does not grow with the length.
+    Only the tail's last load can leave the buffer: the cost does not grow with the length.
 
     >>> overrun(4093, 3, POLICIES[UNPATCHED]), overrun(4093, 3, POLICIES[PATCHED])
     (1, 0)
     """
-    at = address + sum(load.width for load in prologue(address, length, policy))
-    rest = (address + length - at) % DWORD
-    touched = [load.address + load.width for load in tail(address + length - rest, rest, policy, page)]
-    return max([end - page for end in touched if end > page], default=0)
+    *_, last = parts(address, length, policy, page)
+    return max([0, *(load.address + load.width - page for load in last)])
 
 
 def overruns(policy: Policy, page: int = 4096) -> list[tuple[int, int]]:
@@ -324,7 +336,7 @@ def _sum(scenario: Scenario, policy: Policy) -> Iterator[Loaded | Faulted | Caug
 def _numbers(scenario: Scenario, policy: Policy, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
     page, end = scenario.machine.page, scenario.offset + scenario.length
     loads = list(schedule(scenario.offset, scenario.length, policy, page))
-    touched = max(load.address + load.width for load in loads)
+    touched = max((load.address + load.width for load in loads), default=end)
     last = events[-1]
     return {
         "loads": len(loads),

@@ -1,17 +1,18 @@
 """A file was checked too late: after the point of no return nobody is left who could be told of an error.
 
 changelog   00_elf-interp-check-arch-1 Make sure interpreter is of the right architecture
-source      fs/binfmt_elf.c of 2.4.22 and 2.4.27 (read); that the -aa file equals the mainline fix is inferred
+source      fs/binfmt_elf.c of 2.4.22 and 2.4.27 (read, and run beside the model for i386); that the -aa file equals
+            the mainline fix is inferred
 unpatched   of the interpreter only the magic is looked at early; type and machine are compared when it is mapped
 patched     its machine is compared early too: ELIBBAD, and the caller lives on; its type is still compared late
-left out    the segments' own checks, permissions, scripts, threads, core dumps, what an a.out loader checks
+left out    permissions, scripts, core dumps, what an a.out loader checks; other threads of the caller, which live on
 """
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import KIB, PRESETS, Machine, check_sysctl
 from vmteach.run import Control, Run, between, inputs, one_of
 
 # ---- the format, byte for byte ----
@@ -122,20 +123,6 @@ def elf(
     return MAGIC + rest + b"".join(write(s, segment_fields(bits), order) for s in segments) + path + code
 
 
-def interpreter_path(data: bytes, bits: int, order: Order) -> str:
-    """The path in a program's INTERP segment; empty where it has none.
-
-    >>> interpreter_path(elf(21, bits=64, order="big", interpreter="/lib64/ld64.so.1"), 64, "big")
-    '/lib64/ld64.so.1'
-    """
-    header = parse(data, header_fields(bits), order)
-    for number in range(header["e_phnum"]):
-        segment = parse(data, segment_fields(bits, header["e_phoff"] + number * header["e_phentsize"]), order)
-        if segment["p_type"] == INTERP:
-            return data[segment["p_offset"] :][: segment["p_filesz"] - 1].decode()
-    return ""
-
-
 # ---- architectures and files ----
 
 
@@ -146,6 +133,11 @@ class Arch(NamedTuple):
     order: Order
     machine: int
     accepts: frozenset[int]
+
+    @property
+    def task_size(self) -> int:
+        """The end of user space, in bytes (of i386; invented for 64 bits)."""
+        return 0xC000_0000 if self.bits == 32 else 1 << 43
 
 
 ARCHS: dict[str, Arch] = {
@@ -159,6 +151,10 @@ NONE, MISSING, TEXT, AOUT, RELOCATABLE, NATIVE = "none", "missing", "text", "a.o
 FILES = (*ARCHS, NATIVE, RELOCATABLE, AOUT, TEXT, MISSING, NONE)  # what an interpreter may be
 PROGRAMS = (*ARCHS, NATIVE, RELOCATABLE, TEXT)
 PATH = "/lib/ld.so"
+BUFFER = 128  # bytes of a file that exec reads first; an interpreter is read into the same buffer, over the program
+PAGE = 4 * KIB
+UNWRITTEN = 0x5A  # what memory holds that was allocated and not filled (invented: nobody can know)
+PATH_MAX, MMAP_BASE = 4096, 0x4000_0000  # bytes; where i386 puts what may lie anywhere
 
 
 def image(name: str, arch: str, kind: int, interpreter: str = "") -> bytes:
@@ -193,6 +189,7 @@ class Scenario:
     arch: str = "i386"
     program: str = NATIVE
     interpreter: str = "x86-64"
+    space_stays: bool = False  # the caller's address space cannot be given up: no memory for that
 
     def __post_init__(self) -> None:
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
@@ -208,13 +205,29 @@ class Scenario:
     def interpreter_file(self) -> bytes:
         return image(self.interpreter, self.arch, DYN)
 
+    @property
+    def files(self) -> "Files":
+        return Files(self.program_file, "ENOENT" if self.interpreter == MISSING else self.interpreter_file)
+
+
+class Files(NamedTuple):
+    """What exec finds on the disk: the program, and the interpreter; or the error with which that cannot be opened."""
+
+    program: bytes
+    interpreter: bytes | str
+
 
 @dataclass(frozen=True)
 @inputs
 class Policy:
-    """What is asked of an ELF interpreter while the caller can still be told: names of checks, in order."""
+    """What is asked of an ELF interpreter while the caller can still be told: names of checks, in order.
+
+    `lets_go_of_nothing`: an exec that fails without an interpreter lets go of its file all the same, which is an oops
+    (2.4.22; no longer in 2.4.27).
+    """
 
     early: tuple[str, ...] = ()
+    lets_go_of_nothing: bool = True
 
     def __post_init__(self) -> None:
         for name in self.early:
@@ -262,7 +275,7 @@ class Checked(NamedTuple):
 
 
 class Crossed(NamedTuple):
-    """The caller's old address space was destroyed: the point of no return."""
+    """The caller gave up its old address space: the point of no return."""
 
 
 class Mapped(NamedTuple):
@@ -289,16 +302,26 @@ class Killed(NamedTuple):
     signal: str
 
 
+class Oops(NamedTuple):
+    """The kernel followed a pointer to nothing, in the caller's name."""
+
+
 class Started(NamedTuple):
     """The new program runs, from the entry of this file."""
 
     file: str
 
 
-Event = Opened | Checked | Crossed | Mapped | Closed | Returned | Killed | Started
-FATES: dict[type, str] = {Returned: "lives on", Killed: "is killed", Started: "became the program"}
-ERRNO = {"ENOENT": 2, "ENOEXEC": 8, "ELIBBAD": 80}
+Event = Opened | Checked | Crossed | Mapped | Closed | Returned | Killed | Oops | Started
+FATES: dict[type, str] = {
+    Returned: "lives on",
+    Killed: "is killed",
+    Oops: "is killed, in the kernel",
+    Started: "became the program",
+}
+ERRNO = {"ENOENT": 2, "ENOEXEC": 8, "ENOMEM": 12, "ELIBBAD": 80}
 PROGRAM, INTERPRETER = "program", "interpreter"
+HEADERS_MAX = {PROGRAM: 16 * PAGE, INTERPRETER: PAGE}  # bytes of program headers
 
 # ---- the checks ----
 
@@ -340,6 +363,50 @@ def is_aout(data: bytes, arch: Arch) -> bool:
     return word & 0xFFFF in AOUT_MAGICS
 
 
+def check_headers(file: str, data: bytes, arch: Arch) -> Checked:
+    """Do the program headers have the size that this kernel knows, and do they fit (64 KiB; an interpreter's: a page)?
+
+    >>> check_headers("program", elf(3), ARCHS["i386"])
+    Checked(file='program', check='program headers', found='1 of 32 bytes', ok=True)
+    """
+    header, size = parse(data, header_fields(arch.bits), arch.order), _size(segment_fields(arch.bits))
+    count, found = header["e_phnum"], header["e_phentsize"]
+    return Checked(
+        file, "program headers", f"{count} of {found} bytes", found == size and count <= HEADERS_MAX[file] // size
+    )
+
+
+def program_headers(file: bytes, data: bytes, arch: Arch) -> list[dict[str, int]]:
+    """The program headers that the header in `data` points at; what the file does not have was never written.
+
+    >>> [segment["p_type"] for segment in program_headers(elf(3), elf(3), ARCHS["i386"])]
+    [1]
+    """
+    header, fields = parse(data, header_fields(arch.bits), arch.order), segment_fields(arch.bits)
+    size = _size(fields)
+    whole = file[header["e_phoff"] :][: size * header["e_phnum"]].ljust(size * header["e_phnum"], bytes([UNWRITTEN]))
+    return [parse(whole[at : at + size], fields, arch.order) for at in range(0, len(whole), size)]
+
+
+def _size(fields: tuple[Field, ...]) -> int:
+    return fields[-1].offset + fields[-1].width
+
+
+def interpreter_path(data: bytes, bits: int, order: Order) -> str:
+    """The path in a program's INTERP segment, up to its first NUL; empty where it has none.
+
+    >>> interpreter_path(elf(21, bits=64, order="big", interpreter="/lib64/ld64.so.1"), 64, "big")
+    '/lib64/ld64.so.1'
+    """
+    arch = Arch(bits, order, 0, frozenset())
+    for segment in program_headers(data, data[:BUFFER].ljust(BUFFER, b"\0"), arch):
+        if segment["p_type"] == INTERP:
+            size = min(segment["p_filesz"], PATH_MAX)
+            path = data[segment["p_offset"] :][:size].ljust(size + 1, bytes([UNWRITTEN]))  # it may run on past its end
+            return path.split(b"\0")[0].decode("latin-1")
+    return ""
+
+
 CHECKS = {"type": check_type, "machine": check_machine}
 
 # ---- exec ----
@@ -351,46 +418,100 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     >>> simulate().numbers["outcome"], simulate(policy=POLICIES[UNPATCHED]).numbers["outcome"]
     ('ELIBBAD', 'SIGSEGV')
     """
-    events = (Opened(PROGRAM), *load_elf_binary(scenario, policy))
-    *before, last = events
+    exec_ = load_elf_binary(scenario.files, ARCHS[scenario.arch], policy, scenario.space_stays)
+    *before, last = (Opened(PROGRAM), *exec_)
     events = (*before, Closed(PROGRAM), last)
     return Run(scenario, policy, events, _numbers(scenario, events))
 
 
-def load_elf_binary(scenario: Scenario, policy: Policy) -> Iterator[Event]:
+def load_elf_binary(files: Files, arch: Arch, policy: Policy, space_stays: bool = False) -> Iterator[Event]:
     """The steps of exec in the kernel's order, without the program's own opening and closing."""
-    arch, data = ARCHS[scenario.arch], scenario.program_file
+    buffer = files.program[:BUFFER].ljust(BUFFER, b"\0")
     for check in (check_magic, check_type, check_machine):
-        yield (seen := check(PROGRAM, data, arch))
+        yield (seen := check(PROGRAM, buffer, arch))
         if not seen.ok:
             yield Returned("ENOEXEC")
             return
-    if not interpreter_path(data, arch.bits, arch.order):
-        yield from (Crossed(), Mapped(PROGRAM), Started(PROGRAM))
+    if not (headers := check_headers(PROGRAM, buffer, arch)).ok:
+        yield from (headers, Returned("ENOMEM"))
         return
-    if scenario.interpreter == MISSING:
-        yield Returned("ENOENT")
-        return
-    yield from _with_interpreter(scenario.interpreter_file, arch, policy)
+    loaded = program_headers(files.program, buffer, arch)
+    named = next((segment for segment in loaded if segment["p_type"] == INTERP), None)
+    mapped = [Mapped(PROGRAM)] * any(segment["p_type"] == LOAD for segment in loaded)
+    if named is None:
+        if space_stays:
+            yield Oops() if policy.lets_go_of_nothing else Returned("ENOMEM")
+            return
+        yield Crossed()
+        yield from mapped
+        yield Started(PROGRAM)
+    elif named["p_filesz"] > PATH_MAX:
+        yield Returned("ENOMEM")
+    elif isinstance(files.interpreter, str):
+        yield Returned(files.interpreter)
+    else:
+        interpreter = Interpreter(files.interpreter, (files.interpreter[:BUFFER] + buffer[len(files.interpreter) :]))
+        yield from _with_interpreter(interpreter, arch, policy, [] if space_stays else [Crossed(), *mapped])
 
 
-def _with_interpreter(data: bytes, arch: Arch, policy: Policy) -> Iterator[Event]:
+class Interpreter(NamedTuple):
+    """An interpreter's file, and the buffer with its beginning: what a short one lacks is still the program's."""
+
+    file: bytes
+    buffer: bytes
+
+
+def _with_interpreter(
+    data: Interpreter, arch: Arch, policy: Policy, crossing: list[Crossed | Mapped]
+) -> Iterator[Event]:
+    """From the interpreter's opening on; an empty `crossing` says that the old address space stays."""
     yield Opened(INTERPRETER)
-    yield (magic := check_magic(INTERPRETER, data, arch))
+    yield (magic := check_magic(INTERPRETER, data.buffer, arch))
     early = policy.early if magic.found == "ELF" else ()
-    if not magic.ok or not (yield from _all_pass(early, data, arch)):
+    if not magic.ok or not (yield from _all_pass(early, data.buffer, arch)):
         yield from (Closed(INTERPRETER), Returned("ELIBBAD"))
         return
-    yield from (Crossed(), Mapped(PROGRAM))
-    if not (yield from load_elf_interp(magic.found, data, arch)):
-        yield from (Closed(INTERPRETER), Killed("SIGSEGV"))
+    if not crossing:
+        yield from (Closed(INTERPRETER), Returned("ENOMEM"))
         return
-    yield from (Mapped(INTERPRETER), Closed(INTERPRETER), Started(INTERPRETER))
+    yield from crossing
+    started = (yield from load_elf_interp(data, arch)) if magic.found == "ELF" else True
+    yield from (Closed(INTERPRETER), Started(INTERPRETER) if started else Killed("SIGSEGV"))
 
 
-def load_elf_interp(magic: str, data: bytes, arch: Arch) -> Generator[Event, None, bool]:
-    """The late look at type and machine, which every kernel takes. An a.out interpreter has a loader of its own."""
-    return (yield from _all_pass(("type", "machine") if magic == "ELF" else (), data, arch))
+def load_elf_interp(data: Interpreter, arch: Arch) -> Generator[Event, None, bool]:
+    """The late look at type and machine, which every kernel takes, and the mapping; whether there is a place to start.
+
+    An a.out interpreter has a loader of its own.
+    """
+    if not (yield from _all_pass(("type", "machine"), data.buffer, arch)):
+        return False
+    if not (headers := check_headers(INTERPRETER, data.buffer, arch)).ok:
+        yield headers
+        return False
+    return (yield from _map(data, arch))
+
+
+def _map(data: Interpreter, arch: Arch) -> Generator[Event, None, bool]:
+    """The segments, the first of a shared object wherever there is room; whether all fit, and the entry, too."""
+    header, base = parse(data.buffer, header_fields(arch.bits), arch.order), 0
+    moves = header["e_type"] == DYN
+    for number, segment in enumerate(s for s in program_headers(data.file, data.buffer, arch) if s["p_type"] == LOAD):
+        if number == 0:
+            yield Mapped(INTERPRETER)
+        start = segment["p_vaddr"] // PAGE * PAGE
+        if moves and number == 0:
+            base = MMAP_BASE - start
+        if not fits(base + start, segment, arch):
+            return True  # it starts all the same, at the number of bytes that were read last: nobody looks
+    return (header["e_entry"] + base) % (1 << arch.bits) <= arch.task_size
+
+
+def fits(start: int, segment: Mapping[str, int], arch: Arch) -> bool:
+    """Whether a segment can be mapped at `start`: its place in the file and in memory, and the end of user space."""
+    within = segment["p_vaddr"] % PAGE
+    length = -(-(segment["p_filesz"] + within) // PAGE) * PAGE
+    return (segment["p_offset"] - within) % PAGE == 0 and start % (1 << arch.bits) + length <= arch.task_size
 
 
 def _all_pass(names: Iterable[str], data: bytes, arch: Arch) -> Generator[Event, None, bool]:
@@ -405,7 +526,7 @@ def _all_pass(names: Iterable[str], data: bytes, arch: Arch) -> Generator[Event,
 def _numbers(scenario: Scenario, events: tuple[Event, ...]) -> dict[str, int | float | str]:
     crossed = next((i for i, event in enumerate(events) if isinstance(event, Crossed)), len(events))
     last = events[-1]
-    outcome = last.error if isinstance(last, Returned) else last.signal if isinstance(last, Killed) else "runs"
+    outcome = {Returned: getattr(last, "error", ""), Killed: "SIGSEGV", Oops: "oops", Started: "runs"}[type(last)]
     data, arch = scenario.interpreter_file, ARCHS[scenario.arch]
     early = sum(isinstance(event, Checked) for event in events[:crossed])
     return {

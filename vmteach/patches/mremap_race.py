@@ -18,8 +18,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Pte, PteRun, Setup
+from vmteach.kernel.reclaim import Kind, PageRun, PageState, Pte, PteRun, Reclaim, Setup
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
 from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
 from vmteach.run import Control, Run, between, inputs, one_of

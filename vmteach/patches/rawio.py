@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import Kind, PageRun, PageState, Setup
+from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
 from vmteach.run import Control, Run, between, inputs, one_of
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.memory import Reclaim
-from vmteach.kernel.reclaim.page import (
+from vmteach.kernel.reclaim import (
     SECOND,
     Costs,
     Kind,
@@ -24,6 +23,7 @@ from vmteach.kernel.reclaim.page import (
     PageState,
     Pte,
     PteRun,
+    Reclaim,
     Rules,
     Setup,
     Snapshot,
@@ -234,7 +234,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         lists.append(inactive_list(model))
         if len(lists) == MOST_LISTS:  # keep every second one, and look half as often from now on
             lists[:] = lists[1::2]
-            model.look_every *= 2
+            model.observe_every *= 2
 
     model = Reclaim(scenario.setup, policy, observe=look)
     start = inactive_list(model)
@@ -242,7 +242,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     model.run(scenario.copy_pages - model.count["copied"], horizon=HORIZON * SECOND)
     numbers = {**first, **whole_run(scenario, model)}
     rows = tuple(vmstat(scenario, [first_snapshot(scenario), *model.samples]))
-    return StormRun(scenario, policy, rows, numbers, (start, *lists), model.look_every, tuple(model.samples))
+    return StormRun(scenario, policy, rows, numbers, (start, *lists), model.observe_every, tuple(model.samples))
 
 
 def first_request(model: Reclaim) -> dict[str, float]:

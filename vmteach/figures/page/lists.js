@@ -142,7 +142,7 @@ function drawScript(sheet, group, x, y, w) {
     }
     const how = { size: SMALL, bold: next, fill: i < group.at ? "quiet" : "ink" };
     sheet.text(`${group.id}.${i}.name`, x + 6, top + 15.5, name, how);
-    sheet.text(`${group.id}.${i}`, x + 6 + column, top + 15.5, fit(words, w - column - 10, SMALL, next) || fit(words, w - column - 4, SMALL, next), how);
+    sheet.text(`${group.id}.${i}`, x + 6 + column, top + 15.5, fitOrCut(words, w - column - 6, SMALL, next), how);
   });
   return y + group.lines.length * LINE;
 }

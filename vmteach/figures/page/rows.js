@@ -118,11 +118,13 @@ function drawLanes(sheet, group, area, context, ticks) {
   const marked = (group.marks || []).some((mark) => mark[1]);
   let y = area.y + (marked ? 24 : 0);
   const top = y, lane = new Map();
+  const bottom = y + group.threads.reduce((sum, [, words]) => sum + rails * RAIL + (fit(words, area.right - area.x0, SMALL) ? 24 : 7), 0);
+  (group.marks || []).forEach(([at, words, tone = "ink"], i) => drawMark(sheet, `${group.id}.mark${i}`, scale(at), top - 4, bottom, words, tone, area));
   for (const [name, words] of group.threads) {
     sheet.line(`${group.id}.rule.${name}`, [[area.left, y], [area.x1, y]], { stroke: "rule" });
     sheet.text(`${group.id}.${name}`, area.x0 - 10, y + 4 + (rails * RAIL) / 2 + 5, name, { bold: true, anchor: "end" });
     const said = fit(words, area.right - area.x0, SMALL);
-    sheet.text(`${group.id}.${name}.words`, area.x0, y + 15, said, { size: SMALL, fill: "quiet" });
+    sheet.text(`${group.id}.${name}.words`, area.x0, y + 15, said, { size: SMALL, fill: "quiet", plate: "paper" });
     lane.set(name, y + (said ? 20 : 3));
     y += rails * RAIL + (said ? 24 : 7);
   }
@@ -134,7 +136,6 @@ function drawLanes(sheet, group, area, context, ticks) {
     const named = piece(sheet, `${group.id}.stay${i}`, x + 0.5, lane.get(thread) + rail * RAIL, w - 1, RAIL - 3, meaning, { words: words || name, rim: false, size: SMALL });
     if (!named) sheet.legend.set(key, context.states[key]);
   });
-  (group.marks || []).forEach(([at, words, tone = "ink"], i) => drawMark(sheet, `${group.id}.mark${i}`, scale(at), top - 4, y, words, tone, area));
   sheet.line(`${group.id}.floor`, [[area.left, y], [area.x1, y]], { stroke: "rule" });
   return ticks ? drawTicks(sheet, group.id, scale, y + 1, area) : y;
 }

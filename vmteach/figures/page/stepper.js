@@ -103,7 +103,8 @@ class Stepper {
     this.other = make("div", { class: "vm-other" });
     this.rules = make("div", { class: "vm-rules" });
     this.ask = make("div", {});
-    const side = Object.keys(story.rules || {}).length || this.asks().length ? make("div", { class: "vm-rules" }, this.rules, this.ask) : null;
+    const ruled = Object.keys(story.rules || {}).length > 0; // else questions stand below: the panels have the whole width
+    const side = ruled ? make("div", { class: "vm-side" }, this.rules, this.ask) : null;
     this.buttons = {
       first: button("|\u25c0 First", this.stops(() => this.show(0)), { class: "vm-first" }),
       back: button("\u25c2 Back", this.stops(() => this.show(this.step - 1))),
@@ -124,7 +125,7 @@ class Stepper {
       make("div", { class: "vm-controls" }, this.count, this.buttons.first, this.buttons.back, this.buttons.next, this.buttons.play,
         make("span", { class: "vm-keys" }, "Keys: \u2190 \u2192 step, Space plays "), make("span", { class: "vm-first" }, speed)), this.scrub);
     this.screen = make("div", { class: "vm-screen" }, this.tabs.length ? make("div", { class: "vm-top" }, make("p", { class: "vm-title" }, `Watch it happen: ${story.title}`), make("div", { class: "vm-buttons" }, ...this.tabs)) : make("p", { class: "vm-title" }, `Watch it happen: ${story.title}`),
-      this.switch, this.say, make("div", { class: "vm-body" }, make("div", {}, this.grid, this.other), side), this.bar, this.legendBox, this.fold);
+      this.switch, this.say, make("div", { class: "vm-body" }, make("div", {}, this.grid, this.other), side), ruled ? null : this.ask, this.bar, this.legendBox, this.fold);
     root.replaceChildren(this.screen, this.paper);
     this.shown = "";
   }
@@ -145,14 +146,14 @@ class Stepper {
     const size = width >= 760 ? "wide" : width >= 520 ? "middle" : "narrow";
     this.size = this.root.dataset.size = size;
     const narrow = size === "narrow";
-    const sided = this.screen.querySelector(".vm-body > .vm-rules");
+    const sided = this.screen.querySelector(".vm-body > .vm-side");
     const room = size === "wide" && sided ? width - 272 : narrow ? this.root.clientWidth - 26 : width;
     const beside = !narrow && this.tracks.length > 1 && this.tracks.every((track) => fitsBeside({ groups: Object.values(track.frames[0].groups) }));
     this.grid.classList.toggle("vm-beside", beside);
     this.grid.style.setProperty("--vm-panels", this.tracks.length);
     this.room = Math.floor(beside ? (room - 22 * (this.tracks.length - 1)) / this.tracks.length : room);
     this.switch.hidden = !narrow || this.tracks.length < 2;
-    this.fold.hidden = !narrow;
+    this.fold.hidden = !narrow || !Object.keys({ ...this.story.rules, ...this.story.states }).length;
     if (narrow) this.fold.append(this.legendBox);
     this.screen.append(...(narrow ? [this.fold, this.bar] : [this.bar, this.legendBox, this.fold]));
     this.tall = Math.max(...this.tracks.flatMap((track, t) => track.frames.map((frame) => this.pictureOf(t, frame).height)));
@@ -209,6 +210,7 @@ class Stepper {
   saidAt(n, only = -1) {
     const said = this.framesAt(n).map((frame, t) => [this.tracks[t].name, frame.say, t]);
     const told = said.filter(([, , t]) => (only < 0 || t === only) && this.moved(n, t));
+    if (only < 0 && told.length === 1 && said.length > 1) return `${capital(told[0][0])}: ${told[0][1]}`;
     return sayOf(only >= 0 ? (told.length ? told : said.filter(([, , t]) => t === only)).map(([, text]) => ["", text]) : told);
   }
 
@@ -317,8 +319,8 @@ class Stepper {
   openAsk() {
     const ask = this.asks().filter((one) => one.step <= this.step).at(-1);
     if (!ask) return null;
-    const answered = this.kept(ask) != null;
-    return answered && this.step > ask.step ? null : ask;
+    const overtaken = (this.story.marks || []).some(([n]) => n > ask.step && n <= this.step);
+    return overtaken || (this.kept(ask) != null && this.step > ask.step) ? null : ask;
   }
 
   showAsk() {

@@ -21,6 +21,15 @@ const spellings = (words) => (words == null || words === "" ? [] : Array.isArray
 const fit = (words, room, size, bold, mono) =>
   spellings(words).find((one) => widthOf(one, size, bold, mono) <= room) || "";
 
+// The same, but cut where not even the shortest fits.
+function fitOrCut(words, room, size, bold) {
+  const said = fit(words, room, size, bold);
+  if (said || !spellings(words).length) return said;
+  let cut = spellings(words).at(-1);
+  while (cut && widthOf(`${cut}\u2026`, size, bold) > room) cut = cut.slice(0, -1);
+  return cut && `${cut.trim()}\u2026`;
+}
+
 // A sentence in lines of a width; at most `most` lines, of which the last may be too long.
 function wrap(text, room, size, bold, most = 9) {
   const lines = [];
@@ -87,21 +96,24 @@ function nameOf(axis, at, last = true) {
 // ---- the sentence over some panels ----
 
 function kernelOf(label) {
-  const parts = /^(unpatched|patched|today's)( .*)?$/.exec(label);
-  if (!parts) return `the kernel with ${label.replace(/^what if: /, "")}`;
-  return `${parts[1] === "today's" ? "" : "the "}${parts[1]} kernel${parts[2] || ""}`;
+  const [, name, colon, paren] = /^(.*?)(?:: (.*)| \((.*)\))?$/.exec(label);
+  const rest = colon || paren ? ` (${colon || paren})` : "";
+  if (name === "today") return `today's kernel${rest}`;
+  if (/^(unpatched$|patched$|later$|mainline|what if$)/.test(name)) return `the ${name.replace("what if", "what-if")} kernel${rest}`;
+  return `the kernel with ${label}`;
 }
 
 function titleOf(panels) {
   const clauses = panels.map(([, scene]) => spellings(scene.clause));
+  const brief = panels.map(([label]) => kernelOf(label.replace(/ \(.*/, "")));
+  const names = new Set(brief).size === brief.length ? brief : panels.map(([label]) => kernelOf(label));
   let said;
   if (panels.length > 1 && clauses.every((each) => String(each) === String(clauses[0]))) {
     const many = panels.length === 2 ? "Both" : `All ${panels.length}`;
     said = spellings(panels[0][1].both).map((words) => `${many} kernels ${words}`);
   } else {
     const most = Math.max(...clauses.map((each) => each.length));
-    said = [...Array(most).keys()].map((i) => panels
-      .map(([label], n) => `${kernelOf(label)} ${clauses[n][Math.min(i, clauses[n].length - 1)]}`).join("; "));
+    said = [...Array(most).keys()].map((i) => clauses.map((each, n) => `${names[n]} ${each[Math.min(i, each.length - 1)]}`).join("; "));
   }
   return capital(said.find((words) => words.length <= 90) || said.at(-1));
 }

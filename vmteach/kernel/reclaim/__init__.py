@@ -1,1 +1,28 @@
-"""Page reclaim of 2.4.23 to 2.4.27: the rules to be read, and the machinery for runs of pages."""
+"""Page reclaim of 2.4.23 to 2.4.27: read fates.py and rules.py; the rest is machinery for runs of equal pages."""
+
+from vmteach.kernel.reclaim.fates import RULES, Fate, visit
+from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, PageRun, PageState, Pte, PteRun, Where
+from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Costs, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim.work import Reclaim
+
+__all__ = [
+    "COUNTERS",
+    "RULES",
+    "SECOND",
+    "Absent",
+    "Buffers",
+    "Costs",
+    "Fate",
+    "Kind",
+    "Page",
+    "PageRun",
+    "PageState",
+    "Pte",
+    "PteRun",
+    "Reclaim",
+    "Rules",
+    "Setup",
+    "Snapshot",
+    "Where",
+    "visit",
+]

@@ -2,65 +2,25 @@
 
 source      warping cache simulation (Morelli and Reineke, PLDI 2022): recognise a state that recurs but
             for names, and go on from its last recurrence
-left out    cycles of more than sixteen requests; those are worked through one by one
+left out    periods of more than sixteen requests; those are worked through one by one
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from vmteach.kernel.reclaim.page import COUNTERS, SECOND, Absent, Page, Snapshot, Where, become
+from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, ROTATED, Visit
+from vmteach.kernel.reclaim.memory import IRREGULAR, LONGEST_DIARY, Decision, Memory, Moment
+from vmteach.kernel.reclaim.page import Page, Where, become
 from vmteach.kernel.reclaim.runs import FOREVER, PageStack, Run, Segment, Stripe, shortest
+from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Snapshot
 
-if TYPE_CHECKING:
-    from vmteach.kernel.reclaim.memory import Reclaim
-
-# Queues of page ids. The inactive list is `rotated` + `behind` + `ahead`, tail first: `rotated` is what
-# came back from the disk under rotate_written, `behind` what the anchored search has passed. Both are
-# empty for everybody else.
-ACTIVE, ROTATED, BEHIND, AHEAD = "active", "rotated", "behind", "ahead"
-INACTIVE = (ROTATED, BEHIND, AHEAD)
-
-
-class Visit(NamedTuple):
-    """A line of the log: `count` pages in one state taken from one queue, and where they went."""
-
-    source: str
-    target: str  # a queue, or "" for freed or on the way to the disk
-    page: Page | None  # None: new pages
-    after: Page | Absent
-    mapcount: int
-    count: int  # type: ignore[assignment]
-    first: int
-
-
-class Decision(NamedTuple):
-    """A line of the log: a number that was computed from the lengths of the lists."""
-
-    rule: str
-    need: int
-    result: int
-    active: int
-    inactive: int
-
-
-IRREGULAR = Decision("irregular", 0, 0, 0, 0)
-LONGEST_CYCLE = 16  # requests: how long a repeated pattern may be to be found
-LONGEST_DIARY = 4096  # moments of one request, beyond which seconds are not leapt over
+LONGEST_PERIOD = 16  # requests: how long a repeated pattern may be to be found
 NOW = len(COUNTERS) + 3  # where the clock stands in a position: behind the counters, both lists and the ids
 AT_ONCE = frozenset(COUNTERS.index(name) for name in ("passes", "requests", "swap_outs"))
-Shift = tuple[int, int]  # by how much a line of the log moves on from one cycle to the next
-
-
-class Moment(NamedTuple):
-    """The end of `steps` equal steps: when it was, and the counters then."""
-
-    time: int
-    steps: int
-    counts: tuple[int, ...]
+Shift = tuple[int, int]  # by how much a line of the log moves on from one period to the next
 
 
 class Request(NamedTuple):
@@ -74,9 +34,83 @@ class Request(NamedTuple):
     waits: list[tuple[int, int]]  # of a second or more
 
     @property
-    def told(self) -> bool:
+    def timed(self) -> bool:
         """Whether the diary is whole."""
         return len(self.diary) <= LONGEST_DIARY
+
+
+class Leaps:
+    """The requests of the workload as they are written down, and the leaps that follow from them."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.history: deque[Request] = deque(maxlen=2 * LONGEST_PERIOD)
+        self.taken = self.leapt = 0  # leaps, and the requests in them
+        self._new_page()
+
+    def _new_page(self) -> None:
+        """From here on the next request is written down."""
+        memory = self.memory
+        memory.log, memory.diary = [], []
+        self.base, self.noted = memory.position(), len(memory.waits)
+
+    def forget(self) -> None:
+        """What was done so far is no guide to what comes."""
+        self.history.clear()
+        self._new_page()
+
+    def at_request(self, counter: str, goal: int, horizon: int) -> None:
+        """At the start of a request: if the last few repeat the few before, take all repetitions at once.
+
+        As long as `counter` does not go over `goal`, and the time not over `horizon`.
+        """
+        memory, here = self.memory, self.memory.position()
+        delta = tuple(b - a for a, b in zip(self.base, here))
+        rotated = tuple(memory.lists.queues[ROTATED].runs())
+        waits = memory.waits[self.noted :]
+        self.history.append(Request(memory.log, delta, rotated, self.base, memory.diary, waits))
+        self._new_page()
+        for period in range(1, len(self.history) // 2 + 1):
+            shifts = self._shifts(period)
+            if shifts is None:
+                continue
+            leap = Leap(memory, list(self.history)[-2 * period :], shifts)
+            if k := leap.longest(counter, goal, min(horizon, FOREVER if leap.timing.timeless else memory.next_second)):
+                self.leapt += k * period
+                self.taken += 1
+                self._take(leap, k)
+                self._new_page()
+            return
+
+    def _take(self, leap: "Leap", k: int) -> None:
+        """Take `k` periods. What is due to be observed in one of them is observed before it."""
+        memory, n = self.memory, min(k, leap.before(self.memory.next_observation))
+        while k:
+            if n:
+                leap.take(n)
+                k -= n
+            if k:
+                due = memory.next_observation
+                while due <= memory.now + leap.time:
+                    memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
+                    due = memory.observation_from(due + 1)
+                n = min(k, max(1, leap.before(due)))
+        for i, request in enumerate(leap.moved_on(), -2 * leap.period):
+            self.history[i] = request
+
+    def _shifts(self, period: int) -> list[list[Shift]] | None:
+        """How far each line of the last `period` requests moved on since a period before; None if unlike."""
+        history, shifts = self.history, []
+        for i in range(-1, -1 - period, -1):
+            new, old = history[i], history[i - period]
+            if new.delta != old.delta or len(new.log) != len(old.log):
+                return None
+        for i in range(-period, 0):
+            moved = [shift(a, b) for a, b in zip(history[i - period].log, history[i].log)]
+            if None in moved:
+                return None
+            shifts.append(moved)
+        return shifts  # type: ignore[return-value]
 
 
 def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
@@ -89,27 +123,94 @@ def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
 
 
 def shifted(line: Visit | Decision, by: Shift, k: int) -> Visit | Decision:
-    """The line of the log `k` cycles later."""
+    """The line of the log `k` periods later."""
     if isinstance(line, Visit):
         return line._replace(first=line.first + k * by[0])
     return line._replace(active=line.active + k * by[0], inactive=line.inactive + k * by[1])
 
 
-class Leap:
-    """The next requests, if they are the last cycle moved on by its shifts: how many are, and taking them."""
+class Timing:
+    """When what happens in a period: for the samples and the waits of those that are leapt over."""
 
-    def __init__(self, model: Reclaim, cycle: int, shifts: list[list[Shift]]) -> None:
-        self.model, self.cycle, self.shifts = model, cycle, shifts
-        self.gone = 0  # cycles that have been taken
-        self.requests = [model.history[i] for i in range(-cycle, 0)]
+    def __init__(self, memory: Memory, requests: list[Request]) -> None:
+        self.memory, self.requests = memory, requests
+        self.time = sum(request.delta[NOW] for request in requests)
+
+    @property
+    def timeless(self) -> bool:
+        """Whether seconds may strike in it: touches change nothing, and it is known what happens when."""
+        return self.memory.idle_touch and all(request.timed for request in self.requests)
+
+    @cached_property
+    def diary(self) -> list[Moment]:
+        """What happens when in the period, counted from its start; at first nothing."""
+        time, counts, whole = 0, (0,) * len(COUNTERS), [Moment(0, 1, (0,) * len(COUNTERS))]
+        for request in self.requests:
+            start, base = request.base[NOW], request.base
+            for moment in request.diary:
+                so_far = tuple([now - then + old for now, then, old in zip(moment.counts, base, counts)])
+                whole.append(Moment(moment.time - start + time, moment.steps, so_far))
+            time += request.delta[NOW]
+            counts = tuple(a + b for a, b in zip(counts, request.delta))
+        return whole
+
+    @cached_property
+    def waits(self) -> list[tuple[int, int]]:
+        """The requests of a second or more, counted from the start of the period."""
+        time, whole = 0, []
+        for request in self.requests:
+            ago = time - request.base[NOW]
+            whole += [(began + ago, ended + ago) for began, ended in request.waits]
+            time += request.delta[NOW]
+        return whole
+
+    def pass_over(self, k: int, changes: dict[str, int]) -> None:
+        """Take the samples, and note the waits, of the next `k` periods, each of which makes these changes."""
+        memory = self.memory
+        for start in range(memory.now, memory.now + k * self.time if self.waits else 0, self.time or 1):
+            memory.waits += [(start + began, start + ended) for began, ended in self.waits]
+        if memory.next_second <= memory.now + k * self.time:
+            self._sample(memory.now + k * self.time, list(changes.values()))
+
+    def _sample(self, end: int, changes: list[int]) -> None:
+        """The samples up to the time `end`: each as it is taken after the step that reaches it."""
+        memory, diary = self.memory, self.diary
+        base, times = tuple(memory.count.values()), [moment.time for moment in diary]
+        rows = list(zip(*(moment.counts for moment in diary)))
+        moving = [(i, change, rows[i]) for i, change in enumerate(changes) if change or any(rows[i])]
+        while memory.next_second <= end:
+            periods, within = divmod(memory.next_second - memory.now, self.time)
+            if not within:
+                periods, within = periods - 1, self.time
+            m = bisect_left(times, within, 1)
+            steps = diary[m].steps
+            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
+            values = [memory.next_second // SECOND, *base]
+            for i, change, counts in moving:
+                old, new = counts[m - 1], counts[m]
+                part = new if i in AT_ONCE else old + (new - old) * done // steps
+                values[i + 1] += periods * change + part
+            memory.samples.append(Snapshot._make(values))
+            memory.next_second += SECOND
+
+
+class Leap:
+    """The next requests, if they are the last period moved on by its shifts: how many are, and taking them."""
+
+    def __init__(self, memory: Memory, requests: list[Request], shifts: list[list[Shift]]) -> None:
+        self.memory, self.period, self.shifts = memory, len(shifts), shifts
+        self.passed = 0  # periods that have been taken
+        self.before_that, self.requests = requests[: self.period], requests[self.period :]
+        self.timing = Timing(memory, self.requests)
         delta: list[int] = [sum(changes) for changes in zip(*(request.delta for request in self.requests))]
+        self.lists = memory.lists
         *counters, self.active, self.inactive, self.ids, self.time, queue, due = delta
         self.counters = dict(zip(COUNTERS, counters))
         self.steady = not (queue or due or self.counters["free"])
 
     @cached_property
     def lines(self) -> list[tuple[Visit | Decision, Shift]]:
-        """The log of the cycle, and how each line moves on."""
+        """The log of the period, and how each line moves on."""
         return [line for request, moved in zip(self.requests, self.shifts) for line in zip(request.log, moved)]
 
     @cached_property
@@ -139,7 +240,7 @@ class Leap:
 
     @cached_property
     def taken(self) -> dict[str, tuple[tuple[Segment, ...], int]]:
-        """What is taken from each queue: the shortest pattern, and how often it comes in a cycle."""
+        """What is taken from each queue: the shortest pattern, and how often it comes in a period."""
         return {
             name: shortest(_segments(line for line in self.visits if line[0].source == name))
             for name in (*INACTIVE, ACTIVE)
@@ -151,44 +252,16 @@ class Leap:
         names = (*INACTIVE, ACTIVE)
         return {name: _segments(line for line in self.visits if line[0].target == name) for name in names}
 
-    @property
-    def told(self) -> bool:
-        """Whether it is known what happens when in the cycle."""
-        return all(request.told for request in self.requests)
-
-    @cached_property
-    def diary(self) -> list[Moment]:
-        """What happens when in the cycle, counted from its start; at first nothing."""
-        time, counts, whole = 0, (0,) * len(COUNTERS), [Moment(0, 1, (0,) * len(COUNTERS))]
-        for request in self.requests:
-            start, base = request.base[NOW], request.base
-            for moment in request.diary:
-                so_far = tuple([now - then + old for now, then, old in zip(moment.counts, base, counts)])
-                whole.append(Moment(moment.time - start + time, moment.steps, so_far))
-            time += request.delta[NOW]
-            counts = tuple(a + b for a, b in zip(counts, request.delta))
-        return whole
-
-    @cached_property
-    def waits(self) -> list[tuple[int, int]]:
-        """The requests of a second or more, counted from the start of the cycle."""
-        time, whole = 0, []
-        for request in self.requests:
-            ago = time - request.base[NOW]
-            whole += [(began + ago, ended + ago) for began, ended in request.waits]
-            time += request.delta[NOW]
-        return whole
-
-    def longest(self, end: int) -> int:
-        """How many more cycles must do what the last two did, and do not reach the time `end`."""
-        if not self.steady or not self.counters[self.model.goal_of]:
+    def longest(self, counter: str, goal: int, end: int) -> int:
+        """How many more periods must do what the last two did, do not go over the goal nor reach the time `end`."""
+        if not self.steady or not self.counters[counter]:
             return 0
-        k = min(self.before(min(end, self.model.horizon)), self._by_goal())
+        k = min(self.before(end), (goal - self.memory.count[counter]) // self.counters[counter], self._by_slots())
         if k <= 0:
             return 0
         for visit, by in self.changes:
             k = min(k, self._by_pages(visit, by))
-        for name in self.model.queues:
+        for name in self.lists.queues:
             k = min(k, self._by_queue(name))
         for line, moved in self.lines:
             if isinstance(line, Decision):
@@ -196,13 +269,12 @@ class Leap:
         return k
 
     def before(self, end: int) -> int:
-        """How many cycles do not reach the time `end`."""
-        return (end - 1 - self.model.now) // self.time if self.time else FOREVER
+        """How many periods do not reach the time `end`."""
+        return (end - 1 - self.memory.now) // self.time if self.time else FOREVER
 
-    def _by_goal(self) -> int:
-        model, slots = self.model, self.counters["slots_used"]
-        k = (model.goal - model.count[model.goal_of]) // self.counters[model.goal_of]
-        return min(k, (model.setup.slots - model.count["slots_used"]) // slots) if slots > 0 else k
+    def _by_slots(self) -> int:
+        memory, slots = self.memory, self.counters["slots_used"]
+        return (memory.setup.slots - memory.count["slots_used"]) // slots if slots > 0 else FOREVER
 
     def _by_pages(self, visit: Visit, by: int) -> int:
         """The pages that come must be in the state of those that were visited."""
@@ -210,14 +282,14 @@ class Leap:
             return FOREVER if by == visit.count else 0
         if visit.source == ROTATED:  # what comes back from the disk is what is on its way there now
             on_its_way = become(visit.page, Where.NOWHERE, True)
-            return FOREVER if all(page == on_its_way for page in self.model.in_flight()) else 0
+            return FOREVER if all(page == on_its_way for page in self.lists.in_flight()) else 0
         if by <= 0:
             return 0
-        page, end = self.model.pages.at(visit.first + by)
+        page, end = self.lists.pages.at(visit.first + by)
         if page != visit.page:
             return 0
-        if visit.first < self.model.setup.shm and visit.mapcount >= 0:
-            mapcount, same = self.model.processes.mapcount(visit.first + by)
+        if visit.first < self.memory.setup.shm and visit.mapcount >= 0:
+            mapcount, same = self.lists.processes.mapcount(visit.first + by)
             end = min(end, same)
             if mapcount != visit.mapcount:
                 return 0
@@ -226,9 +298,9 @@ class Leap:
     def _by_queue(self, name: str) -> int:
         """What is taken must come from one long run, or from a stripe of the same pattern."""
         taken, repeats = self.taken[name]
-        queue = self.model.queues[name]
+        queue = self.lists.queues[name]
         if name == ROTATED:  # as many as are sent off, and the same ones left over, so much further on
-            was, now = (self.model.history[i].rotated for i in (-1 - self.cycle, -1))
+            was, now = self.before_that[-1].rotated, self.requests[-1].rotated
             on = tuple(Run(first + self.submitted, count) for first, count in was)
             alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
             return FOREVER if alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken) else 0
@@ -250,12 +322,12 @@ class Leap:
         """Whether what came back, what is on its way and what will be sent have neighbouring ids, in this order."""
         if not rotated:
             return True
-        line = [rotated[-1], *self.model.flight.runs(), *(Run(*s.shifted(1)[:2]) for s in self.written)]
+        line = [rotated[-1], *self.lists.flight.runs(), *(Run(*s.shifted(1)[:2]) for s in self.written)]
         return all(a.first + a.count == b.first for a, b in zip(line, line[1:]))
 
     def _by_decision(self, decision: Decision, by: Shift, most: int) -> int:
         """Quotas and budgets must come out the same although the lists grow and shrink."""
-        sysctls = self.model.setup.sysctls
+        sysctls = self.memory.setup.sysctls
         rule, need, result, a, i = decision
 
         def holds(m: int) -> bool:
@@ -277,102 +349,77 @@ class Leap:
         return low
 
     def take(self, k: int) -> None:
-        """Take `k` cycles at once. After the last, `settle`."""
-        model = self.model
-        for name, queue in model.queues.items():
+        """Take `k` periods at once. After the last, the history is to be moved on."""
+        memory, lists = self.memory, self.lists
+        for name, queue in lists.queues.items():
             taken, repeats = self.taken[name]
             if name != ROTATED and taken:
                 if isinstance(queue.items[0], Stripe):
                     queue.skip(k * repeats)
                 else:
                     queue.take(k * repeats * taken[0].count)
-        for name, queue in model.queues.items():
-            queue.put_stripe([s.shifted(self.gone + 1) for s in self.put[name]], k)
+        for name, queue in lists.queues.items():
+            queue.put_stripe([s.shifted(self.passed + 1) for s in self.put[name]], k)
         for visit, by in self.changes:
             if visit.page is not visit.after and visit.source != ROTATED:
                 self._change(visit, by, k)
-        self._sample(k)
-        for m in range(k if self.waits else 0):
-            model.waits += [(model.now + m * self.time + a, model.now + m * self.time + b) for a, b in self.waits]
-        for name, change in self.counters.items():
-            model.count[name] += k * change
-        model.active += k * self.active
-        model.inactive += k * self.inactive
-        model.next_id += k * self.ids
-        model.now += k * self.time
-        model.disk.due += k * self.time
-        model.disk.last += k * self.time
-        model.flight.put_stripe([s.shifted(self.gone + 1) for s in self.written], k)
+        self._count(k)
+        memory.disk.due += k * self.time
+        memory.disk.last += k * self.time
+        lists.flight.put_stripe([s.shifted(self.passed + 1) for s in self.written], k)
         if freed := [visit for visit, _ in self.visits if visit.source == ROTATED]:
             self._return(k, freed[0])
         else:
-            model.complete(k * self.submitted)
-        model.steps += 1
-        self.gone += k
+            lists.complete(k * self.submitted)
+        memory.steps += 1
+        self.passed += k
 
-    def settle(self) -> None:
-        """Move the history on by as many cycles as were taken."""
-        for i in range(-2 * self.cycle, 0):
-            request, moved = self.model.history[i], self.shifts[i % self.cycle]
-            self.model.history[i] = Request(
-                [shifted(line, by, self.gone) for line, by in zip(request.log, moved)],
-                request.delta,
-                tuple(Run(first + self.gone * self.submitted, count) for first, count in request.rotated),
-                request.base,
-                request.diary,
-                request.waits,
-            )
+    def _count(self, k: int) -> None:
+        """Move counters, lengths and the clock on by `k` periods, with the samples and waits that fall into them."""
+        memory = self.memory
+        self.timing.pass_over(k, self.counters)
+        for name, change in self.counters.items():
+            memory.count[name] += k * change
+        self.lists.active += k * self.active
+        self.lists.inactive += k * self.inactive
+        self.lists.next_id += k * self.ids
+        memory.now += k * self.time
 
-    def _sample(self, k: int) -> None:
-        """The samples of the seconds that `k` cycles go over: each as it is taken after the step that reaches it."""
-        model, end = self.model, self.model.now + k * self.time
-        if model.next_second > end:
-            return
-        diary = self.diary
-        base, times = tuple(model.count.values()), [moment.time for moment in diary]
-        rows = list(zip(*(moment.counts for moment in diary)))
-        moving = [(i, change, rows[i]) for i, change in enumerate(self.counters.values()) if change or any(rows[i])]
-        while model.next_second <= end:
-            cycles, within = divmod(model.next_second - model.now, self.time)
-            if not within:
-                cycles, within = cycles - 1, self.time
-            m = bisect_left(times, within, 1)
-            steps = diary[m].steps
-            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
-            values = [model.next_second // SECOND, *base]
-            for i, change, counts in moving:
-                old, new = counts[m - 1], counts[m]
-                part = new if i in AT_ONCE else old + (new - old) * done // steps
-                values[i + 1] += cycles * change + part
-            model.samples.append(Snapshot._make(values))
-            model.next_second += SECOND
+    def moved_on(self) -> list[Request]:
+        """The requests of the last two periods, as many periods later as were taken."""
+        later = []
+        for i, request in enumerate((*self.before_that, *self.requests)):
+            log = [shifted(line, by, self.passed) for line, by in zip(request.log, self.shifts[i % self.period])]
+            rotated = tuple(Run(first + self.passed * self.submitted, count) for first, count in request.rotated)
+            later.append(request._replace(log=log, rotated=rotated))
+        return later
 
     def _return(self, k: int, freed: Visit) -> None:
-        """What came back from the disk in `k` cycles is free again, but for as many as there were before."""
-        model, gone, rotated = self.model, freed.after, list(self.model.queues[ROTATED].runs())
+        """What came back from the disk in `k` periods is free again, but for as many as there were before."""
+        lists, after, rotated = self.lists, freed.after, list(self.lists.queues[ROTATED].runs())
         for run in rotated:
-            model._set(*run, gone)
+            lists.set(*run, after)
         left = k * self.submitted
         while left:
-            first, count = model.flight.peek()
+            first, count = lists.flight.peek()
             n = min(count, left)
-            model.flight.take(n)
-            model._set(first, n, gone)
+            lists.flight.take(n)
+            lists.set(first, n, after)
             left -= n
         assert freed.page is not None
         back = PageStack()
         for first, count in rotated:
             back.put(first + k * self.submitted, count)
-            model._set(first + k * self.submitted, count, freed.page)
-        model.queues[ROTATED] = back
+            lists.set(first + k * self.submitted, count, freed.page)
+        lists.queues[ROTATED] = back
 
     def _change(self, visit: Visit, by: int, k: int) -> None:
-        first, count = visit.first + (self.gone + 1) * by, visit.count
+        first, count = visit.first + (self.passed + 1) * by, visit.count
         if by == count:
-            self.model._set(first, k * count, visit.after)
+            self.lists.set(first, k * count, visit.after)
         else:
             for m in range(k):
-                self.model._set(first + m * by, count, visit.after)
+                self.lists.set(first + m * by, count, visit.after)
 
 
 def _segments(visits: Iterable[tuple[Visit, int]]) -> list[Segment]:

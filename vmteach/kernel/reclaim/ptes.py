@@ -7,8 +7,9 @@ left out    mappings of a part of the object, or at different addresses
 from collections import deque
 from dataclasses import dataclass
 
-from vmteach.kernel.reclaim.page import Pte, Setup
+from vmteach.kernel.reclaim.page import Pte
 from vmteach.kernel.reclaim.runs import FOREVER, Intervals
+from vmteach.kernel.reclaim.setup import Setup
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Processes:
         self._append(group)
         self.current = (self.current + processes) % self.count
 
-    def stroll(self, turned: int, address: int) -> None:
+    def walk_on(self, turned: int, address: int) -> None:
         """The walk has gone on by `turned` processes, to this address in the last; all have equal ptes."""
         ptes = self.ring[0].ptes
         others = [Group(self.count - 1, ptes.copy())] if self.count > 1 else []

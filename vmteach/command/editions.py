@@ -1,17 +1,16 @@
-"""Build the editions of the chapters from the notebooks: `make editions`, or `python scripts/editions.py`.
+"""`vmteach editions`: the chapters for students, teachers, nbgrader and Colab, built from the notebooks.
 
-    python scripts/editions.py [--into FOLDER] [names of chapters, such as 11_overflow_buffers]
-    python scripts/editions.py --minutes
+    vmteach editions [--into FOLDER] [names of chapters, such as 11_overflow_buffers]
+    vmteach editions --minutes
 
 student     the notebooks as they are, with stubs. One cell more tells the library to show no solutions.
 teacher     the answer cells are solved, and notes stand after Predict, Vary and each exercise.
 nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
+colab       the notebooks with a cell on top that installs the course from your repository, for Colab and Kaggle.
 
 Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from PREDICTIONS. A
-module there may have NOTES, a mapping from "predict", "vary", "change" or the name of an exercise to some Markdown of
-the teacher's own. A chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions`
-is not for working in: files that this script writes are written over; others (a gradebook, what students hand in) it
-leaves alone.
+chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions` is not for working
+in: files that this command writes are written over; others (a gradebook, what students hand in) it leaves alone.
 
 left out    the solutions are still in the package, for whoever looks: a course with marks needs tests of its own
 """
@@ -22,26 +21,36 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill
 from vmteach.lab.learn import Exercise, exercise
+from vmteach.tables import COURSE
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
+NOTEBOOKS = COURSE / "notebooks"
 Cell = dict[str, Any]
 Notebook = dict[str, Any]
 
 WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
-NOTED = ("predict", "vary", "change")  # where a teacher's note can stand, beside the exercises
 
 HIDE = """\
 import os
 
 os.environ["VMTEACH_SOLUTIONS"] = "hidden"  # a class's edition: hints are shown, solutions are not"""
+
+OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
+BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
+    "(https://colab.research.google.com/github/{}/blob/main/editions/colab/notebooks/{})"
+)
+INSTALL = """\
+REPOSITORY = "{}"  # where your copy of the course is
+%pip install --quiet "vmteach[plot] @ git+https://github.com/{{REPOSITORY}}"
+if "google.colab" in str(get_ipython()):
+    __import__("google.colab").colab.output.enable_custom_widget_manager()"""
 
 CONFIG = '''\
 """nbgrader's settings for this course. Work in this folder: `nbgrader generate_assignment NAME`."""
@@ -160,13 +169,12 @@ def teacher(notebook: Notebook, stem: str) -> Notebook:
         return made
     cells = {cell["id"]: cell for cell in made["cells"]}
     found = [place._replace(answer=cells[place.answer["id"]], check=cells[place.check["id"]]) for place in found]
-    told = own_notes(stem)
-    add_note(made, section_end(made, "Change it"), "change", note_on_change([p.exercise.task for p in found], told))
+    add_note(made, section_end(made, "Change it"), "change", note_on_change([p.exercise.task for p in found]))
     for place in found:
-        text = note_on_exercise(place.exercise, told)
+        text = note_on_exercise(place.exercise)
         add_note(made, made["cells"].index(place.check) + 1, place.exercise.task.name, text)
-    add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem, told))
-    add_note(made, section_end(made, "Predict"), "predict", note_on_predict(stem, told))
+    add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem))
+    add_note(made, section_end(made, "Predict"), "predict", note_on_predict(stem))
     add_note(made, made["cells"].index(code(made)[0]), "minutes", note_on_minutes(minutes(notebook, stem)))
     return made
 
@@ -194,12 +202,23 @@ def graded(name: str, grade: bool = False, solution: bool = False, locked: bool 
 
 
 def beside(text: str) -> str:
-    """A cell's text for an assignment, which has its data in its own folder and the other chapters in theirs.
+    """A cell's text for an assignment, which has the other chapters beside its own folder.
 
-    >>> beside('read_csv("../data/claims.csv")'), beside("[next](08_shm_big_iron.ipynb)")
-    ('read_csv("data/claims.csv")', '[next](../08_shm_big_iron/08_shm_big_iron.ipynb)')
+    >>> beside("[next](08_shm_big_iron.ipynb)")
+    '[next](../08_shm_big_iron/08_shm_big_iron.ipynb)'
     """
-    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", text.replace('"../data/', '"data/'))
+    return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", text)
+
+
+def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
+    """The chapter with a badge that opens it, and a cell that installs the course first."""
+    made = deepcopy(notebook)
+    list(places(made))  # are the answer cells stubs?
+    first = made["cells"].index(code(made)[0])
+    (name,) = [path.name for path in chosen(()) if path.stem[3:] == stem]
+    badge = new_cell("markdown", "badge", BADGE.format(repository, name))
+    made["cells"][first:first] = [badge, new_cell("code", "install", INSTALL.format(repository))]
+    return made
 
 
 EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
@@ -207,31 +226,33 @@ EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
     "teacher": teacher,
     "solved": solved,
     "nbgrader": nbgrader,
+    "colab": colab,
 }
 
 
-def build(names: Sequence[str] = (), into: Path = ROOT / "editions") -> dict[str, list[Path]]:
+def build(names: Sequence[str] = (), into: Path = Path("editions"), repository: str = OWNER) -> dict[str, list[Path]]:
     """Write the editions of these chapters, or of all; the files of each edition."""
     written: dict[str, list[Path]] = {edition: [] for edition in EDITIONS}
+    editions: dict[str, Callable[[Notebook, str], Notebook]] = {
+        **EDITIONS,
+        "colab": partial(colab, repository=repository),
+    }
     for path in chosen(names):
         text = path.read_text(encoding="utf-8")
         notebook = json.loads(text)
-        for edition, make in EDITIONS.items():
+        for edition, make in editions.items():
             try:
                 made = make(notebook, path.stem[3:])
             except ValueError as wrong:
                 raise ValueError(f"{path.name}: {wrong}") from None
             if edition != "nbgrader":
-                home, sheet = into / edition, into / edition / "notebooks" / path.name
+                sheet = into / edition / "notebooks" / path.name
             elif any(places(notebook)):
-                home = into / edition / "source" / path.stem
-                sheet = home / path.name
+                sheet = into / edition / "source" / path.stem / path.name
             else:
                 continue  # nothing to grade
             write(sheet, text if made == notebook else as_text(made))
             written[edition].append(sheet)
-            for data in sorted((ROOT / "data").glob("*.*")) if '"../data/' in source_of(notebook) else ():
-                write(home / "data" / data.name, data.read_text(encoding="utf-8"))
     write(into / "nbgrader" / "nbgrader_config.py", CONFIG)
     return written
 
@@ -257,16 +278,6 @@ def write(path: Path, text: str) -> None:
 # ---- a teacher's notes
 
 
-def own_notes(stem: str) -> Mapping[str, str]:
-    """The NOTES of a chapter's exercises, if there are any."""
-    module = chapter(stem)
-    notes: Mapping[str, str] = getattr(module, "NOTES", {})
-    known = (*NOTED, *(task.name for task in module.EXERCISES))
-    if unknown := [name for name in notes if name not in known]:
-        raise ValueError(f"a note of {stem} must be on one of {', '.join(known)}, got {unknown[0]}")
-    return notes
-
-
 def add_note(notebook: Notebook, where: int | None, name: str, lines: Sequence[str]) -> None:
     """Put a note in front of the cell at a place; without a place there is no note."""
     if where is not None:
@@ -274,16 +285,12 @@ def add_note(notebook: Notebook, where: int | None, name: str, lines: Sequence[s
         notebook["cells"].insert(where, new_cell("markdown", f"teacher-{name.replace('_', '-')}", text))
 
 
-def own(told: Mapping[str, str], name: str) -> list[str]:
-    return [line for line in told.get(name, "").splitlines() if line]
-
-
 def note_on_minutes(sum_: "Minutes") -> list[str]:
     parts = f"reading {sum_.reading}, exercises {sum_.exercises}, predictions, goals and questions {sum_.questions}"
     return [f"Minutes: {parts}; together {sum_.together}. The card says {sum_.card}."]
 
 
-def note_on_predict(stem: str, told: Mapping[str, str]) -> list[str]:
+def note_on_predict(stem: str) -> list[str]:
     (known,) = chapter(stem).PREDICTIONS.values()
 
     def shown(value: Any) -> str:
@@ -295,22 +302,20 @@ def note_on_predict(stem: str, told: Mapping[str, str]) -> list[str]:
         f"It will be {shown(known.result)}. What else a line of thought may lead to, and what that overlooks (whoever "
         "predicts it is told so beside the result):",
         *(f"- *{shown(guess)}*: {said}" for guess, said in known.overlooked.items()),
-        *own(told, "predict"),
         f"**When late:** keep this; it takes {A_QUESTION} minute, and the next picture lives by it.",
     ]
 
 
-def note_on_vary(stem: str, told: Mapping[str, str]) -> list[str]:
+def note_on_vary(stem: str) -> list[str]:
     goals = chapter(stem).GOALS
     return [
         "What the goals ask, and what is found:",
         *(f'- *{goal.name}*: {goal.reason} **Ask or say**, if nobody gets on: "{goal.hints[0]}"' for goal in goals),
-        *own(told, "vary"),
         "**When late:** one goal for each half of the class; then each half tells the other.",
     ]
 
 
-def note_on_exercise(place: Exercise, told: Mapping[str, str]) -> list[str]:
+def note_on_exercise(place: Exercise) -> list[str]:
     task = place.task
 
     def said(text: str) -> str:
@@ -321,15 +326,14 @@ def note_on_exercise(place: Exercise, told: Mapping[str, str]) -> list[str]:
         f"**Usual wrong turn:** {said(task.wrong_turn)}",
         f"**Why it is so:** {said(task.reason)}",
         f'**Ask or say:** "{said(task.hints[0])}"',
-        *own(told, task.name),
     ]
 
 
-def note_on_change(tasks: Sequence[Task], told: Mapping[str, str]) -> list[str]:
+def note_on_change(tasks: Sequence[Task]) -> list[str]:
     """What to skip: the highest rungs first; the first exercise always stays."""
     late = sorted(tasks, key=lambda task: -RUNGS.index(task.rung))
     together = sum(task.minutes for task in tasks)
-    lines = [f"{len(tasks)} exercises, {together} minutes.", *own(told, "change")]
+    lines = [f"{len(tasks)} exercises, {together} minutes."]
     if len(tasks) > 1:
         saved = late[0].minutes
         lines.append(
@@ -392,17 +396,18 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main(*arguments: str) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("vmteach editions", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="chapters, such as 11_overflow_buffers; all if there is none")
-    parser.add_argument("--into", type=Path, default=ROOT / "editions", help="the folder to write to")
+    parser.add_argument("--into", type=Path, default=Path("editions"), help="the folder to write to")
+    parser.add_argument("--repository", default=OWNER, help="of yours, for Colab: OWNER/NAME")
     parser.add_argument("--minutes", action="store_true", help="print how long each chapter takes, and write nothing")
     chose = parser.parse_args(arguments)
     if chose.minutes:
         print(table())
         return 0
     try:
-        written = build(chose.names, chose.into)
+        written = build(chose.names, chose.into, chose.repository)
     except ValueError as wrong:
         print(wrong, file=sys.stderr)
         return 1
@@ -410,7 +415,3 @@ def main(*arguments: str) -> int:
         size = sum(path.stat().st_size for path in files)
         print(f"{edition:10}{len(files):3} notebooks, {size / 1024:.0f} KiB in {chose.into / edition}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

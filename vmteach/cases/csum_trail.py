@@ -1,0 +1,54 @@
+"""csum_trail beside the kernel's own routines: the loads, the fault and the sum of each buffer."""
+
+from typing import Any
+
+from vmteach.patches.csum_trail import (
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    Scenario,
+    contents,
+    csum_partial,
+    memory_of,
+    schedule,
+)
+from vmteach.tables import Case
+
+PAGE = 4096
+SIDES = {"before": POLICIES[UNPATCHED], "after": POLICIES[PATCHED]}
+
+
+def loads(row: Case) -> str:
+    """Empty where the model repeats all fourteen results of a buffer, else the columns that differ."""
+    told = {**_side(row, "before"), **_side(row, "after"), "rfc1071": f"{_plain(row['length_B']):04x}"}
+    told["first_byte_beyond_before"] = PAGE if told["fault_before"] else -1
+    return ", ".join(name for name, value in told.items() if str(row[name]) != str(value))
+
+
+TABLES = {"loads": loads}
+
+
+def _side(row: Case, side: str) -> dict[str, Any]:
+    """What one of the two routines did; without a load the last one is said to be at -1, of width 0."""
+    start, length, policy = row["offset_B"], row["length_B"], SIDES[side]
+    made = list(schedule(start, length, policy))
+    beyond = max([0, *(load.address + load.width - PAGE for load in made)])
+    last = made[-1]
+    memory = memory_of(Scenario(length=length, behind=PAGE - start - length))
+    return {
+        f"fault_{side}": int(beyond > 0),
+        f"bytes_beyond_{side}": beyond,
+        f"loads_{side}": len(made),
+        f"last_load_{side}_at": last.address,
+        f"last_load_{side}_width": last.width,
+        f"sum_{side}": f"{csum_partial(memory, start, length, policy):04x}",
+    }
+
+
+def _plain(length: int) -> int:
+    """The sum of RFC 1071 of the bytes alone, as if they began at an even address."""
+    data = contents(length) + bytes(length % 2)
+    total = sum(int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total

@@ -1,0 +1,99 @@
+"""elf_interp beside the kernel's own loader of i386: what became of each exec, in 2.4.22 and in 2.4.27."""
+
+from dataclasses import replace
+from functools import cache
+from itertools import groupby
+
+from vmteach.patches.elf_interp import (
+    ARCHS,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    Closed,
+    Crossed,
+    Event,
+    Files,
+    Killed,
+    Mapped,
+    Oops,
+    Opened,
+    Returned,
+    interpreter_path,
+    load_elf_binary,
+)
+from vmteach.tables import Case, read_cases
+
+I386 = ARCHS["i386"]
+KERNELS = {"2_4_22": POLICIES[UNPATCHED], "2_4_27": replace(POLICIES[PATCHED], lets_go_of_nothing=False)}
+
+
+def headers(row: Case) -> str:
+    """Empty where the model repeats outcome and point of no return of both kernels, and the steps of 2.4.22."""
+    told: dict[str, str | int] = {}
+    for kernel, policy in KERNELS.items():
+        events = list(load_elf_binary(files(row), I386, policy, bool(row["old_space_stays"])))
+        told[f"outcome_{kernel}"] = outcome(events[-1])
+        told[f"crossed_{kernel}"] = int(Crossed() in events)
+    differing = [name for name, value in told.items() if str(row[name]) != str(value)]
+    return ", ".join(differing + ["steps_2_4_22"] * (steps_of(row) != _steps(row)))
+
+
+TABLES = {"headers": headers}
+
+
+def steps_of(row: Case) -> list[str]:
+    """The row's steps without the reads, which the model has not as events, and each run of mappings as one."""
+    steps = [
+        step.removesuffix(":fails")
+        for step in (row["steps_2_4_22"] or "").split()
+        if step[:5] not in ("read:", "flush")
+    ]
+    return [step for step, _ in groupby(steps) if step != "open"]
+
+
+def _steps(row: Case) -> list[str]:
+    words = {Opened: "open:{}", Mapped: "map:{}", Closed: "close:{}", Crossed: "point_of_no_return"}
+    events = load_elf_binary(files(row), I386, KERNELS["2_4_22"], bool(row["old_space_stays"]))
+    return [words[type(e)].format(getattr(e, "file", "?")[0].upper()) for e in events if type(e) in words]
+
+
+def outcome(last: Event) -> str:
+    """What the last event of an exec says, in the table's words."""
+    match last:
+        case Returned(error):
+            return error
+        case Killed(signal):
+            return signal
+        case Oops():
+            return "oops"
+    return "runs"
+
+
+def files(row: Case) -> Files:
+    """The two files of a row, and what became of the opening of the second."""
+    program = _changed(row["program"], row["program_changes"], row["program_cut"])
+    interpreter = _changed(row["interpreter"], row["interpreter_changes"], row["interpreter_cut"])
+    error = row["open_error"] or _path_error(program, row["path_that_exists"] or "")
+    return Files(program, error or interpreter)
+
+
+def _path_error(program: bytes, exists: str) -> str:
+    """ENOENT for any path but the one that exists, EACCES for an empty one."""
+    path = interpreter_path(program, I386.bits, I386.order)
+    return "" if path == exists else "ENOENT" if path else "EACCES"
+
+
+def _changed(name: str, changes: str | None, cut: int | None) -> bytes:
+    """A base file with bytes written over it, cut."""
+    data = bytearray(_bases()[name])
+    for change in (changes or "").split():
+        at, _, values = change.partition(":")
+        new = bytes.fromhex(values)
+        data = data.ljust(int(at) + len(new), b"\0")
+        data[int(at) : int(at) + len(new)] = new
+    return bytes(data[:cut])
+
+
+@cache
+def _bases() -> dict[str, bytes]:
+    return {row["name"]: bytes.fromhex(row["bytes_hex"] or "") for row in read_cases("elf_interp-bases")}

@@ -1,0 +1,56 @@
+"""The command `vmteach`: the course from wherever you are.
+
+    vmteach lab [FOLDER]      open the chapters in JupyterLab; FOLDER gets those that it has not
+    vmteach handouts [NAME]   write the chapters as HTML files to handouts/
+    vmteach editions [NAME]   write notebooks for students, teachers, nbgrader and Colab to editions/
+
+`vmteach lab --help` and so on tell more.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from vmteach import __version__
+
+
+class Command(NamedTuple):
+    """What a word of the command line runs, and what must be installed for it."""
+
+    module: str
+    extra: str
+    needs: tuple[str, ...]
+
+
+COMMANDS = {
+    "lab": Command("vmteach.command.lab", "lab", ("jupyterlab", "ipywidgets", "matplotlib", "pandas")),
+    "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "matplotlib", "PIL")),
+    "editions": Command("vmteach.command.editions", "", ()),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of `vmteach` with these arguments, by default the program's own."""
+    word, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if word in ("-h", "--help", "help"):
+        sys.stdout.write(__doc__ or "")
+        return 0
+    if word == "--version":
+        sys.stdout.write(f"vmteach {__version__}\n")
+        return 0
+    if word not in COMMANDS:
+        return _refuse(f"the command must be one of {', '.join(COMMANDS)}, got {word}; see vmteach --help")
+    command = COMMANDS[word]
+    if lacking := [name for name in command.needs if not find_spec(name)]:
+        return _refuse(f"vmteach {word} needs {', '.join(lacking)}: pip install 'vmteach[{command.extra}]'")
+    try:
+        return int(import_module(command.module).main(rest))
+    except OSError as trouble:
+        return _refuse(f"{trouble.filename or word}: {trouble.strerror or trouble}; name another folder")
+
+
+def _refuse(line: str) -> int:
+    sys.stderr.write(f"{line}\n")
+    return 2

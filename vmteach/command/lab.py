@@ -1,0 +1,75 @@
+"""`vmteach lab`: JupyterLab on the chapters, with the course's settings.
+
+Your own notebooks are never written over: a chapter is put into the folder only if it is not there. Your Jupyter
+configuration files are not read, since what they say of folders and plug-ins need not fit here; your theme, shortcuts
+and other settings of JupyterLab are.
+"""
+
+import os
+import shutil
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vmteach.tables import COURSE
+
+START = "notebooks/00_start_here.ipynb"
+SETTINGS = Path(__file__).parent.parent / "lab" / "settings"
+CONNECTION = "vmteach.lab.server.PromptConnection"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status of JupyterLab."""
+    parser = ArgumentParser("vmteach lab", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, help="of the course: here if it is here, else vmteach-course")
+    parser.epilog = "Further options are JupyterLab's own, such as --no-browser --port=8899."
+    chose, options = parser.parse_known_args(arguments)
+    folder = chose.folder or Path("." if Path(START).is_file() else "vmteach-course")
+    new, changed = lay_out(folder)
+    if new or changed:
+        yours = f"; {changed} that differ from ours are yours and stay" if changed else ""
+        sys.stdout.write(f"{folder}: {new} notebooks put there{yours}\n")
+        sys.stdout.flush()
+    return jupyterlab(folder.resolve(), options)
+
+
+def lay_out(folder: Path) -> tuple[int, int]:
+    """Put the notebooks into `folder`/notebooks; how many were put there, and how many others are there, changed."""
+    new = changed = 0
+    for ours in sorted((COURSE / "notebooks").glob("*.ipynb")):
+        theirs = folder / "notebooks" / ours.name
+        if not theirs.exists():
+            theirs.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ours, theirs)
+            new += 1
+        else:
+            changed += theirs.read_bytes() != ours.read_bytes()
+    return new, changed
+
+
+def jupyterlab(folder: Path, options: Sequence[str]) -> int:
+    """Run JupyterLab until it ends. It opens a browser, and prints the address too, token and all."""
+    from jupyter_core.paths import jupyter_config_dir
+    from jupyterlab.labapp import LabApp
+
+    own = Path(jupyter_config_dir()) / "lab"
+    os.environ.setdefault("JUPYTERLAB_SETTINGS_DIR", str(own / "user-settings"))
+    os.environ.setdefault("JUPYTERLAB_WORKSPACES_DIR", str(own / "workspaces"))
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with TemporaryDirectory() as nothing:
+        os.environ["JUPYTER_CONFIG_DIR"] = nothing
+        LabApp.launch_instance([*as_root, *lab_options(folder), *options])
+    return 0
+
+
+def lab_options(folder: Path) -> list[str]:
+    """What JupyterLab is told of the course in `folder`."""
+    return [
+        f"--ServerApp.root_dir={folder}",
+        f"--ServerApp.preferred_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{START}",
+        f"--LabApp.app_settings_dir={SETTINGS}",
+        f"--ServerApp.kernel_websocket_connection_class={CONNECTION}",
+    ]
