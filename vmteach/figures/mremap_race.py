@@ -1,4 +1,289 @@
-"""placeholder"""
+"""Lanes and entries: who holds which lock, what the two entries hold, and where the lock is free in between."""
 
-from vmteach.figures.old.mremap_race import *  # noqa
-from vmteach.figures.old.mremap_race import fill, layout, reach, COLUMNS  # noqa
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from vmteach.figures.lanes import Bar, bars
+from vmteach.figures.old.mremap_race import fill, layout, reach
+from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
+from vmteach.figures.scene import script as script_of
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.words import number
+from vmteach.kernel.threads import END, Stepped, Waited
+from vmteach.machine import PRESETS
+from vmteach.patches.mremap_race import (
+    LIST,
+    MMAP_SEM,
+    NONE,
+    OOPS,
+    PATCHED,
+    POLICIES,
+    PRESENT,
+    PTL,
+    SWAP,
+    UNPATCHED,
+    Clearer,
+    Scenario,
+    program,
+    simulate,
+    states_of,
+)
+from vmteach.run import Run
+
+__all__ = ["STORIES", "fill", "frames", "layout", "predicted", "reach", "scene", "story"]
+
+STATES = {
+    "P": (["page-table lock, PTL", "PTL"], "attention"),
+    "M": ("mmap_sem", "other"),
+    "L": (["lock of the file's list", "list lock"], "in use"),
+    "E": (["entry present", "present"], "data"),
+    "S": (["swap entry", "swap"], "moving"),
+    "N": (["entry none", "none"], "nothing"),
+    "W": (["waits", ""], "waits"),
+    "X": (["waits for ever", ""], "blocked"),
+}
+LOCKS = {PTL: "P", MMAP_SEM: "M", LIST: "L"}
+ENTRIES = {PRESENT: "E", SWAP: "S", NONE: "N"}
+BREAKS = {
+    "I1": "reads through a null pointer",
+    "I2": "has two entries for one page",
+    "I3": "maps a page that was freed",
+    "I4": "sleeps with an atomic map",
+    "I5": "keeps a lock",
+    "I6": "leaves the old entry behind",
+    "I7": "loses or doubles a swap entry",
+    "I8": "does not move the page",
+    "I9": "keeps a page after truncate",
+}
+ROLES = {Clearer.TRUNCATE: "truncates", Clearer.LISTED: "truncates by the list"}
+
+
+# ---- the picture of a run ----
+
+
+def scene(run: Run) -> Scene:
+    """The schedule in lanes, and below it what the source's and the target's entry hold after each step."""
+    n, way = run.numbers, run.numbers["shortest way there (steps)"]
+    taken = [event for event in run.events if isinstance(event, Stepped)]
+    x = axis("step", 0, len(taken), "step")
+    role = ROLES.get(run.scenario.clearer, "swaps out")
+    threads = [(thread.name, "moves the page" if thread.name == "M" else role) for thread in _program(run)]
+    stays = [_stay(bar) for bar in bars(run.events)]
+    rails = [MMAP_SEM, PTL] + ["list"] * (run.scenario.clearer is Clearer.LISTED)
+    picture = lanes("steps", threads, stays, x, _marks(taken), rails)
+    states = [state.data for state in states_of(run)]
+    entries = [
+        strip(label, _spans([getattr(each, name) for each in states], len(taken)), x)
+        for label, name in (("source entry", "old"), ("target entry", "new"))
+    ]
+    return Scene(
+        clause=_clause(run),
+        groups=[picture, *entries],
+        states=STATES,
+        numbers={
+            "what can happen": str(n["what can happen"]),
+            "shortest way": f"{way} steps" if way != "none" else "none",
+            "states explored": number(n["states explored"]),
+            "own reclaim reaches swap_out": str(n["own reclaim reaches swap_out"]),
+        },
+        end="good" if n["what can happen"] == "nothing bad" else "bad",
+        alt=_alt(run, taken),
+    )
+
+
+def _program(run: Run) -> tuple[Any, ...]:
+    return program(run.scenario, run.policy).threads
+
+
+def _stay(bar: Bar) -> Stay:
+    """The bar on its rail; mmap_sem is held all the time and has its name in the legend."""
+    rail = [MMAP_SEM, PTL, LIST].index(bar.lock)
+    if bar.waits_on:
+        words = [f"waits for {bar.lock}", "waits"]
+        return Stay(bar.thread, rail, "X" if bar.end is None else "W", bar.start, bar.end, words)
+    return Stay(bar.thread, rail, LOCKS[bar.lock], bar.start, bar.end, {PTL: PTL, LIST: "list"}.get(bar.lock, ""))
+
+
+def _marks(taken: list[Stepped]) -> list[Mark]:
+    """Where M lets PTL go to allocate, and where it reads through the null pointer."""
+    at = [event.at for event in taken]
+    marks = []
+    if "M5" in at and "M7" in at and at.index("M7") - at.index("M6") > 1:  # somebody used the gap
+        marks.append(Mark(at.index("M5") + 1, "PTL is free", "blue"))
+    if taken and taken[-1].at == "M10":
+        marks.append(Mark(len(taken) - 0.5, ["null pointer", "null"], "alert"))
+    return marks
+
+
+def _spans(values: list[str], steps: int) -> list[Span]:
+    """The stretches in which an entry holds the same; column n is what it holds after that step."""
+    spans: list[Span] = []
+    for n, value in enumerate(values[1 : steps + 1]):
+        state = ENTRIES[value]
+        if spans and spans[-1].state == state:
+            spans[-1] = spans[-1]._replace(end=n + 1)
+        else:
+            spans.append(Span(state, n, n + 1, value if value != SWAP else ["swap entry", "swap"]))
+    return spans
+
+
+def _clause(run: Run) -> list[str]:
+    n = run.numbers
+    happens, steps = str(n["what can happen"]), n["shortest way there (steps)"]
+    if happens == "nothing bad":
+        return [f"breaks nothing in any of {number(n['states explored'])} states", "breaks nothing in any order"]
+    words = BREAKS[happens[:2]]
+    return [f"{words} after {steps} steps", words]
+
+
+def _alt(run: Run, taken: list[Stepped]) -> str:
+    steps = ", ".join(f"{event.at} {event.does}" for event in taken)
+    states = [state.data for state in states_of(run)]
+    way = run.numbers["shortest way there (steps)"]
+    head = "One run to the end" if way == "none" else f"The shortest way, {way} steps"
+    return (
+        f"{head}: {steps}. At the end the source entry is {states[-1].old}, the target entry {states[-1].new}. "
+        f"{number(run.numbers['states explored'])} states explored: {run.numbers['what can happen']}."
+    )
+
+
+def predicted(value: Any) -> dict[str, Any] | None:
+    """A predicted number of steps, as a line in the lanes."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
+
+
+# ---- step by step ----
+
+STORIES = {
+    "M moves, C truncates": Scenario(),
+    "One thread alone": Scenario(machine=PRESETS["32 MB"], clearers=0, clearer=Clearer.FILE),
+}
+RULES = {
+    "move_one_page": "looks the source up, makes room for the target, looks again, moves the entry",
+    "alloc_one_pte": "an allocation may sleep: give up the map and the lock first",
+    "zap_page_range": "takes PTL alone and clears the entry",
+    "the second test": "did the second look-up find anything? If not, leave",
+}
+SHORT = {
+    "look the source up (none: leave)": ["look the source up", "look up"],
+    "target's table there? (if not: drop the map)": ["table there? drop the map", "table there?"],
+    "allocate a table page (may sleep)": ["allocate, may sleep", "allocate"],
+    "lock PTL, install the table": ["lock PTL, install", "lock PTL"],
+    "map the target slot": ["map the target", "map"],
+    "look the source up again": ["look it up again", "look again"],
+    "look the source up again (nothing: leave)": ["look it up again, test", "look again"],
+    "read through the pointer (null: oops)": ["read the pointer", "read"],
+    "clear the source, write the target": ["move the entry", "move"],
+    "drop the maps, unlock PTL": ["unmap, unlock PTL", "unlock PTL"],
+    "unlock mmap_sem, return 0": ["unlock mmap_sem", "return 0"],
+    "own reclaim: lock PTL": ["reclaim: lock PTL", "lock PTL"],
+    "swap_out clears the entry": ["swap_out clears it", "swap_out"],
+}
+SAID = {
+    "M1": "M takes `mmap_sem` and keeps it to the end.",
+    "M2": "M locks PTL, which protects the entries.",
+    "M3": "M looks the source entry up. It is present.",
+    "M4": "The target's table is missing. M gives up its atomic map of the source.",
+    "M5": "M unlocks PTL, because an allocation may sleep.",
+    "M6": "M allocates a page for the table.",
+    "M6a": "There is no free memory: M's own reclaim locks PTL.",
+    "M6b": "`swap_out` clears the entry of the page that M is moving.",
+    "M6c": "The reclaim unlocks PTL.",
+    "M7": "M locks PTL again and installs the table.",
+    "M8": "M maps the slot of the target.",
+    "M10": "M reads through the null pointer: oops, with both locks held.",
+    "M11": "M clears the source and writes the target.",
+    "M12": "M gives up its maps and unlocks PTL.",
+    "M13": "M unlocks `mmap_sem` and returns 0: there was nothing left to move.",
+    "C1": "C locks PTL. It is free, and C never asks for `mmap_sem`.",
+    "C2": "C clears the entry. The file was cut short, so the page is freed.",
+    "C3": "C unlocks PTL.",
+}
+RULE_AT = {"M4": "alloc_one_pte", "M5": "alloc_one_pte", "M6": "alloc_one_pte", "M6b": "zap_page_range"}
+MARKS = {"M5": "PTL is free", "C2": "the entry is cleared", "M9": "the second look-up", "M10": "null pointer"}
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame a step: the threads' scripts, the locks, the two entries."""
+    return list(_Told(run).frames())
+
+
+class _Told:
+    """The steps of a run as frames; holds what stands between two of them."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.threads = run, _program(run)
+        self.taken: Counter[str] = Counter()
+        self.order = {thread.name: [e.at for e in run.events if e.thread == thread.name] for thread in self.threads}
+        self.held: dict[str, tuple[str, ...]] = {}
+
+    def frames(self) -> Iterator[Frame]:
+        states = [state.data for state in states_of(self.run)]
+        steps = [event for event in self.run.events if not isinstance(event, Waited)]
+        alone = "No other thread is there." if len(self.threads) == 1 else "C is about to cut the file short."
+        yield self._frame(f"M is to move one page. {alone}", states[0], "start")
+        for number_, (event, state) in enumerate(zip(steps, states[1:]), 1):
+            self.taken[event.thread] += 1
+            self.held[event.thread] = event.holds
+            last = number_ == len(steps)
+            end = ("bad" if event.at == "M10" else "good") if last else ""
+            yield self._frame(self._say(event, state), state, event.at, event, end)
+
+    def _say(self, event: Stepped, state: Any) -> str:
+        if event.at == "M9":
+            if state.old != NONE:
+                return "M looks the source up a second time. It is still there."
+            tested = self.run.policy.skips_if_gone
+            tail = (
+                "The patched kernel tests that, and M leaves."
+                if tested
+                else "So M's pointer is null, and nobody tests it."
+            )
+            return f"M looks the source up a second time. There is nothing. {tail}"
+        return SAID.get(event.at, f"{event.thread}: {event.does}.")
+
+    def _frame(self, say: str, data: Any, key: str, event: Stepped | None = None, end: str = "") -> Frame:
+        at = event.at if event else ""
+        rule = [RULE_AT.get(at, "zap_page_range" if at[:1] == "C" else "move_one_page")] if at else []
+        if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
+            rule = ["the second test"]
+        groups = {thread.name: self._script(thread) for thread in self.threads}
+        groups |= {"locks": nodes("lock", [t.name for t in self.threads], [PTL]), "entries": _entries(data)}
+        links = [Link(name, "holds", PTL) for name, locks in self.held.items() if PTL in locks]
+        return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
+
+    def _script(self, thread: Any) -> Group:
+        """A thread's lines that a reader follows, and the one that comes next."""
+        order, done = self.order[thread.name], self.taken[thread.name]
+        rows = [step for step in thread.steps if step.at not in (OOPS, END)]
+        names = [step.at for step in rows]
+        at = names.index(order[done]) if done < len(order) else len(names)
+        lines = [(step.at, SHORT.get(step.says, step.says)) for step in rows]
+        return script_of(thread.name, lines, at, head="moves the page" if thread.name == "M" else "cuts the file short")
+
+
+def _entries(data: Any) -> Group:
+    boxes = [Box(ENTRIES[entry], entry) for entry in (data.old, data.new)]
+    return grid("entries", ["source", "target"], [("entry", boxes)])
+
+
+def _ask(at: str, threads: tuple[Any, ...]) -> Ask | None:
+    """The question before a step is shown."""
+    if at == "M6" and len(threads) > 1:
+        why = "C needs PTL alone, and M has just given it back."
+        wrong = ("C never asks for mmap_sem.", "", "M gave PTL back at M5.")
+        choices = ("Nobody: M holds mmap_sem", "C", "Nobody: M holds PTL")
+        return Ask("Who can change the source entry while M allocates?", choices, 1, why, wrong)
+    return None
+
+
+def story(case: Scenario) -> Story:
+    """The same turns on version 1 and version 2."""
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    title = (
+        "M moves a page while C truncates its file" if case.clearers else "M moves a page, and no other thread is there"
+    )
+    return Story(title, {key: STATES[key] for key in "ESN"}, RULES, tracks)

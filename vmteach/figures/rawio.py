@@ -87,11 +87,8 @@ def _run_of(state: str, at: int, count: int, page: int, noun: str) -> list[Cell]
     """So many pages or pointers side by side, as one piece."""
     if not count:
         return []
-    said = {"N": ["not got", ""], "S": ["pointers to nothing", "stale"], "R": ["released", ""]}.get(
-        state, [f"{noun}s", ""]
-    )
-    words = [f"{number(count)} {said[0]}"] + ([f"{number(count)} {said[1]}"] if said[1] else []) + [number(count)]
-    return [Cell(state, at, count * page, words)]
+    said = {"N": ["not got"], "S": ["pointers to nothing", "stale"], "R": ["released"]}.get(state, [noun])
+    return [Cell(state, at, count * page, [*(f"{number(count)} {words}" for words in said), number(count)])]
 
 
 def _one(events: list[Event], kind: type) -> Any:
@@ -202,9 +199,7 @@ def _said(event: Event) -> tuple[str, str, str, Ask | None] | None:
         case Flushed(_, walked, 0):
             return f"{walked} pointers are walked. Each was set for this chunk.", "flush_dcache_page", "", None
         case Flushed(_, walked, stale):
-            say = (
-                f"All {walked} pointers are walked. {stale} of them were set for an earlier chunk: its pages are gone."
-            )
+            say = f"All {walked} pointers are walked. {stale} of them were set for an earlier chunk, now gone."
             return say, "flush_dcache_page", "pointers to nothing", None
         case Mapped(_, length, covered) if length > covered:
             return f"{size(length)} are recorded. The pages cover {size(covered)}.", "map_user_kiobuf", "", None
