@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmteach.cases import score
 from vmteach.figures import nfs_directio as figure
 from vmteach.machine import MIB, PRESETS
 from vmteach.patches.nfs_directio import (
@@ -71,6 +72,18 @@ def test_before_a_direct_read_after_a_direct_write_hides_it_and_a_cached_read_do
     client.direct_write(5 * GIB, [-1] * 8)
     assert client.direct_read(5 * GIB, 4096) == [-1] * 8
     assert client.cached_read(5 * GIB, 4096) == list(units(5 * GIB, 4096))
+
+
+def test_every_row_of_the_kernels_own_functions():
+    """2.4.22 is unpatched; 2.4.27 and 2.4.32 are patched: answers, and each chunk's place on the wire."""
+    found = score("nfs_directio-wire")
+    assert (found.equal, found.asked, found.outside) == (1702, 1702, ())
+
+
+def test_a_read_beyond_8_tib_with_blocks_of_2_kib_still_wraps_after_the_repair():
+    """A write is refused from 8 TiB on; a file may be read up to 16 TiB."""
+    for block_bits, place in ((11, 4096), (12, 8 * TIB + 4096)):
+        assert wire_offset(8 * TIB + 4096, block_bits, 32, POLICIES[PATCHED]) == place
 
 
 def test_the_word_read_with_a_sign_is_twos_complement():

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach.cases import score
+from vmteach.cases.scsi_deadlock import scenario_of
 from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
@@ -27,9 +29,10 @@ from vmteach.patches.scsi_deadlock import (
     scsi_restart_operations,
     simulate,
 )
+from vmteach.tables import read_cases
 
 SETTINGS = settings(max_examples=60, deadline=None, print_blob=True)
-LATER, MAINLINE = "later (form 2)", "mainline (one lock)"
+LATER, MAINLINE = "patched (form 2)", "mainline (one lock)"
 FIXED = (PATCHED, LATER, MAINLINE)
 
 
@@ -167,10 +170,49 @@ def test_i5_busy_stays_between_0_and_can_queue(case, policy):
     assert sent == {case.commands * case.disks}  # no command is lost or sent twice
 
 
-def test_a_host_that_is_full_marks_the_disk_starved():
-    case = scenario(2, 0, 1, commands=2, can_queue=1)
+def test_a_host_that_is_full_marks_a_disk_starved_only_if_it_has_no_command_out():
+    """Disk 0 has one out, and its completion will dispatch it again; disk 1 has none."""
+    case = scenario(2, 0, 2, commands=2, can_queue=1)
     (end,) = explored(case, POLICIES[LATER]).ends
-    assert (end.data.busy, end.data.queued, end.data.starved) == (1, (1,), (True,))
+    assert (end.data.busy, end.data.queued, end.data.out) == (1, (1, 2), (1, 0))
+    assert end.data.starved == (False, True)
+    assert left_waiting(end.data) == ()
+
+
+def test_a_host_without_a_limit_is_never_full():
+    (end,) = explored(scenario(2, 0, 2, commands=4, can_queue=0), POLICIES[LATER]).ends
+    assert (end.data.busy, end.data.queued) == (8, (0, 0))
+
+
+# ---- the kernel's own functions ----
+
+KERNEL = read_cases("scsi_deadlock-interleavings")
+FEW = 600  # states: the large rows are asked in the long run
+
+
+def small(row):
+    return row["states"] <= FEW
+
+
+@pytest.mark.parametrize("only", [small, pytest.param(lambda row: not small(row), marks=pytest.mark.deep)])
+def test_every_row_of_red_hats_own_functions(only):
+    """Verdict, shortest way, who waits for whom, the number of deadlocked states and all ends."""
+    found = score("scsi_deadlock-interleavings", only)
+    assert found.equal == found.asked > 100
+    assert found.outside == ()
+
+
+def test_a_deadlock_needs_a_dispatcher_a_command_and_a_first_disk_that_is_not_blocked():
+    for row in KERNEL:
+        needed = row["dispatchers"] > 0 and row["commands"] > 0 and 0 not in row["blocked"]
+        assert (row["deadlocked_states"] > 0) == needed
+        if row["states"] <= 200:
+            assert bool(found(scenario_of(row), POLICIES[UNPATCHED]).deadlocked) == needed
+
+
+@pytest.mark.parametrize("label", FIXED)
+def test_on_the_same_scenarios_no_other_kernel_has_a_deadlock(label):
+    assert not any(found(scenario_of(row), POLICIES[label]).deadlocked for row in KERNEL if row["states"] <= 200)
 
 
 # ---- the same kernel code another way: plain generators, run from scratch for each schedule ----
@@ -429,7 +471,7 @@ def test_a_script_that_means_nothing_is_refused_in_words(script, words):
     [
         ("dispatchers", 9, "dispatchers must be between 0 and 4, got 9"),
         ("disks", 0, "disks must be between 1 and 4, got 0"),
-        ("can_queue", 0, "can_queue must be between 1 and 256 commands, got 0"),
+        ("can_queue", -1, "can_queue must be between 0 and 256 commands, got -1"),
         ("commands", -1, "commands must be between 0 and 4 a disk, got -1"),
         ("blocked", frozenset({1}), "blocked disk must be between 0 and 0, got 1"),
         ("vm_cache_scan_ratio", 0, "vm_cache_scan_ratio must be a whole number from 1 up"),
@@ -565,5 +607,5 @@ def test_the_map_is_a_deadlock_from_two_cpus_and_one_dispatcher_on_before_and_no
     shown = figure.reach(cells)
     assert shown.finding == (
         "A deadlock can be reached: unpatched, in 9 of 16 cells (CPUs from 2, dispatchers from 1); "
-        "patched (form 1), nowhere; later (form 2), nowhere."
+        "patched (form 1), nowhere; patched (form 2), nowhere."
     )

@@ -47,13 +47,12 @@ class Score(NamedTuple):
         return "\n".join(lines)
 
 
-def score(table: str) -> Score:
-    """The score of a chapter's model on one table of data/cases.
+def score(table: str, only: Callable[[Case], bool] = lambda row: True) -> Score:
+    """The score of a chapter's model on one table of data/cases, or on those rows for which `only` is true.
 
     ValueError names the tables where there is none of that name.
     """
-    rows = read_cases(table)
-    return judged(table, rows, judge_of(table))
+    return judged(table, filter(only, read_cases(table)), judge_of(table))
 
 
 def judge_of(table: str) -> Judge:

@@ -11,7 +11,7 @@ from vmteach.patches import scsi_deadlock as scsi
 from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Policy, Scenario, simulate
 
 WAITING, DEADLOCK = "disks left waiting (worst end)", "deadlock"
-FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["later (form 2)"]
+FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["patched (form 2)"]
 WORDS = 30  # of a script: enough for anything sensible, and soon explored
 
 

@@ -1,10 +1,11 @@
 """The SCSI deadlock: error recovery takes the host's lock and a queue's lock in the wrong order.
 
 changelog   9999900_scsi-deadlock-fix-1 Avoid locking inversion
-source      drivers/scsi: scsi_restart_operations() in scsi_error.c, scsi_request_fn() in scsi_lib.c, read in
-            a sibling tree with the same two kinds of lock; the text of the -aa patch itself was not found
+source      drivers/scsi of Red Hat's 2.4.18-14 (READ, and RUN: docs/cases.md): scsi_unjam_host() and
+            scsi_restart_operations() in scsi_error.c, scsi_request_fn() in scsi_lib.c; the -aa text was not found
 unpatched   the restart holds the host's lock H while it takes a queue's lock Q; dispatch takes Q, then H
-patched     the restart lets go of H before it takes a Q (inferred: form 1; form 2, without H, came later)
+patched     the restart lets go of H before it takes a Q (form 1, INFERRED), or does without H (form 2: READ in
+            scsi_queue_next_request() of the same tree, which restarts queues so)
 left out    completions, plugged queues, the host's blocked flag, other lock takers, time
 """
 
@@ -55,15 +56,16 @@ class Scenario:
     dispatchers: int = 1  # threads that dispatch; number i works on disk i modulo disks
     disks: int = 1  # disks on the host, each with a queue of its own
     commands: int = 1  # waiting in each queue when the recovery ends
-    can_queue: int = 8  # commands that the host takes at once
+    can_queue: int = 8  # commands that the host takes at once; 0: no limit
     blocked: frozenset[int] = frozenset()  # disks that take no command for now
+    send_takes_h: bool = False  # sending a command takes the host's lock and gives it back, with no other held
 
     def __post_init__(self) -> None:
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("dispatchers", self.dispatchers, 0, 4)
         between("disks", self.disks, 1, 4)
         between("commands", self.commands, 0, 4, "a disk")
-        between("can_queue", self.can_queue, 1, 256, "commands")
+        between("can_queue", self.can_queue, 0, 256, "commands")
         for disk in self.blocked:
             between("blocked disk", disk, 0, self.disks - 1)
 
@@ -86,7 +88,7 @@ UNPATCHED, PATCHED = "unpatched", "patched (form 1)"
 POLICIES: dict[str, Policy] = {
     UNPATCHED: Policy("clear +H [check +Q -H run +H -Q] -H"),
     PATCHED: Policy("clear +H [check -H +Q run -Q +H] -H"),
-    "later (form 2)": Policy("clear [+Q run -Q]"),
+    "patched (form 2)": Policy("clear [+Q run -Q]"),
     "mainline (one lock)": Policy("clear +H [check run] -H", split=False),
 }
 
@@ -108,7 +110,12 @@ class Host(NamedTuple):
     in_recovery: bool
     busy: int  # commands sent and not completed
     queued: tuple[int, ...]  # commands waiting, by disk
-    starved: tuple[bool, ...]  # dispatch found the host full: a completion will come back to this disk
+    out: tuple[int, ...]  # commands sent, by disk: the completion of one dispatches its disk again
+    starved: tuple[bool, ...]  # dispatch found the host full and none of its own out: a completion comes back to it
+
+    def full(self, can_queue: int) -> bool:
+        """Whether the host takes no further command."""
+        return 0 < can_queue <= self.busy
 
 
 def _set(row: tuple[T, ...], disk: int, value: T) -> tuple[T, ...]:
@@ -131,13 +138,13 @@ def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, p
         return disk in scenario.blocked or not host.queued[disk]
 
     def full(host: Host) -> bool:
-        return host.busy >= scenario.can_queue
+        return host.full(scenario.can_queue)
 
     def count_it(host: Host) -> Host:
-        return host._replace(busy=host.busy + 1)
+        return host._replace(busy=host.busy + 1, out=_set(host.out, disk, host.out[disk] + 1))
 
     def starve(host: Host) -> Host:
-        return host._replace(starved=_set(host.starved, disk, True))
+        return host._replace(starved=_set(host.starved, disk, host.starved[disk] or not host.out[disk]))
 
     def dequeue(host: Host) -> Host:
         return host._replace(queued=_set(host.queued, disk, host.queued[disk] - 1))
@@ -157,8 +164,11 @@ def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, p
         yield Step(prefix + "R6", give=own)
     yield Step(prefix + "R7", "dequeue a command", do=dequeue)
     yield Step(prefix + "R8", f"unlock {q}, send", give=q)
+    if scenario.send_takes_h:
+        yield Step(prefix + "R8 +H", take=h)
+        yield Step(prefix + "R8 -H", give=h)
     yield Step(prefix + "R8b", f"lock {q} again", take=q, goto=prefix + "R2")
-    yield Step(prefix + "R5b", "mark starved", give=own, do=starve, goto=leave)
+    yield Step(prefix + "R5b", "none of its own out? mark starved", give=own, do=starve, goto=leave)
 
 
 def dispatcher(scenario: Scenario, policy: Policy, number: int) -> Thread:
@@ -189,7 +199,7 @@ class Word(NamedTuple):
 def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
     """The recovery thread E: the policy's script written out, once for each disk.
 
-    >>> [step.at for step in scsi_restart_operations(Scenario(), POLICIES["later (form 2)"]).steps][:4]
+    >>> [step.at for step in scsi_restart_operations(Scenario(), POLICIES["patched (form 2)"]).steps][:4]
     ['E1', 'E2.0', 'E3.0 R2', 'E3.0 R3']
     """
     ahead, body, behind = _parsed(policy.restart)
@@ -208,7 +218,7 @@ def _rows(scenario: Scenario, policy: Policy, word: Word, leave: str, after_loop
         return host._replace(in_recovery=False)
 
     def full_or_blocked(host: Host) -> bool:
-        return host.busy >= scenario.can_queue or word.disk in scenario.blocked
+        return host.full(scenario.can_queue) or word.disk in scenario.blocked
 
     q, h = _locks(policy, word.disk)
     match word.word:
@@ -255,7 +265,8 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED])
     ['R0', 'R1', 'E']
     """
     dispatchers = (dispatcher(scenario, policy, number) for number in range(scenario.dispatchers))
-    host = Host(True, 0, (scenario.commands,) * scenario.disks, (False,) * scenario.disks)
+    each = scenario.disks
+    host = Host(True, 0, (scenario.commands,) * each, (0,) * each, (False,) * each)
     threads = (*dispatchers, scsi_restart_operations(scenario, policy))
     return Program(threads, host, min(scenario.machine.cpus, len(threads)))
 
@@ -266,11 +277,11 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED])
 def left_waiting(host: Host, blocked: Collection[int] = frozenset()) -> tuple[int, ...]:
     """The disks that could work, have a command, and that nobody will come back to.
 
-    >>> left_waiting(Host(False, 1, (0, 1), (False, False)))
+    >>> left_waiting(Host(False, 1, (0, 1), (1, 0), (False, False)))
     (1,)
     """
     waiting = (disk for disk, queued in enumerate(host.queued) if queued and not host.starved[disk])
-    return tuple(disk for disk in waiting if disk not in blocked)
+    return tuple(disk for disk in waiting if not host.out[disk] and disk not in blocked)
 
 
 class Found(NamedTuple):

@@ -3,6 +3,7 @@
 from vmteach.kernel.reclaim.fates import RULES, Fate, visit
 from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, PageRun, PageState, Pte, PteRun, Where
 from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Costs, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.kernel.reclaim.work import Reclaim
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Rules",
     "Setup",
     "Snapshot",
+    "Watched",
     "Where",
     "visit",
+    "watch",
 ]

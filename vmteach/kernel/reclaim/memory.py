@@ -42,11 +42,12 @@ IRREGULAR = Decision("irregular", 0, 0, 0, 0)
 
 
 class Event(NamedTuple):
-    """What a step did, for who watches: the rule, and the pages that it was about (first id, how many)."""
+    """A step that is watched: the rule, the pages that it was about (first id, how many), and what was computed."""
 
     rule: str
     first: int
     count: int  # type: ignore[assignment]
+    numbers: tuple[int, ...] = ()
 
 
 class Budget:
@@ -144,6 +145,8 @@ class Memory:
         self.steps += 1
         if self.logged:
             self.log.append(line)
+        if self.watch and line.rule == "quota":
+            self.watch(Event("quota", -1, 0, (line.need, line.active, line.inactive, line.result)))
 
     def irregular(self) -> None:
         """Log that something happened which no later request is sure to repeat."""
@@ -216,6 +219,12 @@ class Memory:
         self.now = time
         self.lists.complete(self.disk.settle(self.now))
         self.irregular()
+
+    def wait_for_the_disk(self) -> None:
+        """Sleep until the oldest write is done."""
+        self.event = "waited", self.lists.flight.peek().first, 1
+        self.sleep_until(self.disk.due)
+        self.spend(0)
 
     def completion_time(self, page: int) -> int:
         """When the write of a page in flight will be done."""

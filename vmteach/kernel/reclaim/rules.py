@@ -171,8 +171,7 @@ def alloc_pages(memory: Memory) -> bool:
     while not try_to_free_pages(memory):
         if not memory.disk.n:
             return False
-        memory.sleep_until(memory.disk.due)
-        memory.spend(0)
+        memory.wait_for_the_disk()
     kswapd(memory)
     return True
 
