@@ -46,7 +46,7 @@ STATES = {
 LOCKS = {PTL: "P", MMAP_SEM: "M", LIST: "L"}
 ENTRIES = {PRESENT: "E", SWAP: "S", NONE: "N"}
 BREAKS = {
-    "I1": "reads through a null pointer",
+    "I1": "reads a null pointer",
     "I2": "has two entries for one page",
     "I3": "maps a page that was freed",
     "I4": "sleeps with an atomic map",
@@ -132,7 +132,7 @@ def _clause(run: Run) -> list[str]:
     n = run.numbers
     happens, steps = str(n["what can happen"]), n["shortest way there (steps)"]
     if happens == "nothing bad":
-        return [f"breaks nothing in any of {number(n['states explored'])} states", "breaks nothing in any order"]
+        return [f"breaks nothing in any of {number(n['states explored'])} states", "breaks nothing"]
     words = BREAKS[happens[:2]]
     return [f"{words} after {steps} steps", words]
 
