@@ -67,7 +67,6 @@ GOALS = {
         ({}, "not yet", "This name is 1936 bytes too deep"),
         ({"length": 3127}, "right", "to the last byte"),
         ({"length": 1000}, "not yet", "a longer one of the panel"),
-        ({"length": 3127, "operation": "lookup"}, "not yet", "is to be `rename`"),
         ({"length": 3127, "on_server": False}, "not yet", "ended at the look-up"),
         ({"machine": "64-bit 64 GB"}, "not yet", "larger than 8 KiB"),
     ),

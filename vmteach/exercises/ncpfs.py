@@ -93,8 +93,6 @@ def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 
 def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if state["operation"] != "rename":
-        return not_yet("The operation is to be `rename`.")
     room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
     if room > 8192:
         return not_yet("This stack is larger than 8 KiB.")
@@ -109,8 +107,8 @@ def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
 
 
 def check_roomy(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if (state["operation"], state["length"]) != ("rename", 4095):
-        return not_yet("Try the worst: `rename` with names of 4095 bytes.")
+    if state["length"] != 4095:
+        return not_yet("Try the worst: names of 4095 bytes.")
     if not state["on_server"]:
         return not_yet("The call ended at the look-up: no file answers for the old name.")
     if over := numbers[UNPATCHED][OVERRUN]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from vmteach.figures.old.mremap import fill, frame_key, layout
 from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.mm import (
@@ -32,8 +31,6 @@ from vmteach.patches.mremap import (
     simulate,
 )
 from vmteach.run import Run
-
-__all__ = ["STORIES", "fill", "frame_key", "frames", "layout", "scene", "story"]
 
 STATES = {
     "S": (["page of mapping s", "page of s"], "data"),

@@ -1,11 +1,11 @@
 """Lanes and entries: who holds which lock, what the two entries hold, and where the lock is free in between."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vmteach.figures import Drawing
 from vmteach.figures.lanes import Bar, bars
-from vmteach.figures.old.mremap_race import fill, layout, reach
 from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
@@ -30,8 +30,6 @@ from vmteach.patches.mremap_race import (
     states_of,
 )
 from vmteach.run import Run
-
-__all__ = ["STORIES", "fill", "frames", "layout", "predicted", "reach", "scene", "story"]
 
 STATES = {
     "P": (["page-table lock, PTL", "PTL"], "attention"),
@@ -153,6 +151,37 @@ def predicted(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
+
+
+# ---- the map ----
+
+
+def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> Drawing:
+    """The map: for each policy, over machine and vm_cache_scan_ratio, whether M alone can crash.
+
+    `runs` maps a policy's label to {(machine, ratio): run}, as `mremap_race.over_machines` makes it.
+    """
+    from vmteach.figures import shown
+
+    return shown([(label, _map(cells)) for label, cells in runs.items()])
+
+
+def _map(cells: Mapping[tuple[str, int], Run]) -> Scene:
+    machines = list(dict.fromkeys(machine for machine, _ in cells))
+    ratios = sorted({ratio for _, ratio in cells})
+    bad = [where for where, run in cells.items() if run.numbers["what can happen"] != "nothing bad"]
+    rows = [(machine, [_box(machine, ratio, (machine, ratio) in bad) for ratio in ratios]) for machine in machines]
+    where = ", ".join(f"{machine} at {ratio}" for machine, ratio in bad) or "none"
+    return Scene(
+        clause=[f"crashes in {len(bad)} of {len(cells)} cells" if bad else "crashes in none"],
+        groups=[grid("M alone", [str(ratio) for ratio in ratios], rows, corner="vm_cache_scan_ratio")],
+        states={"C": ("can crash", "promised"), "N": ("safe", "nothing")},
+        alt=f"Machines by ratio, one thread alone. It can crash at: {where}.",
+    )
+
+
+def _box(machine: str, ratio: int, bad: bool) -> Box:
+    return Box("C" if bad else "N", "crash" if bad else "", {"machine": machine, "vm_cache_scan_ratio": ratio})
 
 
 # ---- step by step ----

@@ -1,14 +1,17 @@
 """The stack of one task and what the server gets of a name: one call, and the call step by step."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from vmteach.figures.old.ncpfs import fill, frame_key, layout, safe_names
-from vmteach.figures.scene import Bracket, Cell, Group, Link, Scene, axis, row
+from vmteach.figures import Drawing
+from vmteach.figures.scene import Bracket, Cell, Group, Line, Link, Scene, axis, chart, row
 from vmteach.figures.story import Ask, Frame, Story
-from vmteach.figures.words import number
+from vmteach.figures.words import number, size
+from vmteach.machine import PRESETS
 from vmteach.patches.ncpfs import (
     NAME_MAX,
     PATCHED,
+    PATH_MAX,
     POLICIES,
     SAVED,
     UNPATCHED,
@@ -20,11 +23,10 @@ from vmteach.patches.ncpfs import (
     Scenario,
     Sent,
     TookArray,
+    longest_safe,
     simulate,
 )
 from vmteach.run import Run
-
-__all__ = ["STORIES", "fill", "frame_key", "frames", "layout", "safe_names", "scene", "story"]
 
 STATES = {
     "T": (["task descriptor", "descriptor"], "attention"),
@@ -136,6 +138,37 @@ def _alt(run: Run, arrays: Sequence[TookArray]) -> str:
         f"{number(n['room (B)'])} B, {number(n['overrun (B)'])} B too deep. Sent: {n['sent (B)']} B. "
         f"Answer: {n['answer']}."
     )
+
+
+# ---- the map ----
+
+STACKS = {4096: "alert", 8192: "ink", 16384: "done"}  # a stack's bytes -> the tone of its line
+DEEPEST = 4000  # bytes of other calls that are drawn
+
+
+def safe_names(operation: str = "rename") -> Drawing:
+    """The longest name without an overrun, over what other calls have on the stack: 4, 8 and 16 KiB, unpatched."""
+    from vmteach.figures import shown
+
+    lines = [Line(tone, _safe(operation, area), f"{size(area)} stack") for area, tone in STACKS.items()]
+    lawful = Line("quiet", [(0, NAME_MAX), (DEEPEST, NAME_MAX)], "255 B, which both repairs allow", dashed=True)
+    x = axis("used by other calls", 0, DEEPEST, "byte")
+    y = axis("longest name", 0, PATH_MAX, "byte")
+    safe = number(longest_safe(Scenario(operation=operation), POLICIES[UNPATCHED]))
+    scene = Scene(
+        clause=[f"is safe up to names of {safe} B, and 4,095 are allowed", f"is safe up to {safe} B"],
+        groups=[chart("safe names", x, y, [*lines, lawful])],
+        alt=f"The longest safe name of {operation} over the bytes that other calls use, for three stacks. On 8 KiB "
+        f"with no other call it is {safe} B.",
+    )
+    return shown([(UNPATCHED, scene)])
+
+
+def _safe(operation: str, area: int) -> list[tuple[float, float]]:
+    machine = replace(PRESETS["256 MB"], stack=area)
+    start = Scenario(machine, operation=operation)
+    depths = range(0, min(DEEPEST, start.room) + 1, 100)
+    return [(depth, longest_safe(replace(start, extra_depth=depth), POLICIES[UNPATCHED])) for depth in depths]
 
 
 # ---- step by step ----

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from vmteach.figures.old.rawio import fill, layout
 from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
@@ -24,8 +23,6 @@ from vmteach.patches.rawio import (
     simulate,
 )
 from vmteach.run import Run
-
-__all__ = ["STORIES", "fill", "frames", "layout", "predicted", "scene", "story"]
 
 STATES = {
     "P": (["page passed on to the disk", "passed on"], "data"),

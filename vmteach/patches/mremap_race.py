@@ -18,10 +18,10 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim import Kind, PageRun, PageState, Pte, PteRun, Reclaim, Setup
+from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
-from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.machine import GIB, PRESETS, Machine, check_sysctl
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
@@ -73,6 +73,11 @@ class Scenario:
         between("addr", self.addr, 0, 1 << 46)
 
     @property
+    def starved(self) -> bool:
+        """Whether the target's table is needed and cannot be had."""
+        return self.allocation_fails and not self.table_present
+
+    @property
     def own_reclaim(self) -> bool:
         """Whether M's own allocation gets as far as swap_out, which may meet the page that is being moved."""
         return not self.table_present and request(self.machine, self.vm_cache_scan_ratio, self.mapped_mib).swap_outs > 0
@@ -115,56 +120,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("clearers", "other threads that clear the entry", (0, 1, 2)),
     Control("mapped_mib", "mapped pages in front of clean ones", (0, 4, 8, 12, 16), "MiB"),
 )
-
-
-LISTS_SHARE = 4  # 1/4 of RAM is page cache and on the lists: a machine full of programs
-
-
-# ---- does M's own request for a page get to swap_out? ----
-
-
-class Request(NamedTuple):
-    """What one request for 32 pages did: calls of swap_out, pages visited, passes, pages freed."""
-
-    swap_outs: int
-    visits: int
-    passes: int
-    freed: int
-
-
-def setup(machine: Machine, ratio: int, mapped_mib: int) -> Setup:
-    """The machine's lists: from the inactive tail mapped pages, then clean ones; two thirds are active, and clean.
-
-    Anonymous memory, the rest of RAM, is on neither list: vm_anon_lru is 0.
-
-    >>> [run.count for run in setup(PRESETS["1 GB"], 6, 12).inactive]
-    [3072, 18773]
-    """
-    lists = machine.pages // LISTS_SHARE
-    mapped = min(mapped_mib * MIB // machine.page, lists // 2)
-    inactive = max(lists // 3, mapped + 64)
-    file = PageState(Kind.FILE)
-    runs = (PageRun(0, mapped, PageState(Kind.SHM, dirty=True)), PageRun(mapped, inactive - mapped, file))
-    return Setup(
-        shm=mapped,
-        inactive=tuple(run for run in runs if run.count),
-        active=(PageRun(inactive, lists - inactive, file),),
-        ptes=(PteRun(0, mapped, Pte.OLD),) if mapped else (),
-        slots=machine.swap // machine.page,
-        sysctls=Sysctls(vm_cache_scan_ratio=ratio),
-    )
-
-
-@lru_cache(maxsize=1024)
-def request(machine: Machine, ratio: int, mapped_mib: int) -> Request:
-    """One request for memory on these lists, by the reclaim engine of shm_big_iron with its stock rules.
-
-    >>> request(PRESETS["32 MB"], 6, 12).swap_outs > 0, request(PRESETS["1 GB"], 6, 12).swap_outs
-    (True, 0)
-    """
-    engine = Reclaim(setup(machine, ratio, mapped_mib))
-    freed = engine.reclaim()
-    return Request(engine.count["swap_outs"], engine.count["visits"], engine.count["passes"], freed)
+TRY: tuple[Preset, ...] = (
+    Preset("truncate beside it", {}),
+    Preset("alone", {"clearers": 0}),
+    Preset("12 MiB in front of 8 GB", {"clearers": 0, "machine": "8 GB"}),
+)
 
 
 # ---- the threads ----
@@ -253,9 +213,6 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
         gives_up = policy.atomic and policy.drops_map
         return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
 
-    def install(tables: Tables) -> Tables:
-        return tables._replace(table=tables.table or not scenario.allocation_fails)
-
     def map_target(tables: Tables) -> Tables:
         return tables._replace(dst_map=policy.atomic)
 
@@ -285,18 +242,7 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step("M3", "look the source up (none: leave)", do=look, when=lambda t: t.old == NONE, goto="M12")
     yield Step("M4", "target's table there? (if not: drop the map)", do=drop, when=lambda t: t.table, goto="M8")
     yield Step("M5", give=PTL)
-    yield Step("M6", "allocate a table page (may sleep)")
-    if scenario.own_reclaim:
-        own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
-        yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
-        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
-        yield Step("M6c", give=PTL)
-    if scenario.allocation_fails and not scenario.table_present:
-        yield Step(
-            "M7", "lock PTL: there is no table", take=PTL, goto="M12" if policy.table_first else "M9", rests=True
-        )
-    else:
-        yield Step("M7", "lock PTL, install the table", take=PTL, do=install, rests=True)
+    yield from _allocation(scenario, policy)
     yield Step("M8", "map the target slot", do=map_target)
     again = Step("M9", "look the source up again", do=look_again)
     leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
@@ -304,13 +250,34 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step("M10", "read through the pointer (null: oops)", when=lambda t: t.src == NULL, goto=OOPS)
     yield Step("M11", "clear the source, write the target", do=move)
     yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
+    yield from _last_rows(scenario)
+
+
+def _allocation(scenario: Scenario, policy: Policy) -> Iterator[Step]:
+    """M6 and M7: a page for the table, for which M may have to reclaim, and the lock again."""
+    yield Step("M6", "allocate a table page (may sleep)")
+    if scenario.own_reclaim:
+        own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
+        yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
+        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
+        yield Step("M6c", give=PTL)
+    if scenario.starved:
+        leave = "M12" if policy.table_first else "M9"
+        yield Step("M7", "lock PTL: there is no table", take=PTL, goto=leave, rests=True)
+    else:
+        does = "lock PTL, install the table"
+        yield Step("M7", does, take=PTL, do=lambda tables: tables._replace(table=True), rests=True)
+
+
+def _last_rows(scenario: Scenario) -> Iterator[Step]:
+    """The file's list of mappings, the return, and the end of a thread that crashed."""
     yield Step("M0", "lock the file's list", take=LIST)
     yield Step("L1", "lock the file's list", take=LIST)
-    yield Step("L2", "the new place enters the list", do=lambda t: t._replace(listed=True))
+    yield Step("L2", "the new place enters the list", do=lambda tables: tables._replace(listed=True))
     yield Step("L3", "unlock the file's list", give=LIST)
-    result = ("ENOMEM", False) if scenario.allocation_fails and not scenario.table_present else ("0", True)
-    says, success = f"unlock mmap_sem, return {result[0]}", result[1]
-    yield Step("M13", says, give=MMAP_SEM, do=lambda t: t._replace(returned=success), goto=END)
+    says = f"unlock mmap_sem, return {'ENOMEM' if scenario.starved else 0}"
+    success = not scenario.starved
+    yield Step("M13", says, give=MMAP_SEM, do=lambda tables: tables._replace(returned=success), goto=END)
     yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
 
 

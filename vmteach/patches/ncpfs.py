@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -140,9 +140,14 @@ CONTROLS = (
         (1, 2, 3, 6, 10, 20, 60),
         why_not="A kernel stack is never reclaimed, and no scan decides how deep a call goes.",
     ),
-    Control("operation", "operation", tuple(FRAMES)),
-    Control("length", "name", (1, 100, 255, 256, 1000, 3127, 3128, 4095), "B"),
-    Control("on_server", "the server has its first 255 bytes", (True, False)),
+    Control("length", "length of both names", (1, 100, 255, 256, 1000, 3127, 3128, 4095), "B"),
+    Control("on_server", "file on the server", (True, False)),
+)
+TRY = (
+    Preset("rename, 4,095", {}),
+    Preset("a lawful name (255)", {"length": 255}),
+    Preset("one byte more (256)", {"length": 256}),
+    Preset("no such file", {"on_server": False}),
 )
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
 UNITS = {"raw device": 512, "O_DIRECT file": 4096, "O_DIRECT over NFS": 8192}  # bytes: sector, block, rsize
@@ -83,7 +83,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
     Control("limit_kib", "room in the tmpfs", (0, 256, 512, 640, 768, 1024, 65536), "KiB"),
     Control("length_kib", "length of the read", (64, 512, 1024, 4096, 16384), "KiB"),
-    Control("consumer", "consumer", tuple(UNITS)),
+)
+TRY = (
+    Preset("half there", {}),
+    Preset("room enough", {"limit_kib": 65536}),
+    Preset("64-bit, real flush", {"machine": "64-bit 64 GB"}),
 )
 
 
