@@ -152,21 +152,25 @@ def _damage(before: Space, after: Space, broken: list[Broke]) -> Iterator[Bracke
 def _clause(run: Run, broken: list[Broke], before: Space, after: Space) -> list[str]:
     """The title's half: what the call did, in words."""
     result, kinds = str(run.numbers["returned"]), {event.invariant for event in broken}
-    ignored = "ignores a failed unmapping, and " if run.numbers["ignored errors"] else ""
+    ignored = "ignores an error, and " if run.numbers["ignored errors"] else ""
     if result == DIED:
         return ["follows a pointer that nobody had set", "follows an unset pointer"]
     if "I3" in kinds:
         gone = len(before.pages) - len(after.pages)
         return [f"returns {result}, and yet {gone} pages are gone", f"fails and loses {gone} pages"]
     if "I1" in kinds:
-        return ["accepts a length of zero and makes an empty mapping", "makes a mapping without a byte"]
+        return ["makes a mapping without a byte", "makes an empty mapping"]
     if "I2" in kinds:
         return [f"{ignored}two mappings share a page", "puts one page into two mappings"]
     if "I5" in kinds:
         n = run.numbers["orphan pages"]
         return [f"{ignored}{n} pages end up in no mapping", f"leaves {n} pages in no mapping"]
     if "I4" in kinds:
-        left = next(event.what for event in broken if event.invariant == "I4").removeprefix("success, and yet ")
+        left = (
+            next(event.what for event in broken if event.invariant == "I4")
+            .removeprefix("success, and yet ")
+            .split(" at ")[0]
+        )
         return [f"reports success, and {left}", "reports success without the effect"]
     return [f"returns {result}"] if result.startswith("E") else ["does what was asked"]
 
