@@ -107,7 +107,7 @@ def test_code_spells_enums_and_machines():
 
 def test_an_answer_carries_its_question_s_number_and_a_picture(explorer):
     at = {**explorer.at, "file_percent": 0}
-    answer, buffers = ask(explorer, at, seq=7)
+    answer, _ = ask(explorer, at, seq=7)
     assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["unpatched", "patched"])
     assert [label for label, _ in answer["panels"]] == answer["labels"]
     assert explorer.state["file_percent"] == 1

@@ -219,11 +219,11 @@ POLICIES: dict[str, Policy] = {
     "fixes 1 and 2": Policy(objrmap=True, starts_io=True),
     "patched": Policy(objrmap=True, starts_io=True, clean_pass=True),
     "what if: anchored search": Policy(objrmap=True, starts_io=True, clean_pass=True, anchored=True),
-    "what if: rotation as in 2.6": Policy(objrmap=True, starts_io=True, rotate_written=True),
     "what if: fix 2 only": Policy(starts_io=True),
     "what if: fix 3 only": Policy(clean_pass=True),
 }
 UNPATCHED, PATCHED = "unpatched", "patched"
+ROTATION = Policy(objrmap=True, starts_io=True, rotate_written=True)  # as in 2.6: a written page goes to the tail
 
 CONTROLS = (
     Control("machine", "machine size", tuple(PRESETS)),
