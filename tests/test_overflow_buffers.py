@@ -230,6 +230,13 @@ def wait_of(start, policy):
 # ---- four texts of one loop ----
 
 
+def test_the_limit_of_2_4_22_is_536_mib_from_1_gb_on():
+    for ram in ("1 GB", "16 GB", "64 GB"):
+        machine = PRESETS[ram]
+        limit = 0.6 * nr_free_buffer_pages(Memory(0, 0, 0), SIZES, machine) * machine.page / MIB
+        assert round(limit) == 536
+
+
 def test_what_the_four_texts_count():
     memory, machine = Memory(dma=1000, normal=100_000, high=50_000, cache=20_000), PRESETS["16 GB"]
     counted = {name: nr_free_buffer_pages(memory, guard, machine) for name, guard in GUARDS.items()}

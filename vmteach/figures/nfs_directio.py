@@ -443,7 +443,7 @@ def _predict(picture: Picture, prediction: Any, top: float) -> None:
 
 
 def limits(word: int = 32) -> Drawing:
-    """Up to which offset direct I/O is right, by the size of a block: the kernel before, and after."""
+    """Up to which offset direct I/O is right, by the size of a block: the unpatched kernel, and after."""
     bits = (9, 10, 11, 12, 13, 14, 15)
     picture = Picture(9.6, 2.6)
     axes = picture.panel(
