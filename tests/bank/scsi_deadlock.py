@@ -86,10 +86,10 @@ BANK = {
 
 GOALS = {
     "crowd": (
-        ({}, "not yet", "are wanted"),
+        ({}, "not yet", "Set three dispatchers"),
         ({"dispatchers": 3, "disks": 3}, "not yet", "can be reached here"),
-        ({"dispatchers": 3, "disks": 3, "machine": "1 GB"}, "right", "nobody ever finds a lock held"),
-        ({"dispatchers": 3, "disks": 2, "machine": "1 GB"}, "not yet", "are wanted"),
+        ({"dispatchers": 3, "disks": 3, "machine": "1 GB"}, "right", "none ever finds a lock held"),
+        ({"dispatchers": 3, "disks": 2, "machine": "1 GB"}, "not yet", "Set three dispatchers"),
         (
             {"dispatchers": 3, "disks": 3, "machine": "1 GB", "policies": ["patched (form 1)"]},
             "not yet",
