@@ -63,6 +63,7 @@ const overlap = (a, b, gap = 0) => a[0] < b[2] + gap && b[0] < a[2] + gap && a[1
 // A filled piece: colour, pattern on the rim below, edge; its words only if they fit.
 function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, own, rx = 3, size = NORMAL, lift = 0, cuts = [] } = {}) {
   const look = lookOf(meaning);
+  if (hot) [x, y, w, h] = [x + 1, y + 1, Math.max(1, w - 2), h - 2]; // its thick edge stays clear of its neighbours
   const edge = hot ? { stroke: "ink", width: 3 } : look.stroke ? { stroke: look.stroke, dash: look.dash, width: 1.2 } : {};
   sheet.rect(key, x, y, w, h, { fill: look.fill, rx: Math.min(rx, w / 3), ...edge });
   const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
