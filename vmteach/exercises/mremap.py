@@ -131,7 +131,7 @@ def least(label: str, number: str, short: str, praise: str) -> Callable[..., Ver
         if state["call"] != ONTO:
             return not_yet(f"The call is to be `{ONTO}`.")
         if numbers[label][number] == short:
-            return not_yet(f"The kernel {label}: {number} {short}.")
+            return not_yet(f"{kernel(label).capitalize()}: {number} {short}.")
         less = Scenario(call=ONTO, below_limit=state["below_limit"] - 1)
         if simulate(less, POLICIES[label]).numbers[number] != short:
             return not_yet("That is so here. But with less room it is so too.")
