@@ -16,7 +16,7 @@ NOTEBOOKS = COURSE / "notebooks"
 START = "shm_big_iron"  # where a reader begins
 DONE, STARTED, TO_DO = "done", "started", "to do"
 _GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:8px;margin:8px 0"
-_CARD = "border:1px solid #8A9097;border-radius:8px;padding:8px 10px"
+_CARD = "border:1px solid #8A9097;border-radius:8px;padding:6px 10px;line-height:1.3;font-size:13px"
 _OF_STATE = {
     DONE: "border:2px solid #247C69",
     STARTED: "border:2px solid #8A9097",
