@@ -93,8 +93,8 @@ def as_text(notebook: Notebook) -> str:
 
 
 def uses_learning(notebook: Notebook) -> bool:
-    """Whether a chapter imports the learning layer."""
-    return bool(re.search(r"from vmteach\.lab\.learn import|= chapter\(", source_of(notebook)))
+    """Whether a chapter has exercises: the front door, which shows a chapter as an example, has none."""
+    return any(re.match(r'(ch\.)?exercise\("', source(cell)) for cell in code(notebook))
 
 
 def code(notebook: Notebook) -> list[Cell]:
