@@ -150,6 +150,7 @@ SHORT = {  # for a narrow column
     "dequeue a command": "dequeue",
     "dispatch the queue": "dispatch",
     "unlock Q0, send": "unlock Q0",
+    "none of its own out? mark starved": "mark starved",
 }
 ASK = Ask(
     "Can any order of the steps that are left save the unpatched kernel?",
