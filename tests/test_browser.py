@@ -411,7 +411,7 @@ def session(request, browser, lab):
 
 def all_say_that_the_kernel_is_gone(visit) -> bool:
     every = visit.page.locator(WIDGETS).all()
-    return len(every) > 3 and all(one.locator(".vmt-gone, .vml-gone").count() for one in every)
+    return len(every) >= 3 and all(one.locator(".vmt-gone, .vml-gone").count() for one in every)
 
 
 def predict_and_recall(visit, number="7"):
