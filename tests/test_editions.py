@@ -22,12 +22,14 @@ from vmteach.figures import overflow_buffers as figure
 from vmteach.lab import learn
 from vmteach.lab.explorer import explore
 from vmteach.lab.learn import Exercise, exercise
+from vmteach.lab.note import HIDDEN
 from vmteach.patches import STEMS
 from vmteach.patches import overflow_buffers as patch
 
 ROOT = Path(__file__).parent.parent
 
 
+pytestmark = pytest.mark.xdist_group("editions")  # all are built once
 SOURCES = sorted(editions.NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -206,9 +208,9 @@ def test_the_switch_hides_and_without_it_nothing_changes(monkeypatch):
     assert all(text in seen() for text in told)
     monkeypatch.setenv("VMTEACH_SOLUTIONS", "hidden")
     assert not any(text in seen() for text in told)
-    assert "Hint 3" in seen() and learn.HIDDEN in seen()
+    assert "Hint 3" in seen() and HIDDEN in seen()
     last = [Exercise.hint(one).text for _ in range(4)][-1]
-    assert last.endswith(learn.HIDDEN)
+    assert last.endswith(HIDDEN)
 
 
 # ---- the teacher's

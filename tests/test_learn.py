@@ -5,6 +5,8 @@ import contextlib
 import inspect
 import json
 import os
+import select
+import signal
 import sys
 import threading
 import time
@@ -253,7 +255,7 @@ def test_the_check_cell_runs_below_the_answer_cell():
 def test_an_unknown_chapter_exercise_or_goal_is_named():
     with pytest.raises(ValueError, match="chapter must be one of blkdev_eof"):
         exercise("shm", "laps")
-    with pytest.raises(ValueError, match="exercise must be one of laps, reach"):
+    with pytest.raises(ValueError, match="exercise must be one of quota, laps"):
         exercise("shm_big_iron", "lap")
 
 
@@ -301,6 +303,23 @@ def test_slow_steps_are_ended_by_the_clock():
 
     with pytest.raises(Raised, match=r"still running after 0.2 s"):
         Bounds(seconds=0.2).call(slow)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.parametrize(
+    "wait", [lambda: time.sleep(60), lambda: threading.Event().wait(60), lambda: select.select([], [], [], 60)]
+)
+def test_a_wait_is_ended_by_the_clock_and_leaves_no_alarm(wait):
+    def waits():
+        return wait()
+
+    before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
+    for _ in range(2):
+        with pytest.raises(Raised, match=r"still running after 0.2 s") as raised:
+            Bounds(seconds=0.2).call(waits)
+        assert raised.value.line >= wait.__code__.co_firstlineno
+    assert time.monotonic() - began < 5
+    assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_the_budget_is_one_for_all_calls_of_a_check():
@@ -479,7 +498,7 @@ def test_progress_makes_the_round_trip(file):
     assert progress().predictions == [("shm_big_iron/copy", 60, 163.98, "s")]
     frame = progress().frame
     assert list(frame.loc["Two locks, two orders"]) == ["0", "1 of 4", "0 of 2", "1 of 3"]
-    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 4", "0 of 2", "0 of 3"]
+    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 5", "0 of 2", "0 of 3"]
     assert "exercises 1 of 4" in repr(progress())
 
 
