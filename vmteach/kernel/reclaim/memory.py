@@ -65,9 +65,11 @@ class Memory:
     """Lists, disk and clock of a machine; rules.py decides what is done with them."""
 
     def __init__(
-        self, setup: Setup, rules: Rules = STOCK, observe: "Callable[[Memory], None] | None" = None, log: bool = True
+        self, setup: Setup, rules: Rules = STOCK, observe: "Callable[[Memory], None] | None" = None, fast: bool = True
     ) -> None:
-        self.setup, self.rules, self.observe, self.logged = setup, rules, observe, log
+        self.setup, self.rules, self.observe = setup, rules, observe
+        self.fast = fast  # whether what repeats may be taken at once
+        self.logged = fast  # whether what is done is written down just now
         self.lists = Lists(setup, rules)
         self.count, self.wanted = self.lists.count, self.lists.wanted
         self.disk = Disk(setup.service, setup.depth)

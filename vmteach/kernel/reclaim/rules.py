@@ -176,11 +176,18 @@ def swap_out_mm(memory: Memory, walk: Walk, want: int) -> int:
 
 def alloc_pages(memory: Memory) -> bool:
     """Make room for an allocation that found no page above the watermark; False: out of memory."""
+    if not free_some(memory):
+        return False
+    kswapd(memory)
+    return True
+
+
+def free_some(memory: Memory) -> bool:
+    """Ask until something was freed, as long as there are writes to wait for; False: out of memory."""
     while not try_to_free_pages(memory):
         if not memory.disk.n:
             return False
         memory.wait_for_the_disk()
-    kswapd(memory)
     return True
 
 
