@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
-from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, ROTATED, Tail
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, HELD, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page, PageState, Where
-from vmteach.kernel.reclaim.rules import free, free_some, keep, try_to_free_pages, writepage
+from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
 from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 from vmteach.kernel.reclaim.setup import SECOND
 
@@ -33,7 +33,7 @@ class Known(NamedTuple):
     high: int
     kind: str
     page: Page
-    after: Page | Absent
+    fate: Fate
 
 
 class Pending:
@@ -67,6 +67,7 @@ class Sprint:
         self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
         self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
         self.searches, self.top = memory.rules.clean_pass, setup.min + setup.band
+        self.bands = 0  # that were taken
         self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
 
     @staticmethod
@@ -80,11 +81,12 @@ class Sprint:
         """Up to so many bands, to the goal or the horizon, or until somebody waits for a page; False: out of memory."""
         memory, low, enough = self.memory, self.setup.min, True
         self._load()
-        while bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
-            bands -= 1
+        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
+            self.bands += 1
             enough = self._reclaim()
             while enough and self._left(goal):
-                self._take_pages(max(1, min(self._left(goal), self.free - low)))
+                room = max(1, min(self._left(goal), self.free - low))
+                self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
                 if self.free <= low or memory.wanted:
                     break
         self._store()
@@ -111,8 +113,10 @@ class Sprint:
         self.good = 0  # pages at the tail that are known to be free for the taking
         self.tail = self.tail_n = self.head = self.head_n = 0
         self._next_run()
-        if self.items and isinstance(self.items[-1], Run):
-            self.head, self.head_n = self.items.pop()
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Run):
+            self.head, self.head_n = last
+            self.items.pop()
 
     def _next_run(self) -> None:
         """The next run at the tail."""
@@ -153,8 +157,7 @@ class Sprint:
         self._store_active()
         lists.queues[AHEAD].length += self.inactive - lists.inactive
         lists.active, lists.inactive, lists.next_id = self.active, self.inactive, self.next_id
-        if memory.disk.n and memory.disk.due <= memory.now:
-            lists.complete(memory.disk.settle(memory.now))
+        self._settle()
 
     def _store_active(self) -> None:
         if self.moved:
@@ -192,36 +195,37 @@ class Sprint:
         self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
 
     def _look(self, first: int) -> Known:
-        """What a scan does with the page, and with those around it that are alike."""
+        """What a scan does with the page, and with those behind it that are alike."""
         for known in self.known:
             if known.low <= first < known.high:
                 return known
-        self._flush()
-        memory = self.memory
-        if memory.disk.n and memory.disk.due <= self.now:
-            self.lists.complete(memory.disk.settle(self.now))
+        for pending in (self.refilling, self.reading):
+            if pending.low <= first < pending.high:
+                pending.flush()
+        self._settle()
         end, page, mapcount = self.lists.stretch(first)
-        kind, after = self._kind(page, mapcount > 0)
-        known = Known(first, end, kind, page, after)
+        kind, fate = self._kind(page, mapcount > 0)
+        known = Known(first, end, kind, page, fate)
         if kind is not ODD:  # what is odd may become plain by itself
             self.known = [known, *self.known[:3]]
         return known
 
-    def _kind(self, page: Page, mapped: bool) -> tuple[str, Page | Absent]:
-        """What the scan, or the search if there is one, does with such a page, and what it is then."""
+    def _settle(self) -> None:
+        """Complete the writes that are done by now."""
+        disk = self.memory.disk
+        if disk.n and disk.due <= self.now:
+            self.lists.complete(disk.settle(self.now))
+
+    def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
+        """What the scan, or the search if there is one, does with such a page."""
+        fate = searched(page, mapped) if self.searches else visit(page, mapped, self.setup.fs)
         if page.writing or page.state.outside or page.state.kind is Kind.ANON:
-            return ODD, page
-        if self.searches:
-            fate = searched(page, mapped)
-            return (FREE if fate.rule == "found clean" else PASS), fate.page
-        fate = visit(page, mapped, self.setup.fs)
-        if fate.rule == "freed":
-            return FREE, fate.page
-        if fate.rule == "in use" and fate.page is page:
-            return IN_USE, page
-        if fate.rule == "writepage" and written(page, True, self.memory.rules).rule != "file write":
-            return WRITE, page
-        return ODD, page
+            return ODD, fate
+        if fate.rule == "writepage":
+            fate = written(page, True, self.memory.rules)
+            return (ODD if fate.rule == "file write" else WRITE), fate
+        plain = {"found clean": FREE, "freed": FREE, "not clean": PASS, "in use": IN_USE}.get(fate.rule, ODD)
+        return (plain if plain is FREE or fate.page is page else ODD), fate
 
     # ---- requests
 
@@ -242,38 +246,36 @@ class Sprint:
 
     def _short(self, left: int) -> bool:
         """Up to `left` requests that refill from one run and free from another, as many as have the same quota."""
-        need, active, inactive = self.need, self.active, self.inactive
+        need, active, inactive, memory = self.need, self.active, self.inactive, self.memory
         if self.good < need and not self._find_good():
             return False
         quota = need * active // (inactive * self.balance + 1)
         time = (quota + need) * self.visit
         m = min(left, self.good // need, self.alike // quota if quota else left)
-        if time:
-            m = min(m, (self.memory.next_second - 1 - self.now) // time)
-        while (
-            m > 1
-            and need * (active - (m - 1) * quota) // ((inactive + (m - 1) * (quota - need)) * self.balance + 1) != quota
-        ):
-            m //= 2
-        if m < 1 or not (
-            self._within(active, inactive, quota)
-            and self._within(active - (m - 1) * quota, inactive + (m - 1) * (quota - need), quota)
-        ):
+        if self.now + m * time >= memory.next_second:
+            m = (memory.next_second - 1 - self.now) // time
+        if m < 1 or self._budget(active, inactive, quota) < need:
             return False
-        self._refill(m * quota)
+        while m > 1:  # the quota of the last, and its budget
+            a, i = active - (m - 1) * quota, inactive + (m - 1) * (quota - need)
+            if need * a // (i * self.balance + 1) == quota and self._budget(a, i, quota) >= need:
+                break
+            m //= 2
+        if quota:
+            self._refill(m * quota)
+        self.now += m * need * self.visit
         self._free(self.tail, m * need, self.free_as)
         self.good -= m * need
-        self.now += m * need * self.visit
         self.passes += m
         self.requests += m
-        self.memory.longest = max(self.memory.longest, time)
-        self.memory.steps += 1
+        if time > memory.longest:
+            memory.longest = time
+        memory.steps += 1
         return True
 
-    def _within(self, active: int, inactive: int, quota: int) -> bool:
-        """Whether the search, or the scan, may look at a whole batch."""
-        pages = inactive + quota if self.searches else inactive + active
-        return pages // self.ratio >= self.need
+    def _budget(self, active: int, inactive: int, quota: int) -> int:
+        """How many pages the search, or the scan, may look at."""
+        return (inactive + (quota if self.searches else active)) // self.ratio
 
     def _find_good(self) -> bool:
         """Whether a whole batch of pages at the tail is free for the taking."""
@@ -281,39 +283,34 @@ class Sprint:
             return False
         known = self._look(self.tail)
         if known.kind is FREE:
-            self.good, self.free_as = min(self.tail_n, known.high - self.tail), known.after
+            self.good, self.free_as = min(self.tail_n, known.high - self.tail), known.fate.page
         return self.good >= self.need
 
     def _refill(self, n: int) -> None:
         """Move `n` pages from the active tail to the inactive head."""
-        if n:
-            self.refilling.add(self.moving, n, self.refilled_as)
-            self._push(self.moving, n)
-            self.moving += n
-            self.alike -= n
-            self.moved += n
-            self.active -= n
-            self.inactive += n
-            self.refilled += n
-            self.now += n * self.visit
+        self.refilling.add(self.moving, n, self.refilled_as)
+        self._push(self.moving, n)
+        self.moving += n
+        self.alike -= n
+        self.moved += n
+        self.active -= n
+        self.inactive += n
+        self.refilled += n
+        self.now += n * self.visit
 
     def _free(self, first: int, n: int, after: Page | Absent) -> None:
         """Free `n` pages at the tail."""
         self.freeing.add(first, n, after)
-        self._drop(n)
+        self.tail += n
+        self.tail_n -= n
+        if not self.tail_n:
+            self._next_run()
         self.inactive -= n
         self.free += n
         self.frees += n
         self.visits += n
         if after is Absent.SWAPPED:
             self.slotted += n
-
-    def _drop(self, n: int) -> None:
-        """Take `n` pages from the tail."""
-        self.tail += n
-        self.tail_n -= n
-        if not self.tail_n:
-            self._next_run()
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""
@@ -336,7 +333,8 @@ class Sprint:
             return False
         began, memory = self.now, self.memory
         self.passes += 1
-        self._refill(quota)
+        if quota:
+            self._refill(quota)
         for known, first, n in pieces:
             self._go(known, first, n)
         self.requests += 1
@@ -349,7 +347,7 @@ class Sprint:
     def _plan(self, quota: int) -> list[tuple[Known, int, int]] | None:
         """The stretches that a request meets at the tail: what they are, first page, how many."""
         need, i, pieces = self.need, 0, []
-        budget = (self.inactive + (quota if self.searches else self.active)) // self.ratio
+        budget = self._budget(self.active, self.inactive, quota)
         allowed = need * self.setup.sysctls.vm_mapped_ratio
         slots = self.setup.slots - self.memory.count["slots_used"]
         first, count = self.tail, self.tail_n
@@ -381,42 +379,43 @@ class Sprint:
         return self.now + (quota + sum(n for _, _, n in pieces) + 1) * self.visit + (written + 1) * each
 
     def _go(self, known: Known, first: int, n: int) -> None:
-        """Do with one stretch at the tail what is to be done."""
+        """Do with one stretch at the tail what is to be done; what is not freed goes to the head."""
         if known.kind is WRITE or self.now + n * self.visit >= self.memory.next_second:
-            self._go_by_rules(known, n)
-            return
-        self.now += n * self.visit
-        if known.kind is FREE:
-            self._free(first, n, known.after)
-            return
-        self.visits += n
-        self._drop(n)
-        self._push(first, n)
+            self._by_rules(known, first, n)
+        else:
+            self.now += n * self.visit
+            if known.kind is FREE:
+                self._free(first, n, known.fate.page)
+                return
+            self.visits += n
+        self.tail += n
+        self.tail_n -= n
+        if not self.tail_n:
+            self._next_run()
+        if known.kind is not FREE:
+            self._push(first, n)
 
-    def _go_by_rules(self, known: Known, n: int) -> None:
-        """The same, where time passes in another way: a disk that is slow, or a second that is struck."""
+    def _by_rules(self, known: Known, first: int, n: int) -> None:
+        """Spend the time of one stretch where rules.py says how: a disk may be slow, and seconds may strike."""
         memory, lists = self.memory, self.lists
-        self._sync()
-        inactive = lists.inactive
-        while n:
-            first, count = lists.queues[AHEAD].peek()
-            tail = Tail(AHEAD, first, min(n, count), known.page, 0)
-            n -= self._step(known, tail)
+        self._tally()
+        self._settle()
+        inactive, left = lists.inactive, n
+        while left:
+            left -= self._step(known, Tail(HELD, first + n - left, left, known.page, 0))
         self.now, self.free = memory.now, memory.count["free"]
         self.inactive += lists.inactive - inactive
+        lists.inactive = inactive
         if known.kind is WRITE:
             self.known = [other for other in self.known if other is not known]
-        self._load_ends()
 
     def _step(self, known: Known, tail: Tail) -> int:
         if known.kind is WRITE:
             return writepage(self.memory, tail, tail.n)
+        visits = {"clean_visits" if self.searches else "visits": 1}
         if known.kind is FREE:
-            counter = "clean_visits" if self.searches else "visits"
-            return free(self.memory, tail, tail.n, Fate("freed", known.after), **{counter: 1})
-        if known.kind is IN_USE:
-            return keep(self.memory, tail, tail.n, Fate("in use", known.page))
-        return self.memory.step(tail, tail.n, Fate("not clean", known.page), self.visit, clean_visits=1)
+            return free(self.memory, tail, tail.n, known.fate, **visits)
+        return self.memory.step(tail, tail.n, known.fate, self.visit, **visits)
 
     # ---- pages
 

@@ -29,7 +29,7 @@ class Stopped(Exception):
 
 
 class Pace:
-    """When to sprint: where four bands brought no leap worth the trouble. Then leaps are tried again, ever more rarely."""
+    """When to sprint: where four bands brought no leap worth it. Then leaps are tried again, ever more rarely."""
 
     WORTH, TRIED, FIRST, MOST = 24, 4, 16, 1 << 12  # requests in a leap; bands
 
@@ -68,6 +68,7 @@ class Reclaim(Memory):
         super().__init__(setup, rules, observe, leaps)  # type: ignore[arg-type]  # it observes this very object
         self.leaps = Leaps(self)
         self.pace = Pace()
+        self.sprinted = 0  # bands that were taken in sprints
         self.workload: tuple[str, int, bool] = "copied", 0, False  # what it takes, ns a page, with anonymous memory
         self.goal, self.horizon = 0, FOREVER
         self.oom_at: int | None = None  # when it ran out of memory, ns
@@ -135,13 +136,13 @@ class Reclaim(Memory):
                         self._room()
                         self.count["free"] -= 1
                         self.count["taken"] += 1
-                    self._join(1 if anon else min(self.goal - self.count[taken], self._room()))
+                    self._join(min(1 if anon else self.goal - self.count[taken], self._room()))
         except Stopped:
             pass
         return self
 
     def _at_once(self) -> bool:
-        """Take requests in a leap or a sprint, if that can be done here; whether that met the goal, or a process waits."""
+        """Take requests in a leap or a sprint, if one can be had; whether that met the goal, or a process waits."""
         taken, cost, anon = self.workload
         if not self.fast or self.count["free"] > self.setup.min:
             return False
@@ -150,7 +151,9 @@ class Reclaim(Memory):
             self.leaps.at_request(taken, self.goal, self.horizon)
         if not anon and Sprint.possible(self) and self.pace.sprints(self.leaps.leapt - before):
             self.logged = False
-            enough = Sprint(self, taken, cost, self._join).run(self.goal, self.horizon, self.pace.bands)
+            sprint = Sprint(self, taken, cost, self._join)
+            enough = sprint.run(self.goal, self.horizon, self.pace.bands)
+            self.sprinted += sprint.bands
             self.logged = True
             self.leaps.forget()
             if not enough:
