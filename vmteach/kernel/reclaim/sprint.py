@@ -152,7 +152,7 @@ class Sprint:
 
     def _store(self) -> None:
         """Put everything back; the machine is as if rules.py had done it."""
-        memory, lists = self.memory, self.lists
+        lists = self.lists
         self._sync()
         self._store_active()
         lists.queues[AHEAD].length += self.inactive - lists.inactive
