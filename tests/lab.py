@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import queue
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
-QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+# Ours is this machine, which no proxy of the environment's need know.
+ASK = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+OVERRIDES = ROOT / "vmteach" / "lab" / "settings" / "overrides.json"
 READY = """async () => {
   const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
   await panel.context.ready; await panel.sessionContext.ready;
@@ -54,6 +58,7 @@ class Lab(NamedTuple):
 
     url: str
     token: str
+    folder: Path
 
 
 def free_port() -> int:
@@ -75,12 +80,15 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
     folders = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
     for name in folders:
         (scratch / name).mkdir(parents=True)
-    notices = scratch / "SETTINGS" / "@jupyterlab" / "apputils-extension"
-    notices.mkdir(parents=True)
-    (notices / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))  # the course's own
+    settings["@jupyterlab/apputils-extension:notification"]["doNotDisturbMode"] = True
+    for plugin, values in settings.items():
+        folder, _, name = plugin.partition(":")
+        (scratch / "SETTINGS" / folder).mkdir(parents=True, exist_ok=True)
+        (scratch / "SETTINGS" / folder / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
     if whole:
         cells = scratch / "SETTINGS" / "@jupyterlab" / "notebook-extension"
-        cells.mkdir(parents=True)
+        cells.mkdir(parents=True, exist_ok=True)
         (cells / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
@@ -99,8 +107,8 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
         server = subprocess.Popen(command, env=places, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(f"{url}/api/status?token={token}", server, scratch / "log")
-            yield Lab(url, token)
+            wait_for(f"{url}/api/status?token={token}", server, scratch / "log")
+            yield Lab(url, token, scratch / "course" / "notebooks")
         finally:
             server.send_signal(signal.SIGTERM)
             try:
@@ -110,12 +118,59 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
                 server.wait()
 
 
-def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+@contextlib.contextmanager
+def slow_link(port: int, delay: float) -> Iterator[int]:
+    """A port of the loopback behind which `port` answers, with every chunk held for `delay` s each way."""
+    door = socket.create_server(("127.0.0.1", 0))
+    opened = [door]
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the door is closed
+            while True:
+                here, _ = door.accept()
+                there = socket.create_connection(("127.0.0.1", port))
+                opened.extend((here, there))
+                for source, target in ((here, there), (there, here)):
+                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=_carry, args=(source, target, delay), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield door.getsockname()[1]
+    finally:
+        door.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits at it
+        for one in opened:
+            one.close()
+
+
+def _carry(source: socket.socket, target: socket.socket, delay: float) -> None:
+    """Hand on what comes, each chunk `delay` s later; the end as well."""
+    held: queue.Queue[tuple[float, bytes]] = queue.Queue()
+
+    def read() -> None:
+        chunk = b"-"
+        while chunk:
+            try:
+                chunk = source.recv(65536)
+            except OSError:
+                chunk = b""
+            held.put((time.monotonic() + delay, chunk))
+
+    threading.Thread(target=read, daemon=True).start()
+    chunk = b"-"
+    while chunk:
+        due, chunk = held.get()
+        time.sleep(max(0, due - time.monotonic()))
+        with contextlib.suppress(OSError):
+            target.sendall(chunk) if chunk else target.shutdown(socket.SHUT_WR)
+
+
+def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if server.poll() is not None:
             break
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=5):
+        with contextlib.suppress(urllib.error.URLError, OSError), ASK(address, timeout=5):
             return
         time.sleep(0.2)
     raise AssertionError(f"JupyterLab did not come up:\n{log.read_text()[-2000:]}")
@@ -187,8 +242,12 @@ class Visit:
         face = self.page.locator(".vmt").first
         face.wait_for(timeout=60_000)
         face.scroll_into_view_if_needed()
-        self.page.wait_for_function("() => document.querySelector('.vmt img')?.src.startsWith('blob:')", timeout=60_000)
+        self.page.wait_for_function("() => document.querySelector('.vmt-finding')?.textContent", timeout=60_000)
         return face
+
+    def tell(self, script: str) -> Any:
+        """Do something to the open notebook, `panel`, and wait for it."""
+        return self.page.evaluate(f"async () => {{ const panel = window.jupyterapp.shell.currentWidget; {script} }}")
 
     def close(self) -> None:
         self.context.close()

@@ -22,6 +22,7 @@ from vmteach.figures import overflow_buffers as figure
 from vmteach.lab import learn
 from vmteach.lab.explorer import explore
 from vmteach.lab.learn import Exercise, exercise
+from vmteach.lab.note import HIDDEN
 from vmteach.patches import STEMS
 from vmteach.patches import overflow_buffers as patch
 
@@ -206,9 +207,9 @@ def test_the_switch_hides_and_without_it_nothing_changes(monkeypatch):
     assert all(text in seen() for text in told)
     monkeypatch.setenv("VMTEACH_SOLUTIONS", "hidden")
     assert not any(text in seen() for text in told)
-    assert "Hint 3" in seen() and learn.HIDDEN in seen()
+    assert "Hint 3" in seen() and HIDDEN in seen()
     last = [Exercise.hint(one).text for _ in range(4)][-1]
-    assert last.endswith(learn.HIDDEN)
+    assert last.endswith(HIDDEN)
 
 
 # ---- the teacher's
@@ -245,7 +246,8 @@ def test_notes_stand_after_their_parts(built, name):
         assert editions.is_heading(cells[note + 1])
     for task in chapter(name[3:]).EXERCISES:
         above = cells[notes[task.name.replace("_", "-")] - 1]
-        assert editions.source(above).startswith(f'exercise("{name[3:]}", "{task.name}").check(')
+        check = editions.in_full(editions.source(above), name[3:])
+        assert check.startswith(f'exercise("{name[3:]}", "{task.name}").check(')
     for i in notes.values():
         assert all(line.startswith(">") for line in editions.source(cells[i]).splitlines())
 
@@ -301,7 +303,8 @@ def test_cells_have_what_nbgrader_needs(built, name):
         one = exercise(name[3:], task.name)
         assert released(answer.source) == one.stub
         assert one.solved in answer.source
-        assert check.source.startswith("assert ") and one.check_cell in check.source
+        marks = re.fullmatch(r"assert \(verdict := (.+)\), verdict\nverdict", check.source)
+        assert marks and editions.in_full(marks[1], name[3:]) == one.check_cell
 
 
 def released(source: str) -> str:

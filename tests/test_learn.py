@@ -5,6 +5,8 @@ import contextlib
 import inspect
 import json
 import os
+import select
+import signal
 import sys
 import threading
 import time
@@ -16,13 +18,20 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows, get_win_folder_from_env_vars
 
 from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, right
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.lab import kept
 from vmteach.lab.bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
+from vmteach.lab.exercise import Exercise, exercise, folds
 from vmteach.lab.explorer import explore
-from vmteach.lab.learn import Exercise, exercise, folds, goal, predict, progress, recall
+from vmteach.lab.goal import goal
+from vmteach.lab.predict import _how_far, predict
+from vmteach.lab.progress import progress
+from vmteach.lab.recall import recall
 from vmteach.patches import scsi_deadlock
 
 
@@ -58,7 +67,7 @@ def test_a_prediction_is_still_there_tomorrow():
     assert seconds().answer(60).value == 60
     assert seconds().value == 60
     assert seconds().spec["unit"] == "s"
-    assert seconds().given == {"value": 60}
+    assert seconds().given == {"value": 60, "seq": 0}
     assert "Kept: 60 s." in seconds().said["html"]
 
 
@@ -106,6 +115,51 @@ def test_one_is_said_in_the_singular():
         assert told.startswith(f"You said {said}; it is 2 {unit}".rstrip())
 
 
+def test_two_votes_are_kept_with_their_times_and_compared():
+    prediction = seconds().answer(60)
+    first = kept.entry("shm_big_iron", "predictions", "copy")["votes"][0]
+    prediction.answer(120, after_talk=True)
+    entry = kept.entry("shm_big_iron", "predictions", "copy")
+    assert entry["value"] == 120 and entry["votes"][0] == first and entry["votes"][1]["value"] == 120
+    assert all("T" in vote["when"] for vote in entry["votes"])
+    assert seconds().votes == [60, 120] and seconds().given["first"] == 60
+    told = repr(prediction.against(164))
+    assert told.startswith(
+        "You said 60 s, and 120 s after talking; it is 164 s: 37 % more. Talking brought you nearer."
+    )
+    assert "further off" in repr(prediction.answer(20, after_talk=True).against(164))
+    assert "talking" not in repr(prediction.answer(60, after_talk=True).against(164))
+
+
+def test_a_first_vote_anew_takes_the_second_back():
+    assert seconds().answer(60).answer(120, after_talk=True).answer(70).votes == [70]
+    assert seconds().answer(None).votes == [] and seconds().value is None
+
+
+def test_a_file_of_version_1_is_read_and_written_as_version_2(file):
+    file.parent.mkdir()
+    chapters = {"shm_big_iron": {"predictions": {"copy": {"value": 60, "unit": "s", "when": "2026-01-01T10:00:00"}}}}
+    file.write_text(json.dumps({"version": 1, "chapters": chapters}))
+    assert seconds().votes == [60]
+    seconds().answer(70, after_talk=True)
+    document = json.loads(file.read_text())
+    assert document["version"] == 2 and seconds().votes == [60, 70]
+
+
+def test_what_the_page_gives_is_confirmed_by_its_number_and_only_when_it_is_written(file, monkeypatch):
+    prediction = seconds()
+    prediction.given = {"value": 45, "seq": 3}
+    assert prediction.said["seq"] == 3 and prediction.said["html"].startswith("Kept: 45 s")
+    prediction.given = {"value": 50, "first": 45, "seq": 4}
+    assert prediction.said["seq"] == 4 and "Kept: 50 s, after 45 s" in prediction.said["html"]
+    monkeypatch.setattr(kept, "replace", refuse)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        prediction.given = {"value": 60, "seq": 5}
+    assert "for this session only" in prediction.said["html"]
+    prediction.given = {"value": -3, "seq": 6}
+    assert prediction.said["seq"] == 6 and "must be between" in prediction.said["html"] and prediction.value == 60
+
+
 def test_a_choice():
     which = predict("scsi_deadlock/who", "Who waits?", choices=("E", "R0", "both"))
     with pytest.raises(ValueError, match="prediction must be one of E, R0, both, got all"):
@@ -131,8 +185,6 @@ def test_a_prediction_belongs_to_a_chapter(name):
 
 @given(st.floats(1e-6, 1e9), st.floats(1e-6, 1e9))
 def test_any_two_numbers_can_be_compared(said, result):
-    from vmteach.lab.learn import _how_far
-
     told = _how_far(said, result)
     if result > said * 1.1:
         assert told.endswith(("more", "as much"))
@@ -203,7 +255,7 @@ def test_the_check_cell_runs_below_the_answer_cell():
 def test_an_unknown_chapter_exercise_or_goal_is_named():
     with pytest.raises(ValueError, match="chapter must be one of blkdev_eof"):
         exercise("shm", "laps")
-    with pytest.raises(ValueError, match="exercise must be one of laps, reach"):
+    with pytest.raises(ValueError, match="exercise must be one of quota, laps"):
         exercise("shm_big_iron", "lap")
 
 
@@ -251,6 +303,23 @@ def test_slow_steps_are_ended_by_the_clock():
 
     with pytest.raises(Raised, match=r"still running after 0.2 s"):
         Bounds(seconds=0.2).call(slow)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.parametrize(
+    "wait", [lambda: time.sleep(60), lambda: threading.Event().wait(60), lambda: select.select([], [], [], 60)]
+)
+def test_a_wait_is_ended_by_the_clock_and_leaves_no_alarm(wait):
+    def waits():
+        return wait()
+
+    before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
+    for _ in range(2):
+        with pytest.raises(Raised, match=r"still running after 0.2 s") as raised:
+            Bounds(seconds=0.2).call(waits)
+        assert raised.value.line >= wait.__code__.co_firstlineno
+    assert time.monotonic() - began < 5
+    assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_the_budget_is_one_for_all_calls_of_a_check():
@@ -371,7 +440,7 @@ def test_an_impossible_state_is_told_in_its_own_words(explorer, monkeypatch):
         raise ValueError("disks must be fewer")
 
     monkeypatch.setattr(scsi_deadlock, "Scenario", refuse)
-    explorer._kept.clear()  # it forgets where it has been
+    explorer.stage.forget()  # it forgets where it has been
     assert "disks must be fewer" in crowd.check().message
 
 
@@ -424,12 +493,12 @@ def test_progress_makes_the_round_trip(file):
     solve()
     recall("scsi_deadlock").answer(1, 3)
     document = json.loads(file.read_text(encoding="utf-8"))
-    assert document["version"] == 1
+    assert document["version"] == 2
     assert document == kept.read()
     assert progress().predictions == [("shm_big_iron/copy", 60, 163.98, "s")]
     frame = progress().frame
     assert list(frame.loc["Two locks, two orders"]) == ["0", "1 of 4", "0 of 2", "1 of 3"]
-    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 4", "0 of 2", "0 of 3"]
+    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 5", "0 of 2", "0 of 3"]
     assert "exercises 1 of 4" in repr(progress())
 
 
@@ -475,7 +544,7 @@ BROKEN = {
     "empty": "",
     "another file": "[1, 2]",
     "no version": '{"chapters": {}}',
-    "newer": '{"version": 2, "chapters": {}}',
+    "newer": '{"version": 3, "chapters": {}}',
     "text inside": '{"version": 1, "chapters": {"shm_big_iron": {"predictions": "none"}}}',
     "flat": '{"version": 1, "chapters": []}',
     "no text at all": b"\xff\xfe\x00",
@@ -546,29 +615,31 @@ def test_writers_at_the_same_time_leave_a_whole_file(file):
         thread.start()
     while any(thread.is_alive() for thread in threads):
         if file.exists():
-            assert json.loads(file.read_text())["version"] == 1  # whole at every moment
+            assert json.loads(file.read_text())["version"] == 2  # whole at every moment
     assert [path.name for path in file.parent.iterdir()] == ["progress.json"]
 
 
 @pytest.mark.parametrize(
-    ("platform", "variables", "place"),
+    ("system", "variables", "place"),
     [
-        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/vmteach/progress.json"),
-        ("linux", {"XDG_DATA_HOME": "relative"}, "/home/me/.local/share/vmteach/progress.json"),
-        ("linux", {}, "/home/me/.local/share/vmteach/progress.json"),
-        ("darwin", {}, "/home/me/Library/Application Support/vmteach/progress.json"),
-        ("win32", {"LOCALAPPDATA": "/appdata"}, "/appdata/vmteach/progress.json"),
-        ("win32", {}, "/home/me/AppData/Local/vmteach/progress.json"),
+        (Unix, {"XDG_DATA_HOME": "/data"}, "/data/vmteach/progress.json"),
+        (Unix, {"XDG_DATA_HOME": "relative"}, "/home/me/.local/share/vmteach/progress.json"),
+        (Unix, {}, "/home/me/.local/share/vmteach/progress.json"),
+        (MacOS, {}, "/home/me/Library/Application Support/vmteach/progress.json"),
+        (Windows, {"LOCALAPPDATA": "/appdata"}, "/appdata/vmteach/progress.json"),
     ],
 )
-def test_the_file_is_where_the_platform_keeps_a_user_s_data(monkeypatch, platform, variables, place):
+def test_the_file_is_where_the_platform_keeps_a_user_s_data_and_where_it_always_was(
+    monkeypatch, system, variables, place
+):
     for name in ("VMTEACH_PROGRESS", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
+    for name, value in {"HOME": "/home/me", **variables}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(kept.Path, "home", lambda: kept.Path("/home/me"))
-    monkeypatch.setattr(kept.sys, "platform", platform)
-    assert kept.where().as_posix() == place
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", get_win_folder_from_env_vars)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *a, **named: system(*a, **named).user_data_dir)
+    found = kept.where().as_posix().replace("\\", "/")
+    assert found == place
 
 
 # ---- calls within calls
@@ -659,10 +730,14 @@ def play(visit, axe):
     said = page.locator(".vml-said")
     said.nth(4).wait_for(state="attached", timeout=60_000)
 
-    page.locator(".vml input[type=number]").focus()
-    for typed, words in (("0", "Write a number, 1 or more."), ("9", "Kept: 9 steps. Wrong is fine")):
+    page.locator(".vml input[type=text]").focus()
+    for typed, words in (
+        ("0", "prediction must be"),
+        ("9bdd", "Write a number, 1 or more."),  # letters are no number, and do not reach the notebook
+        ("9", "Kept: 9 steps. Wrong is fine"),
+    ):
         keys.press("Control+a")
-        keys.type(typed + "bdd")  # letters go nowhere
+        keys.type(typed)
         keys.press("Enter")
         said.nth(0).get_by_text(words).wait_for()
 

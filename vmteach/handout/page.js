@@ -117,8 +117,8 @@ async function explorer(place, serial) {
   live.querySelector(".vmt").setAttribute("aria-label", serial > 1 ? `Explorer ${serial}` : "Explorer");
   mark = kernels(live, stored, (i) => face.show({ policies: stored.sets[i] }));
   for (const field of stored.held) {
-    const range = live.querySelector(`input[data-field="${field}"]`);
-    range.disabled = true;
+    const [range] = live.querySelectorAll(`[data-field="${field}"]`);
+    live.querySelectorAll(`[data-field="${field}"]`).forEach((one) => { one.disabled = true; });
     const why = document.createElement("p");
     why.className = "vmt-why";
     why.id = `${range.id}-held`;
@@ -126,7 +126,6 @@ async function explorer(place, serial) {
     range.setAttribute("aria-describedby", why.id);
     range.closest(".vmt-row").append(why);
   }
-  live.querySelector(".vmt button").textContent = "Reset";
 }
 
 document.querySelectorAll(".explorer").forEach((place, i) => {

@@ -20,7 +20,8 @@ from PIL import Image
 from vmteach.exercises import marked
 from vmteach.figures import Drawing
 from vmteach.figures.style import DPI, TITLE_BAND
-from vmteach.lab.explorer import PANEL, Explorer, _spelled
+from vmteach.lab.explorer import Explorer
+from vmteach.lab.stage import PANEL, Stage, as_python
 from vmteach.run import one_of
 
 MIME = "application/vnd.vmteach.explorer+json"
@@ -40,7 +41,8 @@ def begin() -> None:
     """From now on an explorer, a prediction, what came of it, a goal or a question is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
-    from vmteach.lab.learn import Compared, Face
+    from vmteach.lab.face import Face
+    from vmteach.lab.predict import Compared
 
     shell: Any = get_ipython()
     bundles = shell.display_formatter.mimebundle_formatter
@@ -85,9 +87,9 @@ def taught(face: Any) -> dict[str, Any]:
     if data["spec"]["kind"] == "predict":
         data["name"] = face.name
     if data["spec"]["kind"] == "goal":
-        if id(face._explorer) not in _shown:
+        if id(face.explorer) not in _shown:
             raise ValueError("a goal must stand below its explorer")
-        number, _, stored = _shown[id(face._explorer)]
+        number, _, stored = _shown[id(face.explorer)]
         verdicts = {stored.key(state): stored.verdict(state, face.goal.verdict) for state in stored.states}
         texts = list(dict.fromkeys(verdicts.values()))
         said = [
@@ -114,19 +116,19 @@ class Stored:
     """
 
     def __init__(self, explorer: Explorer, listed: Mapping[str, Sequence[Any]], kernels: Sequence[str] = ()) -> None:
-        # A copy: what observes the reader's explorer is not to see it run through its states.
-        self._copy = Explorer(explorer._patch, explorer._figure, explorer.at["policies"], explorer._fixed)
-        self._copy.at = dict(explorer.at)
-        self._at = dict(explorer.at)
-        self._controls = {control.field: control for control in explorer._controls}
+        stage, at = explorer.stage, explorer.at
+        # A stage of its own: what observes the reader's explorer is not to see it run through its states.
+        self._stage = Stage(stage.patch, stage.figure, at["policies"], stage.fixed)
+        self._at = dict(at)
+        self._controls = self._stage.controls
         self.stops = {field: self._stops(field, listed) for field in self._controls}
         self._matter = [field for field, control in self._controls.items() if control.matters]
         self.fields = [field for field in self._matter if field in PANEL or field in listed]
-        chosen = list(explorer.at["policies"])
+        chosen = list(at["policies"])
         for label in kernels:
-            one_of("kernels", label, tuple(explorer._labels))
+            one_of("kernels", label, stage.labels)
         # What-ifs can be many and slow: alone they are stored where the author asks for them.
-        real = [label for label in explorer._labels if not label.startswith("what if: ") or label in kernels]
+        real = [label for label in stage.labels if not label.startswith("what if: ") or label in kernels]
         self.sets = [chosen, *([label] for label in real if [label] != chosen)]
         self._bag = Bag()
         self._answers: dict[str, int] = {}
@@ -154,15 +156,10 @@ class Stored:
 
     def bundle(self) -> dict[str, Any]:
         """Everything that the page needs, as JSON: packed states, the default picture, a strip of small pictures."""
-        with self._copy.hold_sync():
-            first = self._see(self._here, 0)
-            drawing = Drawing(
-                self._copy._picture(next(iter(self._copy.runs.values()))), first["alt"], self._copy.numbers
-            )
-            figure = drawing._repr_html_()
-            data = self._grown()
-            strip = [*self._strip()]
-        self._copy.close()
+        first = self._see(self._here, 0)
+        figure = Drawing(self._stage.bitmaps.picture, first["alt"], self._stage.numbers(self._seen_at))._repr_html_()
+        data = self._grown()
+        strip = [*self._strip()]
         return {
             "data": data,
             "figure": figure,
@@ -222,7 +219,10 @@ class Stored:
         whole, moved = self._whole(state)
         if whole not in self._seen:
             answer = self._see(moved, state.kernels)
-            self._facts[whole] = (self._copy.state, {} if "error" in answer else self._copy.numbers)
+            self._facts[whole] = (
+                self._stage.state(self._seen_at),
+                {} if "error" in answer else self._stage.numbers(self._seen_at),
+            )
             self._seen[whole] = self._keep(answer)
         return self._seen[whole]
 
@@ -247,8 +247,11 @@ class Stored:
     def _see(self, moved: Mapping[str, int], kernels: int) -> dict[str, Any]:
         """What the explorer answers in a state; its picture is then on the canvas."""
         stops = {field: self.stops[field][i] for field, i in moved.items()}
-        self._copy.at = {**self._at, **stops, "policies": self.sets[kernels]}
-        return self._copy._answer()
+        self._seen_at = {**self._at, **stops, "policies": self.sets[kernels]}
+        try:
+            return dict(self._stage.drawn(self._seen_at).answer)
+        except ValueError as impossible:
+            return {"error": str(impossible)}
 
     def _keep(self, answer: dict[str, Any]) -> tuple[int, int]:
         """The numbers of a picture and of an answer; what was there before keeps its number."""
@@ -257,7 +260,7 @@ class Stored:
         return (-1 if "error" in answer else self._bag.add(self._pixels()), said)
 
     def _pixels(self) -> "np.ndarray[Any, Any]":
-        picture = next(reversed(self._copy._pictures.values()))
+        picture = self._stage.bitmaps.picture
         band = round(TITLE_BAND * DPI)
         return np.asarray(picture.canvas.buffer_rgba())[band:, :, :3]
 
@@ -289,9 +292,12 @@ class Stored:
 
     def _told(self) -> dict[str, Any]:
         """The explorer's own account of its controls, with the stops that are stored."""
-        spec = json.loads(json.dumps(self._copy.spec))
-        for control in (*spec["panel"], *spec["own"]):
-            control["stops"] = [control["stops"][i] for i in self.stops[control["field"]]]
+        spec = self._stage.spec()
+        for control in spec["controls"]:
+            stored = self.stops[control["field"]]
+            control["stops"] = [control["stops"][i] for i in stored]
+            control["first"] = stored.index(control["first"]) if control["first"] in stored else 0
+        spec["presets"] = []
         return {**spec, "first": self._at_in_page()}
 
     def _at_in_page(self) -> dict[str, Any]:
@@ -299,10 +305,10 @@ class Stored:
 
     def _code(self) -> dict[str, Any]:
         """The parts of `Explorer.code`: what is around the arguments, and how each stop is spelled."""
-        head, rest = self._copy.code.split("patch.Scenario(", 1)
+        head, rest = self._stage.code(self._seen_at).split("patch.Scenario(", 1)
         tail = rest[rest.index("\nlabels = ") :].split("\n")[2:]
-        fixed = {field: _spelled(field, value) for field, value in self._copy._fixed.items()}
-        spelled = {f: [_spelled(f, c.stops[i]) for i in self.stops[f]] for f, c in self._controls.items()}
+        fixed = {field: as_python(field, value) for field, value in self._stage.fixed.items()}
+        spelled = {f: [as_python(f, c.stops[i]) for i in self.stops[f]] for f, c in self._controls.items()}
         return {
             "head": f"{head}patch.Scenario(",
             "spelled": spelled,
@@ -320,8 +326,7 @@ class Stored:
             spread = sorted({round(i * (len(stops) - 1) / (STRIP - 1)) for i in range(STRIP)})
             for i in spread:
                 answer = self._see({**self._here, field: i}, 0)
-                name = next(c for c in (*self._copy.spec["panel"], *self._copy.spec["own"]) if c["field"] == field)
-                stop = f"{control.label}: {name['stops'][stops[i]]}"
+                stop = f"{control.label}: {self._stage.spelled(control, control.stops[stops[i]])}"
                 if "error" in answer:
                     yield {"control": control.label, "stop": stop, "finding": answer["error"], "alt": "", "png": ""}
                 else:

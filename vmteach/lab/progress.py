@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
 from vmteach.lab import kept
+from vmteach.lab.door import DONE, STARTED, TO_DO, cards
+from vmteach.lab.table import Table
 from vmteach.patches import STEMS
 
 if TYPE_CHECKING:
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     from vmteach.figures import Drawing
 
 HERE = Path(__file__).parent
+COUNTED = ("predictions", "exercises", "goals", "recall")
 FAR = 3  # powers of ten: a prediction that is further off stands at the edge
+
+
+def progress() -> "Progress":
+    """What has been done so far, over all chapters: a table, and a picture of the predictions."""
+    return Progress(kept.read()["chapters"])
 
 
 class Progress:
@@ -31,8 +39,24 @@ class Progress:
         """One row a chapter: what was done, of how much."""
         import pandas as pd
 
+        table = self._table()
+        return pd.DataFrame([row[1:] for row in table.rows], [row[0] for row in table.rows], table.head[1:])
+
+    def _table(self) -> Table:
         rows = {CHAPTERS[stem].title: self._row(stem) for stem in STEMS if self._has(stem)}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["predictions", "exercises", "goals", "recall"])
+        return Table(["", *COUNTED], [[title, *row] for title, row in rows.items()])
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Each chapter's state: done (all exercises solved), started, to do."""
+        return {stem: self._state(stem) for stem in STEMS if self._has(stem)}
+
+    def _state(self, stem: str) -> str:
+        solved = self._row(stem)[1].split(" of ")
+        if len(solved) == 2 and solved[0] == solved[1]:
+            return DONE
+        kept_here = self._chapters.get(stem, {})
+        return STARTED if any(kept_here.get(kind) for kind in kept_here) else TO_DO
 
     @property
     def predictions(self) -> list[tuple[str, float, float, str]]:
@@ -54,9 +78,10 @@ class Progress:
         return "\n".join([*lines, f"Kept in {kept.where()}"])
 
     def _repr_html_(self) -> str:
-        table = str(self.frame.to_html(border=0))
+        table = f"<details><summary>In numbers</summary>{self._table()._repr_html_()}</details>"
         picture = self.picture._repr_html_() if self.picture else ""
-        return f"{table}{picture}<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
+        where = f"<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
+        return f"{cards(self.states)}{table}{picture}{where}"
 
     def _has(self, stem: str) -> bool:
         return stem in self._chapters or (HERE.parent / "exercises" / f"{stem}.py").exists()
@@ -74,7 +99,7 @@ class Progress:
         return (str(made), *(f"{n} of {of}" for n, of in (*counted, (again, len(module.RECALL)))))
 
     def _told(self, stem: str) -> list[str]:
-        return [f"{what} {n}" for what, n in zip(("predictions", "exercises", "goals", "recall"), self._row(stem))]
+        return [f"{what} {n}" for what, n in zip(COUNTED, self._row(stem))]
 
 
 def _picture(rows: Sequence[tuple[str, float, float, str]]) -> "Drawing":

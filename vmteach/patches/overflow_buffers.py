@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -145,6 +145,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
     Control("writer", "what is written", (FILE, DEVICE)),
 )
+TRY = (
+    Preset("32 GB, just started", {"machine": "32 GB"}),
+    Preset("16 GB, after a day", {"free_high": 0}),
+    Preset("a block device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
+)
 
 
 class Asked(NamedTuple):
@@ -170,7 +175,7 @@ class Waited(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Nobody told the writer to wait: no page was left for data, or none for buffer heads, and reclaim would begin."""
+    """The writer was never told to wait. No page was left for data, or none for buffer heads: reclaim would begin."""
 
     pages: int
     lacks: str  # "memory" or "lowmem"

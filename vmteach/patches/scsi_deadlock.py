@@ -32,7 +32,7 @@ from vmteach.kernel.threads import (
     replay,
 )
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 T = TypeVar("T")
 
@@ -101,6 +101,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
     Control("dispatchers", "dispatchers", (0, 1, 2, 3)),
     Control("disks", "disks on the host", (1, 2, 3)),
+)
+TRY = (
+    Preset("one CPU", {"machine": "1 GB"}),
+    Preset("two dispatchers of one disk", {"dispatchers": 2}),
+    Preset("three and three", {"dispatchers": 3, "disks": 3}),
 )
 
 
@@ -336,7 +341,7 @@ def _turns(schedule: Schedule) -> list[str]:
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule into the deadlock, or else one run to the end.
 
-    That run starts with the turns that kill the kernel before (if any do), so that the two can be laid side by
+    That run starts with the turns that kill the unpatched kernel (if any do), so that the two can be laid side by
     side; then the threads take turns. The numbers are those of all interleavings.
 
     >>> simulate(policy=POLICIES[UNPATCHED]).events[-1]

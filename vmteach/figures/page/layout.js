@@ -40,13 +40,13 @@ class Sheet {
     return this.add("path", key, { d, points, fill: "none", stroke: "ink", width: 1, ...fields });
   }
 
-  text(key, x, y, text, { size = NORMAL, bold, mono, anchor = "start", fill = "ink", plate, own } = {}) {
+  text(key, x, y, text, { size = NORMAL, bold, mono, anchor = "start", fill = "ink", plate, halo, own } = {}) {
     if (!text) return null;
     const w = widthOf(text, size, bold, mono);
     const left = anchor === "end" ? x - w : anchor === "middle" ? x - w / 2 : x;
     const box = [left, y - size * 0.78, left + w, y + size * 0.24];
     if (plate) this.rect(`${key}.plate`, box[0] - 3, box[1] - 2, w + 6, size * 1.02 + 4, { fill: plate, rx: 2 });
-    return this.add("text", key, { x, y, text, size, bold, mono, anchor, fill, box, plate, own });
+    return this.add("text", key, { x, y, text, size, bold, mono, anchor, fill, box, plate, halo, own });
   }
 
   // Lines of words one below the other; gives the y below them.
@@ -63,16 +63,42 @@ const overlap = (a, b, gap = 0) => a[0] < b[2] + gap && b[0] < a[2] + gap && a[1
 // A filled piece: colour, pattern on the rim below, edge; its words only if they fit.
 function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, own, rx = 3, size = NORMAL, lift = 0, cuts = [] } = {}) {
   const look = lookOf(meaning);
+  if (hot) [x, y, w, h] = [x + 1, y + 1, Math.max(1, w - 2), h - 2]; // its thick edge stays clear of its neighbours
   const edge = hot ? { stroke: "ink", width: 3 } : look.stroke ? { stroke: look.stroke, dash: look.dash, width: 1.2 } : {};
   sheet.rect(key, x, y, w, h, { fill: look.fill, rx: Math.min(rx, w / 3), ...edge });
-  const low = look.pattern && rim ? Math.min(10, Math.round(h * 0.3)) : 0;
-  if (low) sheet.rect(`${key}.rim`, x, y + h - low, w, low, { pattern: look.pattern, rx: Math.min(2, w / 3) });
+  const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
+  if (low) sheet.add("path", `${key}.rim`, rimOf(look, (part, u) => [x + u, y + h - 1 - (low - 1) * part], 1, w - 1, 1, low));
   const [from, to] = widest(x, x + w, cuts);
   let said = fit(words, to - from - 6, size, bold || hot);
   if (!said && (said = fit(words, to - from - 2, SMALL, hot))) size = SMALL;
   const middle = lift || y + (h - low) / 2 + size * 0.36;
   if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: bold || hot, anchor: "middle", fill: look.on, own });
   return Boolean(said);
+}
+
+// A pattern on a rim as lines: as a pattern each would be a bitmap of its own on paper. `at(part, u)` is the place at a
+// part of the rim's height, u along it; `px` is how much of u a pixel is.
+function rimOf(look, at, from, to, px, high = 10) {
+  const { pattern, on } = look, lean = 9 * px, every = 5.5 * px;
+  const place = (part, u) => at(part, u).map(round).join(" ");
+  let d = "";
+  const line = (u, over) => { // cut at both ends of the rim
+    const cut = (limit) => Math.max(0, Math.min(1, (limit - u) / over));
+    const [a, b] = [cut(from), cut(to)].sort((one, other) => one - other);
+    if (b - a > 0.05) d += `M${place(a, u + over * a)}L${place(b, u + over * b)}`;
+  };
+  if (pattern === "done") {
+    for (const part of high < 8 ? [0.2, 0.85] : [0.15, 0.5, 0.85]) d += [0, 1, 2, 3].map((n) => `${n ? "L" : "M"}${place(part, from + ((to - from) * n) / 3)}`).join("");
+    return { d, fill: "none", stroke: on, width: 1.2 };
+  }
+  for (let u = from - lean + every / 2; u < to + lean; u += every) {
+    if (pattern === "attention" || pattern === "promised") line(u, lean);
+    if (pattern === "promised") line(u, -lean);
+    if (u < from || u > to) continue;
+    if (pattern === "in-use") d += `M${place(0, u)}L${place(1, u)}`;
+    if (pattern === "moving") for (const part of [0.25, 0.75]) d += `M${place(part, u)}m-1.2 0a1.2 1.2 0 1 0 2.4 0a1.2 1.2 0 1 0 -2.4 0`;
+  }
+  return pattern === "moving" ? { d, fill: on } : { d, fill: "none", stroke: on, width: 1.2 };
 }
 
 // The widest part between cuts: words do not lie on the edge that goes through their cell.
@@ -153,18 +179,19 @@ function drawTicks(sheet, key, scale, y, area) {
     const w = widthOf(said, SMALL);
     const left = Math.min(Math.max(x - w / 2, area.left), area.right - w);
     const free = !used.some(([a, b]) => left < b + 8 && a < left + w + 8);
+    if (!said) continue;
     sheet.line(`${key}.tick${at}`, [[x, y], [x, y + 5]], { stroke: "quiet" });
-    if (!free || !said) continue;
+    if (!free) continue;
     used.push([left, left + w]);
     sheet.text(`${key}.at${at}`, left, y + 17, said, { size: SMALL, fill: "quiet" });
   }
-  return y + 24;
+  return used.length ? y + 24 : y;
 }
 
 // ---- a panel ----
 
 const SIDE = new Set(["ring", "belt", "script", "nodes", "chart", "strip"]);
-const fitsBeside = (scene, full) => groupsOf(scene, full).every((group) => SIDE.has(group.as));
+const fitsBeside = (scene, full) => groupsOf(scene, full).every((group) => SIDE.has(group.as) || (group.as === "grid" && group.heads.length < 5));
 
 // Words at the left of a group, or above it where they are too long for the gutter.
 const gutterWords = (group) => (["row", "strip", "belt"].includes(group.as) ? [group.label] : group.as === "bands"
@@ -267,16 +294,19 @@ function drawArc(sheet, key, a, b, kind, words, area) {
   if (!said) return;
   const w = widthOf(said, SMALL, true);
   const x = Math.min(Math.max((ax + bx) / 2 - w / 2, area.left), area.right - w);
-  sheet.text(`${key}.words`, x, same ? Math.min(ay, by) - up * 0.75 + 5 : (ay + by) / 2 + 4, said, { size: SMALL, bold: true, fill: stroke, plate: "paper" });
+  sheet.text(`${key}.words`, x, same ? Math.min(ay, by) - up * 0.75 - 6 : (ay + by) / 2 + 4, said, { size: SMALL, bold: true, fill: stroke, plate: same ? "" : "paper" });
 }
 
 // ---- all of it ----
 
 function layout(panels, width, options = {}) {
-  const sheet = new Sheet(width);
   const full = options.full !== false;
+  const high = (scene) => scene.groups.length > 1 || scene.groups.some((group) => group.as === "lanes");
+  const squeezed = !full && width >= 760 && panels.some(([, scene]) => high(scene)); // an explorer must not scroll
+  const side = panels.length > 1 && (squeezed || (width >= 520 && panels.every(([, scene]) => fitsBeside(scene, full))));
+  const marked = side && panels.some(([, scene]) => groupsOf(scene, full).some((group) => group.as === "lanes" && (group.marks || []).length));
+  const sheet = new Sheet(width);
   const axes = options.axes || sharedAxes(panels.map(([, scene]) => scene));
-  const side = panels.length > 1 && width >= 520 && panels.every(([, scene]) => fitsBeside(scene, full));
   const across = side ? Math.min(panels.length, width >= 760 ? 3 : 2) : 1;
   const gap = 28, room = (width - gap * (across - 1)) / across;
   const gutter = Math.max(...panels.map(([, scene]) => gutterOf(scene, axes, room, full)));
@@ -285,13 +315,13 @@ function layout(panels, width, options = {}) {
     const tops = panels.slice(i, i + across).map((panel, n) => {
       const left = n * (room + gap);
       const area = { left, right: left + room, x0: left + gutter, x1: left + room - 2, y, width: room, stacked: across === 1 };
-      return drawPanel(sheet, panel, area, axes, { ...options, full, last: i + across >= panels.length });
+      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, last: i + across >= panels.length });
     });
     y = Math.max(...tops) + 10;
   }
   for (const [key, [words]] of sheet.legend) if (sheet.named.has(spellings(words)[0])) sheet.legend.delete(key);
   if (options.legend !== false) y = drawLegend(sheet, y, width);
-  return { width, height: Math.ceil(y), items: sheet.items, title: panels[0][1].clause ? titleOf(panels) : "", legend: sheet.legend };
+  return { width, height: Math.ceil(y), items: sheet.items, title: panels[0][1].clause || panels[0][1].title ? titleOf(panels) : "", legend: sheet.legend };
 }
 
 function drawLegend(sheet, y, width) {

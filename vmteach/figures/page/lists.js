@@ -28,6 +28,8 @@ function drawRing(sheet, group, area, context) {
 
 const polar = (r, turn) => [r * Math.sin((turn * Math.PI) / 180), -r * Math.cos((turn * Math.PI) / 180)];
 
+const shiftedBy = ([x, y], down) => [x, y + down];
+
 // A piece of the ring around (cx, cy), turned clockwise from twelve o'clock.
 function sector(outer, thick, step, cx, cy, turn, inner = outer - thick) {
   const gap = Math.min(0.8, step / 8), half = step / 2 - gap;
@@ -44,7 +46,7 @@ function drawSector(sheet, context, { key, id, wide, outer, thick, middle, cx, c
   const kids = [
     { kind: "path", key: "body", d: sector(outer, thick, step, 0, middle, 0), turn, fill: look.fill, stroke: hot ? "ink" : look.stroke || "none", dash: hot ? "" : look.dash, width: hot ? 3 : 1 },
   ];
-  if (look.pattern) kids.push({ kind: "path", key: "rim", d: sector(outer, rim, step, 0, middle, 0), turn, pattern: look.pattern });
+  if (look.pattern) kids.push({ ...rimOf(look, (part, u) => shiftedBy(polar(outer - rim + (rim - 1) * part, u), middle), -step / 2 + 0.8, step / 2 - 0.8, 57 / outer), kind: "path", key: "rim", turn });
   const inner = polar(-rim / 2 + 1, turn);
   if (wide >= 22 && widthOf(id, NORMAL, hot) <= wide) {
     const px = look.pattern ? inner : [0, 0];
@@ -67,8 +69,11 @@ function drawHead(sheet, group, { cx, cy, outer, thick, turn, hot, head, area })
   const w = widthOf(head, NORMAL, true);
   let tx = left ? cx + x - w : cx + x, ty = cy + y + 2;
   if (turn > 330) { ty = area.y + 26; tx = Math.min(tx, cx - 4 - w); } // beside the hand
-  else if (turn < 60) { tx = cx + x + 2; ty = Math.max(ty, area.y + 42); }
+  else if (turn < 60) { ty = area.y + 26; tx = cx + 42 + widthOf(group.ends ? group.ends[0] : "tail", NORMAL, true); } // beside the tail's name
   tx = Math.max(area.left, Math.min(tx, area.right - w));
+  const near = tx + w < cx ? cx - tx - w : Math.max(0, tx - cx); // how far its nearest corner is from the middle, across
+  const rise = Math.sqrt(Math.max(0, (outer + 4) ** 2 - near ** 2));
+  if (turn >= 60 && turn <= 330 && Math.abs(ty - 4 - cy) < rise + 6) ty = turn > 270 || turn < 90 ? cy - rise - 4 : cy + rise + 12; // never on the ring
   sheet.text(`${group.id}.head`, tx, ty, head, { bold: true });
   if (!hot || turn < 90) return;
   const r = outer - thick - 9;

@@ -24,7 +24,7 @@ function sayOf(said) {
   const split = said.map(([, text]) => sentences(text));
   let same = 0;
   while (split.every((one) => one.length > same && one[same] === split[0][same])) same++;
-  const rest = split.map((one) => one.slice(same).join(" "));
+  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(It|Its|The|A|An|They) /, (word) => (said.length > 1 ? word.toLowerCase() : word)));
   const shared = split[0].slice(0, same).join(" ");
   const own = said.length === 1 && !said[0][0] ? rest : rest.map((text, i) => text && `${capital(said[i][0])}: ${text}`);
   return [shared, ...own].filter(Boolean).join(" ");
@@ -166,6 +166,15 @@ class Stepper {
     if (!always) this.show(this.step);
   }
 
+  // With less motion asked for, what has changed its state or its list keeps a thick edge in place of moving.
+  changedAt(n, t) {
+    if (n === 0 || !this.moved(n, t) || !matchMedia("(prefers-reduced-motion: reduce)").matches) return [];
+    const where = (frame) => new Map(Object.values(frame.groups).filter((g) => typeof g.cells === "string").flatMap((g) => cellsOf(g.cells).map(([key, id]) => [id, `${key} ${g.id}`])));
+    const before = where(this.tracks[t].frames[this.story.steps[n - 1][t]]), now = where(this.framesAt(n)[t]);
+    const changed = [...now].filter(([id, place]) => before.has(id) && before.get(id) !== place).map(([id]) => id);
+    return changed.length > 8 ? [] : changed;
+  }
+
   sceneOf(frame) {
     const { states, gauges = {}, debts = [] } = this.story;
     return { states, groups: Object.values(frame.groups), links: frame.links, hot: frame.hot || [], gauges: frame.gauges, gaugeStates: gauges, debts };
@@ -246,7 +255,7 @@ class Stepper {
     const gone = frame.end && !this.moved(this.step, t);
     panel.name.hidden = narrow && this.tracks.length > 1;
     panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, frame.end === "bad" ? "it has stopped" : "it has finished")] : []));
-    const picture = this.pictureOf(t, frame);
+    const picture = this.pictureOf(t, { ...frame, hot: [...(frame.hot || []), ...this.changedAt(this.step, t)] });
     const title = `${headOf(this.tracks[t].name)}, step ${this.step + 1}`;
     paint(panel.svg, { ...picture, height: narrow ? picture.height : this.tall }, { title, alt: `${plainly(frame.say)} ${this.told(frame)}` });
     panel.note.textContent = plainly(frame.note || "");
@@ -300,11 +309,11 @@ class Stepper {
       const who = lit.get(rule);
       const chip = who && this.tracks.length > 1 ? who.length === this.tracks.length ? "both" : who.join(", ") : "";
       const head = make("div", {}, make("code", {}, rule), chip ? make("span", { class: `vm-chip${/^patched/.test(chip) ? " vm-patched" : ""}` }, chip) : "");
-      return make("li", { class: who ? "vm-lit" : "" }, head, words);
+      return make("li", { class: who ? "vm-lit" : "" }, head, make("span", {}, words));
     };
     const all = Object.entries(this.story.rules || {});
     const narrow = this.size === "narrow";
-    const list = make("ul", {}, ...all.filter(([rule]) => !narrow || lit.has(rule)).map(line));
+    const list = make("ul", { class: all.length > 5 ? "vm-many" : "" }, ...all.filter(([rule]) => !narrow || lit.has(rule)).map(line));
     this.rules.replaceChildren(...(all.length && !narrow ? [make("p", { class: "vm-name" }, "The rule that fires"), list] : all.length ? [list] : []));
     this.fold.querySelector("ul")?.remove();
     if (narrow && all.length) this.fold.insertBefore(make("ul", { class: "vm-rules" }, ...all.map(line)), this.legendBox);
