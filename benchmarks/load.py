@@ -130,12 +130,12 @@ def at_once(chapter: str, count: int, moves: int, pace: float) -> list[Measured]
 def server_memory(chapter: str) -> tuple[int, int]:
     """The share in bytes of a JupyterLab server with one chapter open, and of a bare kernel in it."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from lab import jupyterlab
+    from lab import ASK, jupyterlab
 
     def asked(lab: Any, path: str, **body: str) -> Any:
         data = json.dumps(body).encode() if body else None
         head = {"Authorization": f"token {lab.token}"}
-        with urllib.request.urlopen(urllib.request.Request(lab.url + path, data, head), timeout=60) as answer:
+        with ASK(urllib.request.Request(lab.url + path, data, head), timeout=60) as answer:
             return json.load(answer)
 
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab:

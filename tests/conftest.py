@@ -21,6 +21,7 @@ CHROMIUM_OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--no-proxy-server",  # whatever the environment says: the pages are this machine's
 )
 
 

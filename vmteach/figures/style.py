@@ -482,21 +482,24 @@ class Strips:
         edge_width: float = 0.8,
     ) -> None:
         self._picture, self._axes, self._looks, self._half = picture, axes, looks, thickness / 2
-        self._areas: dict[str, PolyCollection] = {}
+        self._areas: dict[str, list[PolyCollection]] = {}
         self._words: list[Text] = []
         for kind, look in looks.items():
-            hatch: dict[str, Any] = {"hatch": look.hatch} if look.hatch else {}
-            area = PolyCollection([], facecolors=look.colour, edgecolors=edge, linewidths=edge_width, zorder=2, **hatch)
-            if look.hatch:
-                area.set_hatchcolor(_softer(look))
-            axes.add_collection(area, autolim=False)
-            self._areas[kind] = picture.moving(area)
+            areas = [PolyCollection([], facecolors=look.colour, edgecolors=edge, linewidths=edge_width, zorder=2)]
+            if look.hatch:  # a hatch has the colour of the edge: matplotlib 3.10 knows no other
+                softer = _softer(look)
+                areas.append(PolyCollection([], hatch=look.hatch, facecolors="none", edgecolors=softer, linewidths=0))
+                areas[-1].set_zorder(2)
+            for area in areas:
+                axes.add_collection(area, autolim=False)
+            self._areas[kind] = [picture.moving(area) for area in areas]
 
     def show(self, spans: Iterable[Span]) -> None:
         """Draw these spans and no others. A word that is wider than its span is left out."""
         spans = list(spans)
-        for kind, area in self._areas.items():
-            area.set_verts([self._corners(span) for span in spans if span.look == kind])
+        for kind, areas in self._areas.items():
+            for area in areas:
+                area.set_verts([self._corners(span) for span in spans if span.look == kind])
         labelled = [span for span in spans if span.label and self._fits(span)]
         while len(self._words) < len(labelled):
             self._words.append(self._picture.words(self._axes, 0, 0, ha="center", va="center", size=SMALL, zorder=4))
