@@ -64,7 +64,7 @@ class Moves:
         self._run(SETUP)
         ids = "[explorer.model_id, slider.model_id, nothing.model_id]"
         self.explorer, self.slider, self.nothing = self._value(ids)
-        self.first = self._value("explorer._first")
+        self.first = self._value("explorer.stage.first")
         self.counts = self._value("len(counts)")
 
     def _run(self, code: str, **ask: str) -> Any:

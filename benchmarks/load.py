@@ -50,7 +50,7 @@ _explorer = next((value for value in list(globals().values()) if isinstance(valu
 _spent = []
 await _asyncio.sleep(PACE * _random.random())  # nobody moves in step with the others
 _due = _time.perf_counter()
-for _control in _explorer._controls if _explorer else ():
+for _control in _explorer.stage.controls.values() if _explorer else ():
     _step = 1
     for _n in range(MOVES if _control.matters else 0):
         if not 0 <= _explorer.at[_control.field] + _step < len(_control.stops):
@@ -58,7 +58,7 @@ for _control in _explorer._controls if _explorer else ():
         _at = {**_explorer.at, _control.field: _explorer.at[_control.field] + _step}
         _due = max(_due + PACE, _time.perf_counter())
         await _asyncio.sleep(_due - _time.perf_counter())
-        _explorer._on_question(None, {"kind": "ask", "seq": _n, "at": _at})
+        _explorer._on_message(None, {"kind": "ask", "seq": _n, "at": _at})
         _spent.append(_time.perf_counter() - _due)
 _status, _share = _fields("status"), _fields("smaps_rollup")
 print("@" + _json.dumps({"resident": _bytes(_status["VmRSS"]), "peak": _bytes(_status["VmHWM"]),

@@ -189,7 +189,7 @@ class Visit:
         face = self.page.locator(".vmt").first
         face.wait_for(timeout=60_000)
         face.scroll_into_view_if_needed()
-        self.page.wait_for_function("() => document.querySelector('.vmt img')?.src.startsWith('blob:')", timeout=60_000)
+        self.page.wait_for_function("() => document.querySelector('.vmt-finding')?.textContent", timeout=60_000)
         return face
 
     def close(self) -> None:

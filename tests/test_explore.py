@@ -3,13 +3,16 @@
 import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
 
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.figures import shm_big_iron as figure
+from vmteach.lab import explorer as explorer_module
 from vmteach.lab.explorer import explore
-from vmteach.patches import scsi_deadlock
+from vmteach.lab.stage import Stage
+from vmteach.patches import STEMS, scsi_deadlock
 from vmteach.patches import shm_big_iron as patch
 
 
@@ -20,12 +23,11 @@ def explorer():
     return small
 
 
-def ask(explorer, at, seq=1):
+def ask(explorer, at, kind="ask", seq=1):
     """What the page would get back for a position."""
     sent = []
     explorer.send = lambda message, buffers=None: sent.append((message, buffers))
-    question = {"kind": "ask", "seq": seq, "at": at}
-    apart(lambda: explorer._on_question(explorer, question, []))
+    apart(lambda: explorer._on_message(explorer, {"kind": kind, "seq": seq, "at": at}, []))
     (answer,) = sent
     return answer
 
@@ -48,14 +50,28 @@ def test_it_begins_at_the_scenario_s_defaults():
 
 
 def test_the_panel_comes_first_and_names_its_stops(explorer):
-    panel, own = explorer.spec["panel"], explorer.spec["own"]
-    assert [control["field"] for control in panel] == ["machine", "vm_cache_scan_ratio"]
-    assert "75 % of RAM" in own[0]["stops"]
+    first, second, third, *_ = explorer.spec["controls"]
+    assert [first["field"], second["field"]] == ["machine", "vm_cache_scan_ratio"]
+    assert "75 % of RAM" in third["stops"] and third["stops"][third["first"]] == "75 % of RAM"
 
 
 def test_a_control_that_cannot_matter_says_why():
-    (ratio,) = [c for c in explore(scsi_deadlock, lanes).spec["panel"] if c["field"] == "vm_cache_scan_ratio"]
+    (ratio,) = [c for c in explore(scsi_deadlock, lanes).spec["controls"] if c["field"] == "vm_cache_scan_ratio"]
     assert ratio["why"]
+
+
+def test_names_are_buttons_or_a_menu_and_sizes_a_slider():
+    """Up to five names can be seen at once; more are a menu. A machine goes by a name and is a size."""
+    kinds = {
+        (stem, c["field"]): (c["kind"], len(c["stops"]))
+        for stem in STEMS
+        for c in Stage(import_module(f"vmteach.patches.{stem}"), lanes).spec()["controls"]
+    }
+    assert kinds["mremap", "call"] == ("menu", 8)
+    for (_, field), (kind, stops) in kinds.items():
+        assert kind == "slider" or field not in ("machine", "vm_cache_scan_ratio")
+        assert kind != "buttons" or stops <= 5
+    assert {kind for kind, _ in kinds.values()} == {"slider", "buttons", "menu"}
 
 
 def test_setting_moves_the_numbers_and_the_picture(explorer):
@@ -100,7 +116,7 @@ def test_positions_from_outside_are_held_within_their_ranges(explorer):
 
 def test_other_messages_are_not_answered(explorer):
     explorer.send = pytest.fail
-    explorer._on_question(explorer, {"kind": "greeting"}, [])
+    explorer._on_message(explorer, {"kind": "greeting"}, [])
 
 
 def test_an_impossible_scenario_is_told_in_its_own_words_and_keeps_the_picture(explorer, monkeypatch):
@@ -123,57 +139,106 @@ def test_what_was_seen_is_not_simulated_again(explorer, monkeypatch):
     explorer.set(processes=1)
 
 
-def thought_ahead(explorer, at) -> bool:
-    """Ask for a position where a loop runs, as in a kernel; whether garbage waits while it thinks ahead."""
+def thought_ahead(explorer, at, **more):
+    """Ask for a position where a loop runs, as in a kernel; what is sent, in its order, until nothing is left."""
+    sent = []
 
     async def kernel():
-        explorer.send = lambda message, buffers=None: None
-        explorer._on_question(explorer, {"kind": "ask", "at": at}, [])
-        waits = not gc.isenabled()
+        explorer.send = lambda message, buffers=None: sent.append((message, buffers))
+        explorer._on_message(explorer, {"kind": "ask", "at": at, **more}, [])
         while explorer._thinking:
+            assert gc.isenabled(), "the garbage collector is the reader's"
             await asyncio.sleep(0.01)
-        return waits
 
-    return apart(lambda: asyncio.run(kernel()))
+    apart(lambda: asyncio.run(kernel()))
+    return sent
 
 
 def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeypatch):
-    assert thought_ahead(explorer, {**explorer.at, "processes": 2})
-    assert gc.isenabled()
+    thought_ahead(explorer, {**explorer.at, "processes": 2})
     monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
     for beside in ({"processes": 2}, {"processes": 50}, {"shm_percent": 80}, {"machine": "32 MB"}):
         explorer.set(**beside)
         explorer.set(processes=10, shm_percent=75, machine="256 MB")
 
 
-def test_what_was_thought_of_is_what_would_have_been_drawn(explorer):
-    thought_ahead(explorer, {**explorer.at, "processes": 3})
-    at = {**explorer.at, "processes": 4}
-    assert (tuple(at[control.field] for control in explorer._controls), "unpatched", "patched") in explorer._seen
-    answer, pictures = ask(explorer, at)
-    fresh, drawn = ask(explore(patch, figure), at)
-    assert (answer, pictures) == (fresh, drawn)
+def test_what_was_sent_ahead_is_what_would_have_been_answered(explorer):
+    sent = thought_ahead(explorer, {**explorer.at, "processes": 3})
+    assert sent[0][0]["kind"] == "answer" and len(sent) > 5
+    for message, buffers in sent[1:]:
+        assert message["kind"] == "ahead"
+        fresh, drawn = ask(explore(patch, figure), message["at"])
+        same = {"kind": 0, "seq": 0, "ms": 0}
+        assert {**message, **same} == {**fresh, **same} and buffers == drawn
+
+
+def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_less(explorer):
+    at = {**explorer.at, "processes": 3}
+    first = thought_ahead(explorer, at)
+    again = thought_ahead(explorer, at)
+    assert len(first) > 1 and len(again) == 1
+    assert len(thought_ahead(explore(patch, figure), at, ahead=2)) == 3
+    assert len(thought_ahead(explore(patch, figure), at, ahead=0)) == 1
+
+
+def test_a_page_that_shows_what_it_has_only_tells_where_it_is(explorer):
+    at = {**explorer.at, "processes": 0}
+    told, buffers = ask(explorer, at, kind="tell", seq=9)
+    assert (told["kind"], told["seq"], buffers) == ("told", 9, [])
+    assert explorer.state["processes"] == 1 and explorer.alt == explore_at(at).alt
+
+
+def explore_at(at):
+    fresh = explore(patch, figure)
+    fresh.at = at
+    fresh._show()
+    return fresh
+
+
+def test_thinking_ahead_gives_way_when_the_processor_is_wanted_elsewhere(explorer, monkeypatch):
+    """A piece that took longer than its work was made to wait: the next one comes later, and later again."""
+    pauses = []
+    monkeypatch.setattr(explorer_module, "perf_counter", iter(range(10_000)).__next__)
+    monkeypatch.setattr(explorer_module, "thread_time", lambda: 0.0)
+    monkeypatch.setattr(explorer, "_rest", lambda: pauses.append(explorer._pause))
+    explorer._ahead.extend([(dict(explorer.at), "")] * 4)
+    for _ in range(3):
+        explorer._think()
+    assert pauses == [2.0, 2.0, 2.0]
+    monkeypatch.setattr(explorer_module, "perf_counter", lambda: 0.0)
+    explorer._think()
+    assert pauses[-1] == 1.0
+
+
+def test_another_policy_under_a_label_is_simulated_anew(explorer, monkeypatch):
+    before, _ = ask(explorer, dict(explorer.at))
+    monkeypatch.setitem(patch.POLICIES, "patched", patch.POLICIES["unpatched"])
+    after, _ = ask(explorer, dict(explorer.at))
+    assert after["edition"] == before["edition"] + 1
+    assert all(row[1] == row[2] for row in after["rows"])
+    assert explorer.numbers["patched"] == explorer.numbers["unpatched"]
 
 
 def test_the_way_that_the_control_moves_is_thought_of_first(explorer):
-    before = dict(explorer.at)
-    for processes in (before["processes"] + 1, before["processes"] - 1):
-        explorer.at = {**before, "processes": processes}
-        first, second, *others = explorer._beside(before)
-        assert first == {**explorer.at, "processes": 2 * processes - before["processes"]}
+    stage, before = explorer.stage, dict(explorer.at)
+    for step in (1, -1):
+        at = {**before, "processes": before["processes"] + step}
+        first, second, *others = stage.beside(at, before)
+        assert first == {**at, "processes": at["processes"] + step}
         assert second == before
-        assert len(others) == 6 and all(at["processes"] == processes for at in others)
+        assert sum(other["processes"] == at["processes"] for other in others) == 6
 
 
 def test_a_control_that_cannot_matter_is_not_thought_of():
-    explorer = explore(scsi_deadlock, lanes)
-    assert all(at["vm_cache_scan_ratio"] == explorer.at["vm_cache_scan_ratio"] for at in explorer._beside(explorer.at))
+    stage = explore(scsi_deadlock, lanes).stage
+    beside = stage.beside(stage.first, stage.first)
+    assert beside and all(at["vm_cache_scan_ratio"] == stage.first["vm_cache_scan_ratio"] for at in beside)
 
 
-def test_garbage_that_was_not_collected_before_is_not_collected_after(explorer):
+def test_the_garbage_collector_stays_as_the_reader_has_it(explorer):
     gc.disable()
     try:
-        thought_ahead(explorer, dict(explorer.at))
+        ask(explorer, {**explorer.at, "processes": 2})
         assert not gc.isenabled()
     finally:
         gc.enable()
@@ -185,7 +250,21 @@ def test_what_cannot_be_is_not_thought_of(explorer, monkeypatch):
 
     at = dict(explorer.at)
     monkeypatch.setattr(patch, "Scenario", refuse)
-    assert thought_ahead(explorer, at)
+    assert [message["kind"] for message, _ in thought_ahead(explorer, at)] == ["answer"]
+
+
+def test_the_state_has_what_is_on_screen_so_that_it_can_be_saved(explorer):
+    ask(explorer, {**explorer.at, "processes": 0})
+    shown = explorer.get_state()["shown"]
+    assert (shown["finding"], shown["at"]) == (explorer.finding, explorer.at)
+    assert "shown" not in explorer.get_state(key="at")
+
+
+def test_where_no_widget_is_shown_there_are_words_and_a_picture(explorer):
+    page = explorer.still()
+    assert explorer.finding in page and "<svg" in page and "free (KiB)" in page
+    assert explorer.finding in repr(explorer) and explorer.alt in repr(explorer)
+    assert "<svg" not in explorer.still(page=True), "matplotlib is not loaded for a page that draws by itself"
 
 
 @pytest.mark.parametrize(

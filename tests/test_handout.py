@@ -77,18 +77,17 @@ def stored():
 def test_every_stored_state_is_what_the_explorer_answers(stored):
     explorer, states = stored
     header = states[0]
-    controls = {c["field"]: c for c in (*header["spec"]["panel"], *header["spec"]["own"])}
-    own = {c["field"]: c for c in (*explorer.spec["panel"], *explorer.spec["own"])}
+    controls = {c["field"]: c for c in header["spec"]["controls"]}
+    own = {c["field"]: c for c in explorer.spec["controls"]}
     for key, (number, said) in header["states"].items():
         positions, kernels = key.split("|")
-        at = dict(explorer._first)
+        at = dict(explorer.stage.first)
         for field, i in zip(header["fields"], map(int, positions.split(","))):
             at[field] = own[field]["stops"].index(controls[field]["stops"][i])
-        explorer.at = {**at, "policies": header["sets"][int(kernels)]}
-        answer = explorer._answer()
+        answer = explorer.stage.drawn({**at, "policies": header["sets"][int(kernels)]}).answer
         del answer["code"]
         assert header["answers"][said] == answer
-        drawn = np.asarray(explorer._picture(next(iter(explorer.runs.values()))).canvas.buffer_rgba())
+        drawn = np.asarray(explorer.stage.bitmaps.picture.canvas.buffer_rgba())
         seen = picture(states, number)
         drawn = drawn[-seen.shape[0] :, :, :3].astype(int)
         assert abs(drawn - seen).mean() < 1.5  # of 255; 128 colours stand for all
@@ -96,7 +95,7 @@ def test_every_stored_state_is_what_the_explorer_answers(stored):
 
 def test_a_stop_that_the_author_does_not_list_is_not_in_the_page(stored):
     header = stored[1][0]
-    stops = {c["field"]: c["stops"] for c in (*header["spec"]["panel"], *header["spec"]["own"])}
+    stops = {c["field"]: c["stops"] for c in header["spec"]["controls"]}
     assert set(stops["machine"]) >= {"32 MB", "8 GB"} and len(stops["machine"]) <= 3  # and where it stands
     assert len(stops["limit_kib"]) == 1
 

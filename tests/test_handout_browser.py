@@ -99,22 +99,22 @@ def test_every_control_works_by_keyboard(visit, folder):
                     )
                     continue
                 dead = control.get_attribute("aria-describedby") is not None
-                place.locator("button", has_text="Reset").click()
+                place.locator("button", has_text="Default").click()
                 moves = sweep(here.page, place, control) or dead
                 if not moves:  # some matter only where another control stands elsewhere
                     for other in place.locator('input[type="range"]:enabled').all():
                         other.press("End")
                     moves = sweep(here.page, place, control)
                 assert moves, (file.name, control.get_attribute("data-field"))
-            radios = place.locator('input[type="radio"]')
-            place.locator("button", has_text="Reset").click()
+            radios = place.locator('.vmt-kernels input[type="radio"]')
+            place.locator("button", has_text="Default").click()
             radios.first.focus()
             for _ in range(radios.count() - 1):
                 here.page.keyboard.press("ArrowRight")
                 here.page.wait_for_timeout(60)
                 assert place.locator(".vmt-error").count() == 0, file.name
                 kernels = place.locator(".vmt-numbers thead th").all_text_contents()
-                assert f"only {kernels[0]}" == place.locator("label:has(input:checked)").text_content()
+                assert f"only {kernels[0]}" == place.locator(".vmt-kernels label:has(input:checked)").text_content()
         assert here.complaints == [], file.name
         here.context.close()
 

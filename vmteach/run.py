@@ -101,6 +101,19 @@ class Control(NamedTuple):
 T = TypeVar("T")
 
 
+class Preset(NamedTuple):
+    """A position of the controls worth trying: a button of the explorer, from the default of every control.
+
+    `stops` maps fields to stops; a chapter lists three or four as TRY beside its CONTROLS.
+
+    >>> Preset("256 MB laptop", {"machine": "256 MB"}).stops["machine"]
+    '256 MB'
+    """
+
+    label: str
+    stops: Mapping[str, Any]
+
+
 def inputs(cls: type[T]) -> type[T]:
     """The class, which now makes its fields what they are declared to be before its own checks see them.
 

@@ -59,6 +59,7 @@ class Verdict:
     message: str
     score: float | None = None
     printed: str = ""  # what the learner's code printed while it was checked
+    judged: str = ""  # the answer, and the cell that gave it
     _COLOURS = {Outcome.RIGHT: "#00664B", Outcome.NOT_YET: "#8C4B00", Outcome.RAISED: "#B3261E"}
 
     def __bool__(self) -> bool:
@@ -75,12 +76,16 @@ class Verdict:
 
     def __repr__(self) -> str:
         printed = f"\nYour code printed:\n{self.printed}" if self.printed else ""
-        return f"{self.word} {self.text}{printed}"
+        judged = f"\n({self.judged})" if self.judged else ""
+        return f"{self.word} {self.text}{judged}{printed}"
 
     def _repr_html_(self) -> str:
         colour = self._COLOURS.get(self.outcome, "#595959")
         printed = f"<p>Your code printed:</p><pre>{escape(self.printed)}</pre>" if self.printed else ""
-        return card(f"<p><strong>{self.word}</strong> {marked(self.text)}</p>{printed}", colour, 'role="status"')
+        judged = f"<p><small>Judged: {marked(self.judged)}</small></p>" if self.judged else ""
+        return card(
+            f"<p><strong>{self.word}</strong> {marked(self.text)}</p>{judged}{printed}", colour, 'role="status"'
+        )
 
 
 def right(message: str, score: float | None = None) -> Verdict:

@@ -10,15 +10,15 @@ left out    locks: of two sessions that write within the same few milliseconds o
 
 import json
 import os
-import sys
 import tempfile
 import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
-KINDS = ("predictions", "exercises", "goals", "recall")
+import platformdirs
+
+VERSION = 2  # 2: a prediction has its votes; docs/progress.md
 
 _remembered: dict[str, Any] = {}  # path -> what could not be written
 
@@ -27,47 +27,52 @@ def where() -> Path:
     """The file: VMTEACH_PROGRESS, or progress.json in the platform's folder for a user's data."""
     if named := os.environ.get("VMTEACH_PROGRESS"):
         return Path(named)
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without an entry and without HOME
-        home = Path(tempfile.gettempdir())
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        folder = home / "Library" / "Application Support"
-    else:
-        named = os.environ.get("XDG_DATA_HOME", "")
-        folder = Path(named) if os.path.isabs(named) else home / ".local" / "share"
-    return folder / "vmteach" / "progress.json"
+    folder = Path(platformdirs.user_data_dir("vmteach", appauthor=False))
+    if not folder.is_absolute():  # XDG_DATA_HOME is, or there is no home
+        try:
+            folder = Path.home() / ".local" / "share" / "vmteach"
+        except RuntimeError:
+            folder = Path(tempfile.gettempdir()) / "vmteach"
+    return folder / "progress.json"
+
+
+def now() -> str:
+    """The time, as the file has it."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def read() -> dict[str, Any]:
-    """All that is kept: {"version": 1, "chapters": {stem: {kind: {name: facts}}}}."""
+    """All that is kept: {"version": 2, "chapters": {stem: {kind: {name: facts}}}}."""
     return _read()[0]
 
 
 def entry(stem: str, kind: str, name: str) -> dict[str, Any]:
     """What is kept of one thing; empty if nothing is."""
-    found = read()["chapters"].get(stem, {}).get(kind, {}).get(name, {})
-    return dict(found)
+    return dict(entries(stem, kind).get(name, {}))
 
 
-def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> None:
-    """Add facts about one thing, with the time; the fact named by `count` goes up by one."""
+def entries(stem: str, kind: str) -> dict[str, dict[str, Any]]:
+    """What is kept of all things of a kind, by name."""
+    return dict(read()["chapters"].get(stem, {}).get(kind, {}))
+
+
+def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> bool:
+    """Add facts about one thing, with the time; the fact named by `count` goes up by one. Whether it is in the file."""
     document, sound = _read()
     entry = document["chapters"].setdefault(stem, {}).setdefault(kind, {}).setdefault(name, {})
     if count:
         entry[count] = entry.get(count, 0) + 1
-    entry.update(facts, when=datetime.now().astimezone().isoformat(timespec="seconds"))
+    entry.update(facts, when=now())
     path = where()
     if sound:
         try:
             _write(path, document)
             _remembered.pop(str(path), None)
-            return
+            return True
         except OSError as error:
             _warn(f"{path} cannot be written ({error.strerror or error})")
     _remembered[str(path)] = document
+    return False
 
 
 def _read() -> tuple[dict[str, Any], bool]:
@@ -95,9 +100,9 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
     version = document.get("version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > VERSION:
         return empty, f"is of a newer version ({version}) than this one can read ({VERSION})"
-    if version != VERSION or not _whole(document.get("chapters")):
+    if not isinstance(version, int) or version < 1 or not _whole(document.get("chapters")):
         return empty, "is not a progress file"
-    return document, ""
+    return {**document, "version": VERSION}, ""
 
 
 def _whole(chapters: Any) -> bool:

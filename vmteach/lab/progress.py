@@ -20,6 +20,11 @@ HERE = Path(__file__).parent
 FAR = 3  # powers of ten: a prediction that is further off stands at the edge
 
 
+def progress() -> "Progress":
+    """What has been done so far, over all chapters: a table, and a picture of the predictions."""
+    return Progress(kept.read()["chapters"])
+
+
 class Progress:
     """A table (`frame`) and a picture of the predictions against what came out (`picture`, None without any)."""
 

@@ -1,0 +1,26 @@
+"""Words in a cell, and what an edition for students hides."""
+
+from os import environ
+
+from vmteach.exercises import card, marked
+
+HIDDEN = "This edition shows no solutions."
+QUIET = "#595959"
+
+
+def hidden() -> bool:
+    """Whether solutions are not to be seen: VMTEACH_SOLUTIONS is "hidden", as a student's edition has it."""
+    return environ.get("VMTEACH_SOLUTIONS") == "hidden"
+
+
+class Note:
+    """Some words, as text and as HTML."""
+
+    def __init__(self, text: str, html: str = "", colour: str = QUIET) -> None:
+        self.text, self._html = text, html or card(f"<p>{marked(text)}</p>", colour, 'role="status"')
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self._html

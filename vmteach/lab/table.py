@@ -1,0 +1,96 @@
+"""A table of rows as a cell shows it: no package is loaded for it, and it is plain text in a terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from html import escape
+from typing import Any
+
+from vmteach.figures.words import number
+from vmteach.run import Run
+
+FEW = 40  # rows that are shown
+
+
+def table(rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> "Table":
+    """A table. A row is a NamedTuple, a mapping, a Run (its numbers) or a plain sequence (then give a `head`).
+
+    A mapping of rows has its keys as the first column; runs by label become a row a number, a column a kernel.
+
+    >>> table({"unpatched": {"lost (B)": 1024}, "patched": {"lost (B)": 0}})
+               lost (B)
+    unpatched     1,024
+    patched           0
+    """
+    if isinstance(rows, Mapping) and all(isinstance(row, Run) for row in rows.values()):
+        names = dict.fromkeys(name for run in rows.values() for name in run.numbers)
+        rows = {name: {label: run.numbers.get(name, "") for label, run in rows.items()} for name in names}
+    named = rows if isinstance(rows, Mapping) else None
+    told = [_row(row) for row in (named.values() if named is not None else rows)]
+    heads = list(head) or list(dict.fromkeys(name for row in told for name in row))
+    cells = [[row.get(name, "") for name in (row if head else heads)] for row in told]
+    if named is not None:
+        return Table(["", *heads], [[name, *row] for name, row in zip(named, cells)])
+    return Table(heads, cells)
+
+
+def _row(row: Any) -> Mapping[Any, Any]:
+    """A row as names and values."""
+    if isinstance(row, Run):
+        return row.numbers
+    if isinstance(row, Mapping):
+        return row
+    if hasattr(row, "_asdict"):
+        return dict(row._asdict())
+    if is_dataclass(row):
+        return {f.name: getattr(row, f.name) for f in fields(row)}
+    return dict(enumerate(row if isinstance(row, tuple | list) else [row]))
+
+
+def _shown(cell: Any) -> str:
+    """A cell as a reader sees it: a name by its value, a number with its digits grouped."""
+    value = cell.value if isinstance(cell, Enum) else cell
+    return number(value) if isinstance(value, int | float | str) else str(value)
+
+
+class Table:
+    """`head` and `rows`; a long table shows its first rows and how many follow."""
+
+    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self.head, self.rows = list(head), [list(row) for row in rows]
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [number(cell) if isinstance(cell, int | float | str) else str(cell) for cell in row] for row in self._few
+        ]
+
+    @property
+    def _few(self) -> list[list[Any]]:
+        return self.rows[:FEW]
+
+    @property
+    def _more(self) -> str:
+        return f"and {len(self.rows) - FEW} more rows" if len(self.rows) > FEW else ""
+
+    def _left(self) -> list[bool]:
+        """Which columns hold words and stand to the left."""
+        return [all(isinstance(row[i], str) for row in self.rows) for i in range(len(self.head))]
+
+    def __repr__(self) -> str:
+        lines = [[str(name) for name in self.head], *self._cells()]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.head))]
+        text = [
+            "  ".join(f"{cell:<{w}}" if left else f"{cell:>{w}}" for cell, w, left in zip(line, widths, self._left()))
+            for line in lines
+        ]
+        return "\n".join([line.rstrip() for line in text] + [self._more] * bool(self._more))
+
+    def _repr_html_(self) -> str:
+        looks = [f'style="text-align:{"left" if left else "right"}"' for left in self._left()]
+        head = "".join(f'<th scope="col" {look}>{escape(str(n))}</th>' for n, look in zip(self.head, looks))
+        body = "".join(
+            f"<tr>{''.join(f'<td {look}>{escape(cell)}</td>' for cell, look in zip(row, looks))}</tr>"
+            for row in self._cells()
+        )
+        more = f"<p>{self._more}</p>" if self._more else ""
+        return f'<table class="vmteach-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
