@@ -5,8 +5,7 @@
 runs the notebooks and writes handouts/NAME.html and handouts/index.html. A chapter whose notebook, library, data
 and versions are those of its handout is not built again. A cell that raises stops the build, and is named.
 
-A chapter's author may list what an explorer stores, in the metadata of its cell:
-`{"vmteach": {"stops": {"shm_percent": [25, 50, 75]}, "kernels": ["what if: fix 2 alone"]}}`.
+A chapter's author may say how many runs an explorer stores, in the metadata of its cell: `{"vmteach": {"runs": 500}}`.
 """
 
 import hashlib
@@ -33,8 +32,8 @@ LIBRARY = Path(__file__).resolve().parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
 EDITIONS = ("student", "teacher", "solved")
 PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
-BEGIN = "import vmteach.handout.states; vmteach.handout.states.begin(); del vmteach"
-LISTS = "__import__('vmteach.handout.states', fromlist=['states']).author_lists(**__import__('json').loads({!r}))"
+BEGIN = "import vmteach.handout.bundles; vmteach.handout.bundles.begin(); del vmteach"
+LISTS = "__import__('vmteach.handout.bundles', fromlist=['bundles']).author_lists(**__import__('json').loads({!r}))"
 
 
 class Built(NamedTuple):

@@ -13,35 +13,8 @@ const alive = (place) => {
   const live = place.querySelector(".live");
   live.hidden = false;
   place.classList.add("alive");
-<<<<<<< HEAD
   return live;
 };
-=======
-  face = faces.mount(live, stored.spec, { at: () => stored.at, request });
-  const image = live.querySelector(".vmt-picture img");
-  image.hidden = true;
-  image.after(canvas);
-  live.querySelector(".vmt").setAttribute("aria-label", serial > 1 ? `Explorer ${serial}` : "Explorer");
-  mark = kernels(live, stored, (i) => face.show({ policies: stored.sets[i] }));
-  for (const field of stored.held) {
-    const [range] = live.querySelectorAll(`[data-field="${field}"]`);
-    live.querySelectorAll(`[data-field="${field}"]`).forEach((one) => { one.disabled = true; });
-    const why = document.createElement("p");
-    why.className = "vmt-why";
-    why.id = `${range.id}-held`;
-    why.textContent = "Not stored in this page: move this one in the notebook.";
-    range.setAttribute("aria-describedby", why.id);
-    range.closest(".vmt-row").append(why);
-  }
-}
-
-document.querySelectorAll(".explorer").forEach((place, i) => {
-  explorer(place, i + 1).catch((trouble) => {
-    place.classList.remove("alive"); // the stored pictures stay
-    console.error(trouble);
-  });
-});
->>>>>>> lab
 
 // What a reader predicted and answered stays in this browser; without its leave, in this visit.
 const kept = {
