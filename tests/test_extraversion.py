@@ -53,6 +53,12 @@ def listings():
     return [[name for release, name in lines if release == f"2.4.23{aa}"] for aa in ("aa1", "aa2")]
 
 
+def test_the_setting_is_in_the_base_and_the_set_adds_a_use_of_it():
+    (patch,) = (patch for patch in topics() if patch.topic == "vm_28-shmem-big-iron")
+    assert patch.needs == {"vm_cache_scan_ratio"} and not patch.gives
+    assert all("vm_cache_scan_ratio" in base.symbols for base in BASES.values())
+
+
 def test_claim():
     """-33 and -34 both fit the base; only -34 gives the release its own name."""
     before, after = (simulate(policy=POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))

@@ -113,6 +113,51 @@ def test_one_is_said_in_the_singular():
         assert told.startswith(f"You said {said}; it is 2 {unit}".rstrip())
 
 
+def test_two_votes_are_kept_with_their_times_and_compared():
+    prediction = seconds().answer(60)
+    first = kept.entry("shm_big_iron", "predictions", "copy")["votes"][0]
+    prediction.answer(120, after_talk=True)
+    entry = kept.entry("shm_big_iron", "predictions", "copy")
+    assert entry["value"] == 120 and entry["votes"][0] == first and entry["votes"][1]["value"] == 120
+    assert all("T" in vote["when"] for vote in entry["votes"])
+    assert seconds().votes == [60, 120] and seconds().given["first"] == 60
+    told = repr(prediction.against(164))
+    assert told.startswith(
+        "You said 60 s, and 120 s after talking; it is 164 s: 37 % more. Talking brought you nearer."
+    )
+    assert "further off" in repr(prediction.answer(20, after_talk=True).against(164))
+    assert "talking" not in repr(prediction.answer(60, after_talk=True).against(164))
+
+
+def test_a_first_vote_anew_takes_the_second_back():
+    assert seconds().answer(60).answer(120, after_talk=True).answer(70).votes == [70]
+    assert seconds().answer(None).votes == [] and seconds().value is None
+
+
+def test_a_file_of_version_1_is_read_and_written_as_version_2(file):
+    file.parent.mkdir()
+    chapters = {"shm_big_iron": {"predictions": {"copy": {"value": 60, "unit": "s", "when": "2026-01-01T10:00:00"}}}}
+    file.write_text(json.dumps({"version": 1, "chapters": chapters}))
+    assert seconds().votes == [60]
+    seconds().answer(70, after_talk=True)
+    document = json.loads(file.read_text())
+    assert document["version"] == 2 and seconds().votes == [60, 70]
+
+
+def test_what_the_page_gives_is_confirmed_by_its_number_and_only_when_it_is_written(file, monkeypatch):
+    prediction = seconds()
+    prediction.given = {"value": 45, "seq": 3}
+    assert prediction.said["seq"] == 3 and prediction.said["html"].startswith("Kept: 45 s")
+    prediction.given = {"value": 50, "first": 45, "seq": 4}
+    assert prediction.said["seq"] == 4 and "Kept: 50 s, after 45 s" in prediction.said["html"]
+    monkeypatch.setattr(kept, "replace", refuse)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        prediction.given = {"value": 60, "seq": 5}
+    assert "for this session only" in prediction.said["html"]
+    prediction.given = {"value": -3, "seq": 6}
+    assert prediction.said["seq"] == 6 and "must be between" in prediction.said["html"] and prediction.value == 60
+
+
 def test_a_choice():
     which = predict("scsi_deadlock/who", "Who waits?", choices=("E", "R0", "both"))
     with pytest.raises(ValueError, match="prediction must be one of E, R0, both, got all"):
@@ -573,7 +618,7 @@ def test_the_file_is_where_the_platform_keeps_a_user_s_data_and_where_it_always_
     for name, value in {"HOME": "/home/me", **variables}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("platformdirs.windows.get_win_folder", get_win_folder_from_env_vars)
-    monkeypatch.setattr(kept.platformdirs, "user_data_dir", lambda *a, **named: system(*a, **named).user_data_dir)
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *a, **named: system(*a, **named).user_data_dir)
     found = kept.where().as_posix().replace("\\", "/")
     assert found == place
 

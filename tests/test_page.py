@@ -7,7 +7,7 @@ import pytest
 from pictures import all_forms, storm, two_threads
 
 from vmteach.figures import page as script
-from vmteach.figures.scene import title
+from vmteach.figures.scene import alt, title
 from vmteach.figures.story import stories
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
@@ -129,8 +129,16 @@ def test_so_are_the_words_of_every_frame(sheet, width):
 
 
 def test_the_page_and_python_say_the_same_title(sheet, forms):
-    for panels in forms.values():
-        assert sheet.evaluate("(panels) => titleOf(panels)", panels) == title(panels)
+    labels = ["unpatched", "patched (hole)", "today: a setting", "what if: no bit", "fix 1", "later (form 2)", ""]
+    waits = {"clause": ["waits 2 min 44 s for 32 pages", "waits 2 min"], "both": ["wait long", "wait"], "alt": "A."}
+    made = [
+        [[label, waits if n % 2 else {"clause": "goes on", "alt": "B."}] for n, label in enumerate(labels[:most])]
+        for most in range(1, 8)
+    ]
+    made += [[[label, waits] for label in labels[:3]], [["", {"title": ["A map of all", "A map"], "alt": "C."}]]]
+    for panels in [*forms.values(), *made]:
+        said = sheet.evaluate("(panels) => [titleOf(panels), altOf(panels)]", panels)
+        assert said == [title(panels), alt(panels)]
 
 
 def test_a_name_stands_only_where_its_own_line_is_nearest(sheet, forms):
@@ -165,9 +173,9 @@ def test_a_drawing_has_ids_of_its_own_and_says_what_it_shows(sheet, forms):
         forms,
     )
     assert len(ids) == len(set(ids))
-    for (name, panels), (said, alt) in zip(forms.items(), roles):
+    for (name, panels), (said, told) in zip(forms.items(), roles):
         assert said == title(panels), name
-        assert alt.startswith(said) and all(scene["alt"] in alt for _, scene in panels)
+        assert told.startswith(said) and all(scene["alt"] in told for _, scene in panels)
 
 
 def test_a_picture_takes_the_width_it_is_given(sheet, forms):

@@ -90,7 +90,7 @@ GOALS = {
         (
             {"length": 2, "behind": 1, "policies": ["bit 1, checked tail"]},
             "not yet",
-            "Show the kernel 'unpatched (bit 1)'",
+            "Show the kernel 'unpatched'",
         ),
     ),
     "unharmed": (

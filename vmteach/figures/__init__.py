@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmteach.figures.drawing import Drawing, draw
+    from vmteach.figures.drawing import Drawing, draw, shown
 
-__all__ = ["Drawing", "draw"]
+__all__ = ["Drawing", "draw", "shown"]
 
 
 def __getattr__(name: str) -> Any:
-    """`draw` and `Drawing` when they are asked for: they bring matplotlib, which no scene needs."""
+    """These when they are asked for: they bring matplotlib, which no scene needs."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from vmteach.figures import drawing

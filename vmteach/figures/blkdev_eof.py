@@ -1,9 +1,12 @@
-"""The device ruler: the last two pages of a device in sectors, blocks and pages, and what each kernel gives of them."""
+"""The end of a disk in sectors: its blocks, and what each way to read and write them gives."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from vmteach.figures import Drawing
+from vmteach.figures.scene import Cell, Edge, Group, Scene, axis, row
+from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.style import (
     DATA_LOOKS,
     INK,
@@ -17,11 +20,226 @@ from vmteach.figures.style import (
     Picture,
     Span,
     Strips,
-    number,
-    size,
 )
-from vmteach.patches.blkdev_eof import SECTOR, Device, lost
+from vmteach.figures.words import number, size
+from vmteach.machine import PRESETS
+from vmteach.patches.blkdev_eof import (
+    ANSWERS,
+    OLD,
+    PATCHED,
+    POLICIES,
+    SECTOR,
+    UNPATCHED,
+    Device,
+    FoundHole,
+    Lookup,
+    Rounding,
+    Scenario,
+    lost,
+    simulate,
+)
 from vmteach.run import Run
+
+STATES = {
+    "B": ("block", "other"),
+    "X": (["block that straddles the end", "straddles"], "attention"),
+    "D": (["true data", "data"], "data"),
+    "E": (["refused with an error", "EIO"], "promised"),
+    "S": (["old memory, no error", "old memory", "old"], "promised"),
+    "Z": (["zeros, no error", "zeros"], "nothing"),
+    "F": (["end of file", "EOF"], "other"),
+    "W": ("written", "done"),
+}
+
+
+def scene(run: Run) -> Scene:
+    """The last page of the disk and a block before it, in five rows."""
+    device = Device(run.scenario, run.policy)
+    x, lost = _axis(device), run.numbers["bytes lost (B)"]
+    edge = [Edge(device.sectors, "end of the disk")]
+    groups = [row("blocks", _blocks(device), x, edge)]
+    groups.append(row("read", _joined(_read(device), x["from"]), x))
+    groups.append(row("write", _written(device, run.numbers["write of the last block"]), x))
+    direct = _written(device, run.numbers["direct write of the last block"])
+    more = [row("O_DIRECT read", _joined(_directly(device), x["from"]), x), row("O_DIRECT write", direct, x)]
+    numbers = {"refused": size(lost), "of it in good blocks": size(run.numbers["of them in good blocks (B)"])}
+    numbers |= {"read as zeros": size(run.numbers["bytes read as zeros (B)"])}
+    numbers |= {"old memory": size(run.numbers["bytes of old memory (B)"])}
+    shown = {name: value for name, value in numbers.items() if value != "0 B" or name == "refused"}
+    return Scene(_clause(run), groups, _alt(run), STATES, shown, more=more)
+
+
+def _clause(run: Run) -> list[str]:
+    """What this kernel does with the end of the disk."""
+    n = run.numbers
+    odd = max(run.scenario.sectors * SECTOR - n["size (B)"], 0)
+    for name, words in (
+        ("bytes of old memory (B)", ["returns {} of old memory as data", "returns {} of old memory"]),
+        ("bytes read as zeros (B)", ["returns zeros for the last {} of the disk", "returns {} of zeros"]),
+    ):
+        if n[name]:
+            return [text.format(size(n[name])) for text in words]
+    if n["bytes lost (B)"] > odd:
+        lost = size(n["bytes lost (B)"])
+        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}"]
+    return ["misses the odd last sector"] if odd else ["returns every byte of the disk"]
+
+
+def _axis(device: Device) -> Group:
+    """Sectors, from a block before the last page to the end of that page."""
+    page, block = (unit // SECTOR for unit in (device.page, device.block))
+    start = max(device.size - 1, 0) // device.page * page
+    low, high = max(0, start - max(block, 8)), max(start + page, device.sectors)
+    return axis("sector", low, high, "sector", ticks=sorted({low, start, device.sectors, high}))
+
+
+def _blocks(device: Device) -> list[Cell]:
+    x, per = _axis(device), device.block // SECTOR
+    last = Rounding.UP.of(device.sectors * SECTOR, device.block)
+    return [
+        Cell("X" if (n + 1) * device.block > device.size else "B", n * per, per, [f"block {n}", f"{n}"], f"b{n}")
+        for n in range(x["from"] // per, min(last, x["to"] // per))
+    ]
+
+
+def _read(device: Device) -> str:
+    """What a buffered read gives for each sector of the axis: a letter each."""
+    x = _axis(device)
+    return "".join(
+        letter
+        for start in range(x["from"] * SECTOR // device.page * device.page, x["to"] * SECTOR, device.page)
+        for at, letter in enumerate(_of_page(device, start), start // SECTOR)
+        if at >= x["from"] and at < device.sectors
+    )
+
+
+def _of_page(device: Device, start: int) -> Iterator[str]:
+    data = device.block_read_full_page(start // device.page)
+    for at in range(0, device.page, SECTOR):
+        kinds = {device.disk[start + at : start + at + SECTOR]: "D", bytes(SECTOR): "Z", bytes([OLD]) * SECTOR: "S"}
+        yield "F" if start + at >= device.size else "E" if data is None else kinds[data[at : at + SECTOR]]
+
+
+def _directly(device: Device) -> str:
+    x = _axis(device)
+    letters = []
+    for at in range(x["from"], device.sectors):
+        block = at * SECTOR // device.block * device.block
+        got = device.direct_read(block, device.block)
+        hole = device.blkdev_get_block(block // device.block, "read") is Lookup.HOLE
+        letters.append("E" if got < 0 else ("Z" if hole else "D") if at * SECTOR - block < got else "F")
+    return "".join(letters)
+
+
+def _joined(letters: str, start: int) -> list[Cell]:
+    """Sectors with the same fate as one cell."""
+    cells, at = [], start
+    for letter, same in groupby(letters):
+        length = len(list(same))
+        cells.append(Cell(letter, at, length, STATES[letter][0]))
+        at += length
+    return cells
+
+
+def _written(device: Device, answer: str) -> list[Cell]:
+    """The last block, as a write leaves it."""
+    per, taken = device.block // SECTOR, answer.endswith("B")
+    last = max(device.size - 1, 0) // device.block
+    length = min(per, device.sectors - last * per)
+    return [Cell("W" if taken else "E", last * per, length, ["written"] if taken else [f"refused: {answer}", answer])]
+
+
+def _alt(run: Run) -> str:
+    s, n = run.scenario, run.numbers
+    of = ", ".join(f"{size(n[f'bytes {what} (B)'])} {what}" for what in ("lost", "read as zeros", "of old memory"))
+    direct = n["direct read of the last block (B)"]
+    directly = f"O_DIRECT read: {ANSWERS.get(direct) or size(direct)}; write: {n['direct write of the last block']}"
+    return (
+        f"The end of a disk of {number(s.sectors)} sectors, in blocks of {size(s.block)} and pages of "
+        f"{size(s.machine.page)}. Read: {of}; {size(n['of them in good blocks (B)'])} in good blocks. "
+        f"Write of the last block: {n['write of the last block']}. {directly}."
+    )
+
+
+# ---- layer by layer ----
+
+STORIES = {
+    "One block straddles": Scenario(),
+    "A page of four blocks": Scenario(PRESETS["64-bit 64 GB"], sectors=2004),
+}
+RULES = {
+    "blkdev_size": "The size is kept in KiB; an odd last sector is lost.",
+    "max_block": "Counts the blocks. A block that is not counted does not exist.",
+    "block_read_full_page": "Asks for every block of the page. One that is refused spoils all.",
+    "generic_make_request": "Refuses what ends beyond twice the KiB and one sector.",
+    "generic_file_direct_IO": "Cuts at the end, and takes whole blocks only.",
+}
+
+
+def story(case: Scenario) -> Story:
+    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
+    title = f"the end of a disk of {number(case.sectors)} sectors"
+    return Story(title, STATES_OF_STORY, RULES, {label: frames(run) for label, run in runs.items()})
+
+
+STATES_OF_STORY = {letter: STATES[letter] for letter in "BXDEZF"}
+
+
+def frames(run: Run) -> list[Frame]:
+    """The last block asked of layer after layer, then written, then read past the cache."""
+    device = Device(run.scenario, run.policy)
+    x, hot = _axis(device), [f"b{max(device.size - 1, 0) // device.block}"]
+    blocks = row("asked for", _blocks(device), x, [Edge(device.sectors, "end of the disk")])
+    seen = {"": "", "read": _read(device), "O_DIRECT read": _directly(device)}
+    rows = {label: row("read", _joined(letters, x["from"]), x) for label, letters in seen.items()}
+    return [
+        Frame(say, {"blocks": blocks, "read": rows[shown]}, key, [rule], hot, **more)
+        for key, rule, say, shown, more in _steps(run, device)
+    ]
+
+
+def _steps(run: Run, device: Device) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+    """Key, rule, sentence, what is read by now, and what else the frame has."""
+    hole, n = any(isinstance(event, FoundHole) for event in run.events), run.numbers
+    block, limit = max(device.size - 1, 0) // device.block, device.limit
+    ends, page = (block + 1) * device.block // SECTOR, device.page // device.block
+    good = n["of them in good blocks (B)"]
+    kib, count = number(device.size // 1024), device.max_block("read")
+
+    def say(both: str, unpatched: str, patched: str) -> str:
+        return f"{both} {patched if hole else unpatched}".strip()
+
+    up = f"It rounds up: {count}, so block {block} exists."
+    down = f"It rounds down: {count}, so block {block} is a hole."
+    bad = f"It is bad: EIO for {size(n['bytes lost (B)'])}" + (f", {size(good)} of it in good blocks." if good else ".")
+    zeros = f"It is good: the reader gets {size(n['bytes read as zeros (B)'])} of zeros."
+    ask = Ask(
+        f"Block {block} ends at sector {ends}. What does the unpatched kernel's last check do with the request?",
+        ["It lets it pass", "It refuses it", "It cuts it at the end"],
+        1,
+        f"The block ends beyond sector {limit}, and the check refuses a request as a whole.",
+    )
+    yield "size", "blkdev_size", f"The size is kept in KiB: {number(device.sectors)} sectors are {kib} KiB.", "", {}
+    yield "count", "max_block", say(f"The look-up counts blocks of {size(device.block)}.", up, down), "", {}
+    fill = say(
+        f"The read of the page has {page} block{'s' * (page > 1)} to fill.",
+        f"It asks the disk for block {block}.",
+        f"It fills block {block} with zeros.",
+    )
+    yield "page", "block_read_full_page", fill, "", {}
+    refused = f"Block {block} ends at sector {ends}, the limit is {limit}: refused."
+    check = say("The last check stands before the driver.", refused, "For the hole it is not asked.")
+    yield "check", "generic_make_request", check, "", {"mark": "the last check", "ask": ask}
+    yield "done", "block_read_full_page", say("The page is done.", bad, zeros), "read", {"mark": "the page"}
+    layer = say("", "The last check", "The look-up")
+    rule = "max_block" if hole else "generic_make_request"
+    yield "write", rule, f"A program writes block {block}. {layer} refuses it: EIO.", "read", {"mark": "the write"}
+    whole = "A program reads block {} with `O_DIRECT`. Of whole blocks 0 bytes are left: the end of the file."
+    end = {"mark": "O_DIRECT", "end": "good" if hole else "bad"}
+    yield "direct", "generic_file_direct_IO", whole.format(block), "O_DIRECT read", end
+
+
+# ---- the bitmap, until the explorer draws scenes ----
 
 KERNELS = 3  # that are drawn
 RULER = ("sectors", "size units", "blocks", "pages")
@@ -177,11 +395,11 @@ def _given(run: Run, read: float, direct: float) -> Iterator[Span]:
             buffered.append("EIO" if data is None else "true data" if same else "zeros")
             block = at // device.block * device.block
             unbuffered.append("true data" if at - block < device.direct_read(block, device.block) else "end of file")
-    yield from _joined(buffered, read)
-    yield from _joined(unbuffered, direct)
+    yield from _strips(buffered, read)
+    yield from _strips(unbuffered, direct)
 
 
-def _joined(looks: Sequence[str], row: float) -> Iterator[Span]:
+def _strips(looks: Sequence[str], row: float) -> Iterator[Span]:
     start, per = 0, 1024 // SECTOR
     for end in range(1, len(looks) + 1):
         if end == len(looks) or looks[end] != looks[start]:

@@ -2,10 +2,13 @@
 
 import base64
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vmteach.figures.style import CSS_DPI, Picture, number
+from vmteach.figures.plain import Plain
+from vmteach.figures.scene import Scene, alt
+from vmteach.figures.style import CSS_DPI, Picture
+from vmteach.figures.words import number
 from vmteach.run import Run
 
 HEAVY = 200_000  # characters of SVG from which an image is the lighter way
@@ -22,13 +25,15 @@ class Drawing:
     `alt`, `finding` and `numbers` (label -> name -> value) are there to be read by programs.
     """
 
-    def __init__(self, picture: Picture, alt: str, numbers: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self, picture: Picture | Plain, alt: str, numbers: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self.alt, self.finding = alt, picture.finding
         self.numbers = {label: dict(values) for label, values in (numbers or {}).items()}
         self.width = round(picture.width * CSS_DPI)
         self._picture = picture
-        self._svg = picture.svg(alt, title=False)
-        self._png = picture.png(title=False) if len(self._svg) > HEAVY else b""
+        self._svg = picture.svg(alt, title=False) if isinstance(picture, Picture) else ""
+        self._png = picture.png(title=False) if not self._svg or len(self._svg) > HEAVY else b""
 
     def png(self) -> bytes:
         """The picture with its title as PNG bytes, for a page of one's own."""
@@ -36,7 +41,12 @@ class Drawing:
 
     def svg(self) -> str:
         """The picture with its title as an SVG element."""
-        return self._picture.svg(self.alt)
+        return self._picture.svg(self.alt) if isinstance(self._picture, Picture) else self._picture.svg()
+
+    @property
+    def figure(self) -> Any:
+        """The matplotlib figure, to be changed or saved."""
+        return self._picture.figure
 
     def _repr_html_(self) -> str:
         return (
@@ -84,9 +94,20 @@ def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any =
     named = runs if isinstance(runs, Mapping) else {f"run {i}": run for i, run in enumerate(runs, 1)}
     if not named:
         raise ValueError("draw needs at least one run, got none")
+    if hasattr(figure, "scene"):
+        said = figure.predicted(prediction) if prediction is not None and hasattr(figure, "predicted") else None
+        return shown([(label, figure.scene(run)) for label, run in named.items()], said, named)
     picture = figure.layout(next(iter(named.values())))
-    alt = figure.fill(picture, named, prediction)
-    return Drawing(picture, alt, {label: run.numbers for label, run in named.items()})
+    told = figure.fill(picture, named, prediction)
+    return Drawing(picture, told, {label: run.numbers for label, run in named.items()})
 
 
-__all__ = ["Drawing", "draw"]
+def shown(
+    panels: Sequence[tuple[str, Scene]], prediction: Any = None, runs: Mapping[str, Run] | None = None
+) -> Drawing:
+    """Scenes as a notebook cell shows them: a plain figure, their title, their alt text."""
+    numbers = {label: run.numbers for label, run in (runs or {}).items()}
+    return Drawing(Plain(panels, prediction), alt([(label, scene.data) for label, scene in panels]), numbers)
+
+
+__all__ = ["Drawing", "draw", "shown"]

@@ -1,17 +1,20 @@
-"""The interpreter's header as a hex dump with its fields named, and below what exec did, step by step.
-
-Bytes that a check reads are violet. In the lower part each kernel has a row, and each of its steps a box; the black
-box is the point of no return. Left of it an error can be returned, right of it nobody is left to get it.
-"""
+"""An exec step by step: which checks stand before the point of no return, which after it, and who is told."""
 
 from collections.abc import Hashable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
+from vmteach.figures.scene import Box, Bracket, Cell, Edge, Group, Outline, Scene, Words, axis, grid, row, script
+from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.style import FONT, PREDICTION_COLOUR, QUIET, RULE, SMALL, Look, Picture, Span, Strips, number
 from vmteach.patches.elf_interp import (
     ARCHS,
+    INTERPRETER,
     MAGIC,
     NATIVE,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
     Checked,
     Closed,
     Crossed,
@@ -22,10 +25,236 @@ from vmteach.patches.elf_interp import (
     Oops,
     Opened,
     Returned,
+    Scenario,
     Started,
     header_fields,
+    simulate,
 )
 from vmteach.run import Run
+
+STATES = {
+    "C": (["check passed", "passed"], "done"),
+    "X": (["check failed", "failed"], "attention"),
+    "A": ("opened or mapped", "other"),
+    "T": (["the caller is told", "told"], "data"),
+    "R": (["the program runs", "runs"], "in use"),
+    "K": (["the caller is killed", "killed"], "promised"),
+}
+NO_RETURN = ["point of no return", "no return"]
+FIELDS_SHOWN = {"magic": "magic", "type": "e_type", "machine": "e_machine"}
+LOOKED_AT = {"magic": (0, 4), "type": (16, 18), "machine": (18, 20)}  # bytes of the header
+
+
+def scene(run: Run) -> Scene:
+    """The steps of the exec along one axis; below, the two rows of the interpreter's header that matter."""
+    steps = list(_shown(run))
+    x = axis("step", 0, len(steps), "step")
+    cells = [Cell(_state(event), n, 1, _words(event)) for n, event in enumerate(steps)]
+    return Scene(
+        _clause(run),
+        [row("exec", cells, x, _edges(steps), _brackets(steps))],
+        _alt(run, steps),
+        STATES,
+        {
+            "the caller": str(run.numbers["the caller"]),
+            "gets": str(run.numbers["outcome"]),
+            "checks in time": str(run.numbers["checks before the point of no return"]),
+            "checks too late": str(run.numbers["checks after it"]),
+        },
+        more=_header(run),
+        end="bad" if isinstance(steps[-1], Killed | Oops) else "good",
+    )
+
+
+def _shown(run: Run) -> Iterator[Event]:
+    return (event for event in run.events if not isinstance(event, Closed))
+
+
+def _clause(run: Run) -> list[str]:
+    """What becomes of the caller."""
+    last = run.events[-1]
+    if isinstance(last, Started):
+        return ["runs the program"]
+    if isinstance(last, Returned):
+        return [
+            f"tells the caller {last.error}, and it lives on",
+            f"tells the caller {last.error}",
+            f"answers {last.error}",
+        ]
+    how = "an oops" if isinstance(last, Oops) else "SIGSEGV"
+    return [
+        f"kills the caller with {how}, past the point of no return",
+        f"kills the caller with {how}",
+        "kills the caller",
+    ]
+
+
+def _state(event: Event) -> str:
+    if isinstance(event, Checked):
+        return "C" if event.ok else "X"
+    return {Returned: "T", Killed: "K", Oops: "K", Started: "R"}.get(type(event), "A")
+
+
+def _words(event: Event) -> list[str]:
+    """What happened, long to short."""
+    match event:
+        case Checked(_, check, found, ok):
+            return [f"{check} {found}", check] if ok else [f"{check}: {found}", check]
+        case Returned(error):
+            return [error]
+        case Killed(signal):
+            return [signal]
+    return [{Opened: "open", Mapped: "map", Crossed: "give up", Started: "runs", Oops: "oops"}[type(event)]]
+
+
+def _edges(steps: list[Event]) -> list[Edge]:
+    return [Edge(n, NO_RETURN, "alert") for n, event in enumerate(steps) if isinstance(event, Crossed)]
+
+
+def _brackets(steps: list[Event]) -> list[Bracket]:
+    """Which file the steps are about."""
+    files = [getattr(event, "file", "") for event in steps]
+    made, at = [], 0
+    for file, same in groupby(files):
+        length = len(list(same))
+        if file:
+            made.append(Bracket(at, at + length, [file, file[0].upper()]))
+        at += length
+    return made
+
+
+def _header(run: Run) -> list[Group]:
+    """Bytes 0 to 31 of the interpreter, with the three fields that a check reads."""
+    data = run.scenario.interpreter_file[:32]
+    if not data:
+        return []
+    checked = {e.check: e.ok for e in run.events if isinstance(e, Checked) and e.file == INTERPRETER}
+    state = {
+        at: "C" if ok else "X" for name, ok in checked.items() if name in LOOKED_AT for at in range(*LOOKED_AT[name])
+    }
+    rows = [
+        (f"{start:02x}", [Box(state.get(at, ""), data[at : at + 1].hex()) for at in range(start, start + 16)])
+        for start in range(0, len(data), 16)
+    ]
+    named = [(LOOKED_AT[name], words) for name, words in FIELDS_SHOWN.items() if data[:4] == MAGIC]
+    outlines = [
+        Outline(first // 16, first % 16, first // 16, (after - 1) % 16, words)
+        for (first, after), words in named
+        if after <= len(data)
+    ]
+    return [grid("the interpreter's first bytes", [f"{at:x}" for at in range(16)], rows, outlines, mono=True)]
+
+
+def _alt(run: Run, steps: list[Event]) -> str:
+    s = run.scenario
+    told = "; ".join(_sentence(event).rstrip(".") for event in steps)
+    arch = ARCHS[s.arch]
+    return (
+        f"An exec on {s.arch}, which reads {arch.order}-endian: program {s.program}, interpreter {s.interpreter}. "
+        f"{told}. "
+        f"Checks before the point of no return: {run.numbers['checks before the point of no return']}, "
+        f"after it: {run.numbers['checks after it']}. The caller {run.numbers['the caller']}."
+    )
+
+
+# ---- check by check ----
+
+STORIES = {"A foreign interpreter": Scenario(), "A relocatable one": Scenario(interpreter="relocatable")}
+RULES = {
+    "load_elf_binary": "Checks the program, opens its interpreter, gives up the old address space, maps.",
+    "elf_check_arch": "Compares the machine in a header with those of this kernel.",
+    "flush_old_exec": "The point of no return: the caller's address space goes.",
+    "load_elf_interp": "Checks and maps the interpreter, in every kernel.",
+}
+
+
+def story(case: Scenario) -> Story:
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    kind = "of another machine" if case.interpreter in ARCHS else case.interpreter
+    return Story(f"an exec with an interpreter {kind}", {}, RULES, tracks)
+
+
+def frames(run: Run) -> list[Frame]:
+    """One step of the exec a frame."""
+    steps, crossed, seen = list(_shown(run)), False, set()
+    lines: list[tuple[str, Words]] = [(f"{n}", _line(event)) for n, event in enumerate(steps, 1)]
+    made = []
+    for n, event in enumerate(steps):
+        crossed |= isinstance(event, Crossed)
+        key = _key(event)
+        more: dict[str, Any] = {"key": "" if key in seen else key}
+        seen.add(key)
+        if isinstance(event, Crossed):
+            more["mark"] = "no return"
+        if n == len(steps) - 1:
+            more |= {"end": "bad" if isinstance(event, Killed | Oops) else "good", "mark": "the end"}
+        if isinstance(event, Checked) and (event.file, event.check) == (INTERPRETER, "magic") and event.ok:
+            more["ask"] = _ask(run)
+        head = "the caller is gone" if crossed else "the caller can be told"
+        groups = {"exec": script("exec", lines[: n + 1], n, head=head)}  # what is to come stays hidden
+        made.append(Frame(_sentence(event), groups, rule=[_rule(event, crossed)], **more))
+    return made
+
+
+def _ask(run: Run) -> Ask:
+    after = simulate(run.scenario, POLICIES[UNPATCHED]).numbers["outcome"]
+    choices = ["ELIBBAD", "SIGSEGV", "runs"]
+    return Ask(
+        "The interpreter is ELF. What does the unpatched kernel answer in the end?",
+        choices,
+        choices.index(str(after)),
+        "Type and machine are compared when the interpreter is mapped, and then nobody is left who could be told.",
+    )
+
+
+def _key(event: Event) -> str:
+    return " ".join((type(event).__name__, getattr(event, "file", ""), getattr(event, "check", "")))
+
+
+def _rule(event: Event, crossed: bool) -> str:
+    if isinstance(event, Crossed):
+        return "flush_old_exec"
+    if isinstance(event, Checked) and event.check == "machine":
+        return "elf_check_arch"
+    late = crossed and getattr(event, "file", INTERPRETER) == INTERPRETER
+    return "load_elf_interp" if late and isinstance(event, Checked | Mapped) else "load_elf_binary"
+
+
+def _line(event: Event) -> list[str]:
+    """A step as a line of a program."""
+    match event:
+        case Checked(file, check):
+            return [f"check the {file}'s {check}", f"{file}: {check}", check]
+        case Opened(file) | Mapped(file):
+            return [f"{'open' if isinstance(event, Opened) else 'map'} the {file}"]
+        case Crossed():
+            return ["give up the old address space", "give up the caller"]
+        case Returned(error):
+            return [f"return {error}", error]
+        case Started():
+            return ["start the program", "start"]
+    return ["kill the caller", "kill"]
+
+
+def _sentence(event: Event) -> str:
+    match event:
+        case Checked(file, check, found, ok):
+            return f"The {file}'s {check} is {found}: " + ("that fits." if ok else "that does not fit.")
+        case Opened(file):
+            return f"The {file} is opened."
+        case Mapped(file):
+            return f"The {file} is mapped."
+        case Crossed():
+            return "The caller's address space is given up. From here on nobody can be told of an error."
+        case Returned(error):
+            return f"The caller gets {error} and lives on."
+        case Started(file):
+            return f"The program starts, from the entry of the {file}."
+    return "The caller is killed: it is too late for an answer."
+
+
+# ---- the bitmap, until the explorer draws scenes ----
+
 
 ROWS, COLUMNS, BYTES = 3, 14, 16
 FIELDS = len(header_fields(64))
@@ -77,7 +306,7 @@ def layout(run: Run) -> Picture:
         for i in range(ROWS * COLUMNS)
     ]
     picture.parts["labels"] = [
-        picture.words(steps, -0.1, row + 0.5, ha="right", va="center", size=SMALL) for row in range(ROWS)
+        picture.words(steps, -0.1, line + 0.5, ha="right", va="center", size=SMALL) for line in range(ROWS)
     ]
     key = "violet: bytes that a check reads.  P the program, I the interpreter.  blue: passed,  striped: failed,"
     picture.figure.text(0.14, 0.055, f"{key}  black: point of no return", size=SMALL, color=QUIET, family=FONT)
@@ -168,19 +397,19 @@ def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
 def _steps(picture: Picture, shown: list[tuple[str, Run]]) -> None:
     spans = []
     texts = {}
-    for row, (_, run) in enumerate(shown):
+    for line, (_, run) in enumerate(shown):
         events = [event for event in run.events if not isinstance(event, Closed)]
         for column, event in enumerate(events):
             look, words = _box(event)
-            spans.append(Span(row + 0.5, column + 0.03, column + 0.97, look))
-            texts[row * COLUMNS + column] = words, STEP_LOOKS[look]
+            spans.append(Span(line + 0.5, column + 0.03, column + 0.97, look))
+            texts[line * COLUMNS + column] = words, STEP_LOOKS[look]
     picture.parts["boxes"].show(spans)
     for i, word in enumerate(picture.parts["said"]):
         text, how = texts.get(i, ("", Look("")))
         word.set(text=text, color=how.ink)
         word.set_bbox({"facecolor": how.colour, "edgecolor": "none", "pad": 0.8} if how.hatch else None)
-    for row, word in enumerate(picture.parts["labels"]):
-        label = shown[row][0] if row < len(shown) else ""
+    for line, word in enumerate(picture.parts["labels"]):
+        label = shown[line][0] if line < len(shown) else ""
         word.set_text(label.replace("what if: ", "what if:\n"))
 
 

@@ -1,14 +1,190 @@
-"""The order of application: one row a patch, one column a run, and what became of each patch.
+"""A set on a base: what became of each patch that was not simply applied, and the hunk of the one that names it."""
 
-Rows stand in byte order of the first run's names, with what each patch needs and gives beside the name.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vmteach.figures.style import PREDICTION_COLOUR, QUIET, SMALL, Look, Picture, Span, Strips, number
-from vmteach.patches.extraversion import Applied, Patch, Rejected, extraversion, ordered, split_name, topics
+from vmteach.figures.scene import Cell, Group, Scene, axis, row, script
+from vmteach.figures.story import Frame, Story
+from vmteach.figures.style import PREDICTION_COLOUR, QUIET, SMALL, Look, Picture, Span, Strips
+from vmteach.figures.words import number
+from vmteach.patches.extraversion import (
+    BASES,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    AlreadyIn,
+    Applied,
+    Base,
+    Event,
+    Patch,
+    Rejected,
+    Scenario,
+    apply_one,
+    extraversion,
+    ordered,
+    simulate,
+    split_name,
+    topics,
+)
 from vmteach.run import Run
+
+STATES = {
+    "A": ("applied", "done"),
+    "I": (["already in the base", "already in"], "other"),
+    "X": (["rejected; what differs", "rejected"], "attention"),
+    "C": (["the same in both", "same"], "data"),
+    "P": (["to be put in", "new"], "moving"),
+}
+FATES = {Applied: "A", AlreadyIn: "I", Rejected: "X"}
+
+
+def scene(run: Run) -> Scene:
+    """The patches that were not simply applied, and the version line's hunk beside the Makefile."""
+    plain = [e for e in run.events if isinstance(e, Applied) and "extraversion" not in e.patch]
+    shown = [e for e in run.events if e not in plain]
+    n, base = run.numbers, BASES[run.scenario.base]
+    fate = axis("fate", 0, 1, ticks=[(0, "")])
+    hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
+    return Scene(
+        [f"calls itself {words}" for words in _clause(run)],
+        [row(event.patch, [_fate(event)], fate) for event in shown],
+        _alt(run, shown),
+        STATES,
+        {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
+        [f"call themselves {words}" for words in _clause(run)],
+        more=hunks,
+        note=f"{number(len(plain))} more patches are applied.",
+        end="bad" if n["rejected"] else "good",
+    )
+
+
+def _clause(run: Run) -> list[str]:
+    """The kernel's name, and how many patches it goes without."""
+    n = run.numbers
+    count = n["rejected"]
+    return [f"{n['version string']}, with {count} patch{'es' * (count != 1)} rejected", str(n["version string"])]
+
+
+def _fate(event: Event) -> Cell:
+    state = FATES[type(event)]
+    if isinstance(event, Rejected):
+        return Cell(state, 0, 1, [f"rejected: {_why(event)}", "rejected"])
+    return Cell(state, 0, 1, STATES[state][0])
+
+
+def _why(event: Rejected) -> str:
+    """The reason, without what the hunk beside it shows."""
+    return event.why if event.why.startswith("needs") else "a line is not as it expects"
+
+
+def _hunk(patch: Patch, base: Base) -> list[Group]:
+    """The lines of the patch's hunk, and below each the line that the file has in its place."""
+    expected, there = [], []
+    for at, (mark, words, found) in enumerate(_lines_of(patch, base)):
+        look = "P" if mark == "+" else "C" if words == found else "X"
+        expected.append(Cell(look, at, 1, _spelled(f"{mark} {words}".strip())))
+        if mark != "+":
+            there.append(Cell(look, at, 1, _spelled(found)))
+    x = axis("line", 0, len(expected), ticks=[(0, "")])
+    return [row("patch", expected, x, note=patch.name), row("file", there, x)]
+
+
+def _spelled(line: str) -> list[str]:
+    """A line; in short a Makefile's value, or the last word."""
+    short = line.partition("= ")[2] or line.rpartition(" ")[2]
+    return [line, short] if 0 < len(short) < len(line) else [line]
+
+
+def _lines_of(patch: Patch, base: Base) -> Iterator[tuple[str, str, str]]:
+    """Mark, the patch's line, and the file's line in its place."""
+    text, at = base.files.get(patch.file, ()), 0
+    for line in patch.diff.split("\n")[3:]:
+        if line[0] == "+":
+            yield "+", line[1:], ""
+            continue
+        yield line[0].strip(), line[1:], text[at] if at < len(text) else "(the end)"
+        at += 1
+
+
+def _alt(run: Run, shown: list[Event]) -> str:
+    n = run.numbers
+    told = "; ".join(f"{event.patch} {STATE_WORDS[type(event)]}" for event in shown) or "nothing stands out"
+    return (
+        f"The set on {run.scenario.base}: {told}. {n['applied']} of {n['patches']} patches applied, "
+        f"{n['already in']} already in, {n['rejected']} rejected. The kernel calls itself {n['version string']}."
+    )
+
+
+STATE_WORDS = {Applied: "is applied", AlreadyIn: "is already in the base", Rejected: "is rejected"}
+
+# ---- patch by patch ----
+
+STORIES = {"On the base 2.4.25": Scenario(base="2.4.25"), "A fix too early": Scenario(scsi_prefix="00")}
+RULES = {
+    "byte order": "The patches are applied in the byte order of their names.",
+    "already in?": "If the change can be taken back, the base has it already.",
+    "needs": "A patch can need what another one brings.",
+    "hunk": "Each line of context, and each line to take out, must stand in the file.",
+}
+MOST_LINES = 8  # of the set that are shown at once
+
+
+def story(case: Scenario) -> Story:
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    return Story(f"a set of patches on {case.base}", STATES, RULES, tracks)
+
+
+def frames(run: Run) -> list[Frame]:
+    """One patch a frame, in order, with its hunk beside the file that it meets."""
+    release = ordered(extraversion(run.scenario.base, run.policy) + topics(run.scenario.scsi_prefix))
+    base = BASES[run.scenario.base]
+    groups = {"set": _queue(release, 0, {})}
+    made = [Frame(f"{len(release)} patches, in the byte order of their names.", groups, "start", ["byte order"])]
+    fates: dict[str, str] = {}
+    for n, patch in enumerate(release):
+        hunk = _hunk(patch, base)
+        base, event = apply_one(base, patch)
+        fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ")
+        last = n == len(release) - 1
+        more: dict[str, Any] = {"end": "bad" if run.numbers["rejected"] else "good"} if last else {}
+        more |= _mark(patch, event)
+        groups = {"set": _queue(release, n, fates), "patch": hunk[0], "file": hunk[1]}
+        made.append(Frame(_say(patch, event), groups, patch.topic, [_rule(event)], **more))
+    return made
+
+
+def _mark(patch: Patch, event: Event) -> dict[str, Any]:
+    if not isinstance(event, Rejected):
+        return {}
+    return {"mark": patch.topic.split("-")[0]}
+
+
+def _rule(event: Event) -> str:
+    if isinstance(event, Rejected) and event.why.startswith("needs"):
+        return "needs"
+    return "already in?" if isinstance(event, AlreadyIn) else "hunk"
+
+
+def _say(patch: Patch, event: Event) -> str:
+    if isinstance(event, Rejected):
+        why = event.why if event.why.startswith("needs") else "a line of its hunk is not what the file has"
+        return f"`{patch.name}` is rejected: {why}."
+    if isinstance(event, AlreadyIn):
+        return f"`{patch.name}` is already in: the file has its new line, and it is left out."
+    return f"`{patch.name}` is applied."
+
+
+def _queue(release: tuple[Patch, ...], at: int, fates: dict[str, str]) -> Group:
+    """The part of the set around one patch, and what became of those before it."""
+    first = max(0, min(at - MOST_LINES // 2, len(release) - MOST_LINES))
+    part = release[first : first + MOST_LINES]
+    told = {p.name: [f"{p.name}: {fates[p.name]}", p.name] for p in part if p.name in fates}
+    lines = [(str(n), told.get(p.name, p.name)) for n, p in enumerate(part, first + 1)]
+    return script("the set", lines, at - first)
+
+
+# ---- the bitmap, until the explorer draws scenes ----
+
 
 ROWS, COLUMNS = 13, 4
 LEFT = 3.0  # where the columns begin; each is 1 wide
@@ -27,8 +203,8 @@ def layout(run: Run) -> Picture:
     picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.8)
     how: dict[str, Any] = {"size": SMALL, "va": "center"}
     rows = range(ROWS)
-    picture.parts["names"] = [picture.words(axes, 0, ROWS - 1 - row, **how) for row in rows]
-    picture.parts["links"] = [picture.words(axes, 1.72, ROWS - 1 - row, **how) for row in rows]
+    picture.parts["names"] = [picture.words(axes, 0, ROWS - 1 - line, **how) for line in rows]
+    picture.parts["links"] = [picture.words(axes, 1.72, ROWS - 1 - line, **how) for line in rows]
     picture.parts["heads"] = [picture.words(axes, LEFT + column + 0.03, ROWS, **how) for column in range(COLUMNS)]
     picture.words(axes, LEFT + COLUMNS, -0.75, "the number is the serial", ha="right", **how, color=QUIET)
     picture.parts["guess"] = picture.words(axes, 0, -0.75, color=PREDICTION_COLOUR, **how)
@@ -45,8 +221,8 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     shown = list(runs.items())[:COLUMNS]
     patches = {split_name(patch.name)[0]: patch for _, run in shown for patch in release_of(run)}
     stems = sorted(patches, key=lambda stem: patches[stem].name.encode())
-    for row, (name, link) in enumerate(zip(picture.parts["names"], picture.parts["links"], strict=True)):
-        patch = patches[stems[row]] if row < len(stems) else None
+    for line, (name, link) in enumerate(zip(picture.parts["names"], picture.parts["links"], strict=True)):
+        patch = patches[stems[line]] if line < len(stems) else None
         name.set_text(split_name(patch.name)[0] if patch else "")
         link.set_text(_links(patch) if patch else "")
     spans: list[Span] = []
@@ -69,20 +245,20 @@ def _links(patch: Patch) -> str:
     return ", ".join(words)
 
 
-def _fate(event: Any) -> str:
+def _old_fate(event: Any) -> str:
     if isinstance(event, Rejected):
         return "rejected"
     return "applied" if isinstance(event, Applied) else "already in"
 
 
 def _spans(run: Run, stems: list[str], left: float) -> list[Span]:
-    fates = {split_name(event.patch): _fate(event) for event in run.events}
+    fates = {split_name(event.patch): _old_fate(event) for event in run.events}
     by_stem = {stem: (serial, fate) for (stem, serial), fate in fates.items()}
     spans = []
-    for row, stem in enumerate(stems):
+    for line, stem in enumerate(stems):
         serial, fate = by_stem.get(stem, (0, "not in the set"))
         word = f"{serial}: {fate}" if stem in by_stem else fate
-        spans.append(Span(ROWS - 1 - row, left + 0.02, left + 0.98, fate, word))
+        spans.append(Span(ROWS - 1 - line, left + 0.02, left + 0.98, fate, word))
     return spans
 
 

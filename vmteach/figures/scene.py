@@ -405,6 +405,7 @@ class Scene:
     `clause` is what the title says of this kernel, without its subject, in spellings from long to short: the page
     writes "The unpatched kernel " + clause + "; the patched kernel " + clause, or "Both kernels " + `both` where all
     say the same (made from the clause if not given). `numbers` are at most four figures with units, ready to be read.
+    A picture that is not one kernel's (a map, the trace) has a `title` of its own in place of a clause.
     `alt` says what is drawn, then the numbers. `more` are groups that the explorer leaves out where it is compact.
 
     >>> line = Line("done", [(0, 0), (9, 4)], "written")
@@ -424,10 +425,11 @@ class Scene:
     more: Sequence[Group] = ()
     note: Words = ""
     end: str = ""
+    title: Words = ""
 
     def __post_init__(self) -> None:
         spellings = _spellings(self.clause)
-        if not 0 < len(spellings[-1]) <= LONGEST_CLAUSE:
+        if not self.title and not 0 < len(spellings[-1]) <= LONGEST_CLAUSE:
             raise ValueError(
                 f"a clause's shortest spelling must have 1 to {LONGEST_CLAUSE} characters, got {spellings[-1]!r}"
             )
@@ -455,6 +457,7 @@ class Scene:
             numbers=self.numbers,
             note=self.note,
             end=self.end,
+            title=self.title,
             alt=self.alt,
         )
 
@@ -495,20 +498,44 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     >>> title([("unpatched", {"clause": "waits", "both": "wait"}), ("patched", {"clause": "waits"})])
     'Both kernels wait'
     """
+    if own := panels[0][1].get("title"):
+        return next((words for words in _spellings(own) if len(words) <= LONGEST_TITLE), _spellings(own)[-1])
     clauses = [_spellings(scene["clause"]) for _, scene in panels]
+    rows = range(max(len(each) for each in clauses))
+    for most in range(len(panels), 1, -1):  # of many kernels the last are left out, until the sentence fits
+        said = [_sentence(panels[:most], [each[min(i, len(each) - 1)] for each in clauses[:most]], i) for i in rows]
+        if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
+            return fits
+    return said[-1] if len(panels) > 1 else _sentence(panels, [clauses[0][0]], 0)
+
+
+def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int) -> str:
+    """Each kernel's clause; kernels that say the same share one."""
     short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
     names = short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
-    if len(panels) > 1 and all(each == clauses[0] for each in clauses):
-        many = "Both" if len(panels) == 2 else f"All {len(panels)}"
-        said = [f"{many} kernels {words}" for words in _spellings(panels[0][1].get("both", clauses[0][0]))]
-    else:
-        most = max(len(each) for each in clauses)
-        said = [
-            "; ".join(f"{name} {each[min(i, len(each) - 1)]}" for name, each in zip(names, clauses))
-            for i in range(most)
-        ]
-    sentence = next((words for words in said if len(words) <= LONGEST_TITLE), said[-1])
-    return sentence[0].upper() + sentence[1:]
+    said = []
+    for clause in dict.fromkeys(clauses):
+        who = [n for n, each in enumerate(clauses) if each == clause]
+        both = _spellings(panels[who[0]][1].get("both", clause))
+        many = both[min(i, len(both) - 1)]
+        if len(who) == 1:
+            said.append(f"{names[who[0]]} {clause}".strip())
+        elif len(who) == len(panels):
+            said.append(f"{'both' if len(who) == 2 else f'all {len(who)}'} kernels {many}")
+        else:
+            said.append(f"the other {len(who)} {many}" if said else f"{len(who)} kernels {many}")
+    sentence = "; ".join(said)
+    return sentence[:1].upper() + sentence[1:]
+
+
+def alt(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """The title, then what each panel shows with its numbers: what a reader hears who does not see the picture."""
+    heads = [kernel(label).removeprefix("the ") if label else "" for label, _ in panels]
+    told = [
+        f"{head[:1].upper()}{head[1:]}: {scene['alt']}" if head else scene["alt"]
+        for head, (_, scene) in zip(heads, panels)
+    ]
+    return " ".join([f"{title(panels)}.", *told])
 
 
 def kernel(label: str) -> str:
@@ -517,6 +544,8 @@ def kernel(label: str) -> str:
     >>> kernel("patched (hole)"), kernel("today: a setting"), kernel("fix 1"), kernel("what if: no bit")
     ('the patched kernel (hole)', "today's kernel (a setting)", 'the kernel with fix 1', 'the what-if kernel (no bit)')
     """
+    if not label:
+        return ""
     name, _, rest = label.partition(": ") if ": " in label else label.partition(" (")
     suffix = f" ({rest.removesuffix(')')})" if rest else ""
     if name == "today":
@@ -625,8 +654,10 @@ def told(states: States) -> dict[str, list[Any]]:
 def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     """A thing as a list, without what is as by default at its end."""
     values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
-    while thing._fields[len(values) - 1] in thing._field_defaults and (
-        values[-1] == thing._field_defaults[thing._fields[len(values) - 1]]
+    while (
+        values
+        and thing._fields[len(values) - 1] in thing._field_defaults
+        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
     ):
         values.pop()
     return [_listed(value) for value in values]
@@ -646,7 +677,16 @@ def _listed(value: Any) -> Any:
 
 
 ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
-WORDY = {"words", "clause", "both", "middle", "note", "head", "corner"}  # fields that may have several spellings
+WORDY = {
+    "words",
+    "clause",
+    "title",
+    "both",
+    "middle",
+    "note",
+    "head",
+    "corner",
+}  # fields that may have several spellings
 
 
 def plain(**fields: Any) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 VERSION = 2  # 2: a prediction has its votes; docs/progress.md
 
 _remembered: dict[str, Any] = {}  # path -> what could not be written
@@ -27,8 +25,13 @@ def where() -> Path:
     """The file: VMTEACH_PROGRESS, or progress.json in the platform's folder for a user's data."""
     if named := os.environ.get("VMTEACH_PROGRESS"):
         return Path(named)
-    folder = Path(platformdirs.user_data_dir("vmteach", appauthor=False))
-    if not folder.is_absolute():  # XDG_DATA_HOME is, or there is no home
+    try:
+        import platformdirs
+    except ImportError:  # in a browser's Python
+        folder = Path()
+    else:
+        folder = Path(platformdirs.user_data_dir("vmteach", appauthor=False))
+    if not folder.is_absolute():  # XDG_DATA_HOME is relative, or there is no home
         try:
             folder = Path.home() / ".local" / "share" / "vmteach"
         except RuntimeError:

@@ -89,10 +89,10 @@ class Policy:
 
 
 UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
-    "unpatched (bit 1)",
+    "unpatched",
     "bit 1, checked tail",
     "bits 0 and 1, checked tail",
-    "patched (bits 0 and 1)",
+    "patched",
 )
 ROUTINE_486, TODAY = "486 routine", "today (64 bits)"
 POLICIES: dict[str, Policy] = {

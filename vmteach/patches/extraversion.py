@@ -281,14 +281,15 @@ def version_string(text: Lines) -> str:
 
 
 # topic -> prefix, old line, new line, needs, gives. Each edits a file of its own, but for two that build on another.
-# All lines are stand-ins; the names of the two that carry others, and their serials, are real.
+# All lines are stand-ins; the names of the two that carry others, and their serials, are real. So this table and BASES
+# decide what becomes of a patch on 2.4.25: that the fixes are there was read, that their text is equal was not.
 _SET: dict[str, tuple[str, str, str, str, str]] = {
     "blkdev-eof": ("00", "last block refused", "last block read", "", ""),
     "elf-interp-check-arch": ("00", "any interpreter", "interpreter of this machine", "", ""),
     "mremap": ("00", "length 0 taken", "length 0 refused", "", ""),
     "ncpfs": ("00", "any name", "name limited", "", ""),
     "rawio-crash": ("00", "short list used", "short list handled", "", ""),
-    "vm_28-shmem-big-iron": ("05", "one way to scan", "clean cache first", "", "vm_cache_scan_ratio"),
+    "vm_28-shmem-big-iron": ("05", "one way to scan", "clean cache first", "vm_cache_scan_ratio", ""),
     "pte-highmem": ("20", "page tables low", "page tables high", "", "pte-highmem"),
     "pte-highmem-mremap-smp-scale": ("21", "page tables high", "looked up again", "pte-highmem", ""),
     "20-nfs-directio-lfs": ("30", "offset cut to 32 bits", "offset whole", "", ""),
@@ -312,10 +313,13 @@ def _around(line: str) -> Lines:
 
 
 def _stock(sublevel: int, local: str = "", **instead: str) -> Base:
-    """A base: the stand-in files as the set expects them, but for the topics (with _ for -) named in `instead`."""
+    """A base: the stand-in files as the set expects them, but for the topics (with _ for -) named in `instead`.
+
+    vm_cache_scan_ratio is in mainline since 2.4.23-pre4 (facts: section 11, corrected); the set adds a use of it.
+    """
     files = {_file(t): _around(old) for t, (_, old, *_rest) in _SET.items() if t not in _FILE_OF}
     files |= {_file(topic.replace("_", "-")): _around(line) for topic, line in instead.items()}
-    return Base({"Makefile": makefile(sublevel, local), **files})
+    return Base({"Makefile": makefile(sublevel, local), **files}, frozenset({"vm_cache_scan_ratio"}))
 
 
 BASES: dict[str, Base] = {
@@ -394,7 +398,7 @@ CONTROLS: tuple[Control, ...] = (
         "vm_cache_scan_ratio",
         "vm_cache_scan_ratio",
         (1, 2, 3, 6, 10, 20, 60),
-        why_not=f"{_WHY_NOT}; a patch of the set brings this setting, and its value is chosen later.",
+        why_not=f"{_WHY_NOT}. One patch of the set uses this setting of the base; its value is chosen later.",
     ),
     Control("base", "base", tuple(BASES)),
     Control("scsi_prefix", "prefix of the scsi fix", ("00", "9930", "9999900")),

@@ -291,7 +291,7 @@ function layout(panels, width, options = {}) {
   }
   for (const [key, [words]] of sheet.legend) if (sheet.named.has(spellings(words)[0])) sheet.legend.delete(key);
   if (options.legend !== false) y = drawLegend(sheet, y, width);
-  return { width, height: Math.ceil(y), items: sheet.items, title: panels[0][1].clause ? titleOf(panels) : "", legend: sheet.legend };
+  return { width, height: Math.ceil(y), items: sheet.items, title: panels[0][1].clause || panels[0][1].title ? titleOf(panels) : "", legend: sheet.legend };
 }
 
 function drawLegend(sheet, y, width) {

@@ -96,6 +96,7 @@ function nameOf(axis, at, last = true) {
 // ---- the sentence over some panels ----
 
 function kernelOf(label) {
+  if (!label) return "";
   const [, name, colon, paren] = /^(.*?)(?:: (.*)| \((.*)\))?$/.exec(label);
   const rest = colon || paren ? ` (${colon || paren})` : "";
   if (name === "today") return `today's kernel${rest}`;
@@ -104,19 +105,34 @@ function kernelOf(label) {
 }
 
 function titleOf(panels) {
+  const own = spellings(panels[0][1].title);
+  if (own.length) return own.find((words) => words.length <= 90) || own.at(-1);
   const clauses = panels.map(([, scene]) => spellings(scene.clause));
-  const brief = panels.map(([label]) => kernelOf(label.replace(/ \(.*/, "")));
-  const names = new Set(brief).size === brief.length ? brief : panels.map(([label]) => kernelOf(label));
-  let said;
-  if (panels.length > 1 && clauses.every((each) => String(each) === String(clauses[0]))) {
-    const many = panels.length === 2 ? "Both" : `All ${panels.length}`;
-    said = spellings(panels[0][1].both).map((words) => `${many} kernels ${words}`);
-  } else {
-    const most = Math.max(...clauses.map((each) => each.length));
-    said = [...Array(most).keys()].map((i) => clauses.map((each, n) => `${names[n]} ${each[Math.min(i, each.length - 1)]}`).join("; "));
+  const at = (each, i) => each[Math.min(i, each.length - 1)];
+  const rows = [...Array(Math.max(...clauses.map((each) => each.length))).keys()];
+  let said = [sentenceOf(panels, [clauses[0][0]], 0)];
+  for (let most = panels.length; most > 1; most--) { // of many kernels the last are left out, until the sentence fits
+    said = rows.map((i) => sentenceOf(panels.slice(0, most), clauses.slice(0, most).map((each) => at(each, i)), i));
+    const fits = said.find((words) => words.length <= 90);
+    if (fits) return fits;
   }
-  return capital(said.find((words) => words.length <= 90) || said.at(-1));
+  return said.at(-1);
 }
 
-const headOf = (label) => capital(kernelOf(label).replace(/^the /, ""));
-const altOf = (panels) => [`${titleOf(panels)}.`, ...panels.map(([label, s]) => `${headOf(label)}: ${s.alt}`)].join(" ");
+// Each kernel's clause; kernels that say the same share one.
+function sentenceOf(panels, clauses, i) {
+  const brief = panels.map(([label]) => kernelOf(label.replace(/ \(.*/, "")));
+  const names = new Set(brief).size === brief.length ? brief : panels.map(([label]) => kernelOf(label));
+  const said = [];
+  for (const clause of new Set(clauses)) {
+    const who = clauses.flatMap((each, n) => (each === clause ? [n] : []));
+    const both = spellings(panels[who[0]][1].both || clause), many = both[Math.min(i, both.length - 1)];
+    if (who.length === 1) said.push(`${names[who[0]]} ${clause}`.trim());
+    else if (who.length === panels.length) said.push(`${who.length === 2 ? "both" : `all ${who.length}`} kernels ${many}`);
+    else said.push(said.length ? `the other ${who.length} ${many}` : `${who.length} kernels ${many}`);
+  }
+  return capital(said.join("; "));
+}
+
+const headOf = (label) => (label ? capital(kernelOf(label).replace(/^the /, "")) : "");
+const altOf = (panels) => [`${titleOf(panels)}.`, ...panels.map(([label, s]) => (label ? `${headOf(label)}: ${s.alt}` : s.alt))].join(" ");
