@@ -24,18 +24,18 @@ def begin() -> None:
     """From now on what a handout keeps is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
-    from vmteach.figures import Drawing
     from vmteach.lab.explorer import Explorer
     from vmteach.lab.goal import GoalFace
+    from vmteach.lab.picture import Picture
     from vmteach.lab.predict import Compared, Prediction
     from vmteach.lab.recall import Recall
     from vmteach.lab.story import StoryFace
 
-    formatter: Any = get_ipython()  # type: ignore[no-untyped-call]
+    formatter: Any = get_ipython()
     of: tuple[tuple[type, str, Callable[[Any], dict[str, Any]]], ...] = (
         (Explorer, EXPLORER, explorer),
         (StoryFace, STORY, lambda one: {"stories": one.stories}),
-        (Drawing, DRAWING, lambda one: one.told()),
+        (Picture, DRAWING, picture),
         (Prediction, LEARNING, lambda one: {"spec": plain(one.spec), "name": one.name}),
         (Recall, LEARNING, lambda one: {"spec": plain(one.spec)}),
         (GoalFace, LEARNING, goal),
@@ -71,6 +71,12 @@ def explorer(one: Any) -> dict[str, Any]:
     _shown[id(one)] = len(_shown)
     stored = Stored(one.stage, one.at, [judge.goal for judge in one.judges], _listed.get("runs", MOST_RUNS))
     return {**stored.bundle(), "stem": one.stem}
+
+
+def picture(one: Any) -> dict[str, Any]:
+    """The bundle of a picture: its panels, and how it is said without a script."""
+    still = {"finding": one.finding, "alt": one.alt, "labels": list(one.numbers), "rows": one.rows}
+    return {"panels": one.spec["panels"], "prediction": one.spec["prediction"], "still": still}
 
 
 def goal(face: Any) -> dict[str, Any]:

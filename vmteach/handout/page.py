@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vmteach.figures import page as drawing
+from vmteach.figures import page as scenes
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
 
 HERE = Path(__file__).parent
@@ -127,14 +127,14 @@ def _css() -> str:
     """The one style sheet."""
     lab = HERE.parent / "lab"
     files = (lab / "explorer.css", lab / "learn.css", HERE / "page.css")
-    return "\n".join(["", drawing.style(), *(file.read_text(encoding="utf-8") for file in files)])
+    return "\n".join(["", scenes.style(), *(file.read_text(encoding="utf-8") for file in files)])
 
 
 @cache
 def _script() -> str:
     """The one script: what draws, the notebook's faces, wrapped, and what answers them from the page."""
     lab = HERE.parent / "lab"
-    parts = [drawing.script(), _wrapped("faces", lab / "explorer.js"), _wrapped("learning", lab / "learn.js")]
+    parts = [scenes.script(), _wrapped("faces", lab / "explorer.js"), _wrapped("learning", lab / "learn.js")]
     own = ((HERE / name).read_text(encoding="utf-8") for name in ("live.js", "lecture.js", "page.js"))
     return "\n".join(["", *parts, *own])
 
@@ -366,7 +366,7 @@ def _plain(text: str) -> str:
 
 def _markdown(source: str) -> str:
     """Markdown as HTML, formulas as MathML."""
-    from latex2mathml.converter import convert  # type: ignore[import-untyped]
+    from latex2mathml.converter import convert
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     class Renderer(IPythonRenderer):

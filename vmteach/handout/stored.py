@@ -58,7 +58,8 @@ class Stored:
 
     def __init__(self, stage: Stage, at: At, goals: Iterable[Goal] = (), most: int = MOST_RUNS) -> None:
         between("most", most, 1, 1_000_000, "runs")
-        self.stage = Stage(stage.patch, stage.figure, at["policies"], stage.fixed)  # what observes the reader's stays out
+        # A stage of its own: what observes the reader's explorer is not to see it run through its positions.
+        self.stage = Stage(stage.patch, stage.figure, at["policies"], stage.fixed)
         self.at, self.goals = dict(at), tuple(goals)
         self.lines: dict[str, int] = {}
         self.positions: dict[tuple[int, ...], list[int]] = {}
@@ -86,7 +87,7 @@ class Stored:
         except ValueError as impossible:
             told: dict[str, Any] = {"error": str(impossible)}
         else:
-            scene = {key: part for key, part in self.stage.figure.scene(run).data.items() if key != "more"}
+            scene = {key: part for key, part in self.stage.scene(run).items() if key != "more"}
             told = {"scene": scene, "rows": [[name, number(value)] for name, value in run.numbers.items()]}
         return self.lines.setdefault(json.dumps(told, separators=(",", ":")), len(self.lines))
 
@@ -106,7 +107,7 @@ class Stored:
         data = self._packed()
         if len(data) > HEAVIEST:
             raise ValueError(
-                f"the explorer's {len(self.positions)} positions take {len(data):,} characters, more than {HEAVIEST:,}: "
+                f"{len(self.positions)} positions of the explorer take {len(data):,} characters, more than {HEAVIEST:,}: "
                 'store fewer runs with the cell\'s metadata, {"vmteach": {"runs": 500}}'
             )
         shown = self.stage.show(self.at).answer
@@ -127,7 +128,6 @@ class Stored:
         }
         text = "\n".join([json.dumps(header, separators=(",", ":")), *self.lines])
         return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-
 
     def _code(self) -> dict[str, Any]:
         """What the page writes the Python of a position from: each stop as it is spelled, and what stays."""
