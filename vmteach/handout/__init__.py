@@ -201,7 +201,7 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
     at = names.index(name) if name in names else 0
     links = ['<a href="index.html">All handouts</a>']
-    for word, i in (("Before", at - 1), ("Next", at + 1)):
+    for word, i in (("Previous", at - 1), ("Next", at + 1)):
         if 0 <= i < len(names) and names[i] != name:
             links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')
     return {"where": where, "links": " · ".join(links)}

@@ -293,13 +293,11 @@ class Body:
         """The stored runs for the script; without a script the default picture in words and its numbers."""
         if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
             raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
-        where = "; ".join(html.escape(words) for words in bundle["where"])
         return (
             f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
             f'<script type="text/plain">{bundle["data"]}</script>'
             f'<div class="live" hidden></div><div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
-            f'<p class="held">Stored in this page: {int(bundle["positions"]):,} positions of the controls ({where}), '
-            "with every kernel.</p></div>\n"
+            f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
 
     def _story(self, data: Mapping[str, Any], cell: str) -> str:

@@ -20,6 +20,7 @@ from vmteach.lab.stage import At, Stage, as_python
 from vmteach.run import between
 
 MOST_RUNS = 1_500
+ALL = "all stops of all controls"
 HEAVIEST = 1_600_000  # characters of one explorer's runs in the page
 
 
@@ -46,7 +47,7 @@ def layers(stage: Stage, at: At) -> Iterator[Layer]:
     for pair in combinations(fields, 2):
         words = " with ".join(stage.controls[field].label for field in pair)
         yield Layer(f"{words}, all stops", moved(here, pair))
-    yield Layer("all stops of all controls", moved(here, fields))
+    yield Layer(ALL, moved(here, fields))
 
 
 class Stored:
@@ -107,12 +108,19 @@ class Stored:
         data = self._packed()
         if len(data) > HEAVIEST:
             raise ValueError(
-                f"{len(self.positions)} positions of the explorer take {len(data):,} characters, more than {HEAVIEST:,}: "
+                f"{len(self.positions)} positions of the explorer take {len(data):,} characters, not {HEAVIEST:,}: "
                 'store fewer runs with the cell\'s metadata, {"vmteach": {"runs": 500}}'
             )
         shown = self.stage.show(self.at).answer
         still = {key: shown[key] for key in ("panels", "finding", "alt", "rows", "labels")}
-        return {"data": data, "still": still, "positions": len(self.positions), "where": self.where}
+        return {"data": data, "still": still, "where": self.said_where()}
+
+    def said_where(self) -> str:
+        """What is stored, in a sentence for the reader."""
+        n = len(self.positions)
+        if self.where[-1:] == [ALL]:
+            return f"This page stores all {n:,} positions of the controls, with every kernel."
+        return f"This page stores {n:,} positions of the controls, with every kernel: {'; '.join(self.where)}."
 
     def _packed(self) -> str:
         """gzip of a line of JSON, then a line a run."""
