@@ -30,8 +30,9 @@ from vmteach.tables import COURSE
 
 LIBRARY = Path(__file__).resolve().parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
+RUNTIME = "runtime.js"  # beside live handouts: see lite.py
 EDITIONS = ("student", "teacher", "solved")
-PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
+PACKAGES = ("anywidget", "bleach", "ipython", "latex2mathml", "nbclient", "nbconvert", "pandas")
 BEGIN = "import vmteach.handout.bundles; vmteach.handout.bundles.begin(); del vmteach"
 LISTS = "__import__('vmteach.handout.bundles', fromlist=['bundles']).author_lists(**__import__('json').loads({!r}))"
 
@@ -57,13 +58,14 @@ def build(
     *,
     edition: str = "student",
     force: bool = False,
+    answers: bool = True,
     jobs: int = 1,
     tell: Callable[[str, int, int], None] = lambda text, done, of: None,
 ) -> list[Built]:
     """The handouts of these notebooks (all, where none is named), and an index of all that there are.
 
     The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
-    notebooks that `make editions` writes. `tell` hears the chapter under way, how many are done, and of how many.
+    notebooks that `make editions` writes. Without `answers` no page holds a solution. `tell` hears the chapter under way, how many are done, and of how many.
     """
     one_of("edition", edition, EDITIONS)
     plain = edition == "student"
@@ -82,11 +84,11 @@ def build(
     if jobs == 1:
         for path in wanted:
             tell(path.stem, len(built), len(wanted))
-            built.append(build_one(path, target, tuple(there), force))
+            built.append(build_one(path, target, tuple(there), force, answers))
     else:
         with ProcessPoolExecutor(jobs) as pool:
             running: dict[Future[Built], str] = {
-                pool.submit(build_one, path, target, tuple(there), force): path.stem for path in wanted
+                pool.submit(build_one, path, target, tuple(there), force, answers): path.stem for path in wanted
             }
             try:
                 for future in as_completed(running):
@@ -100,16 +102,20 @@ def build(
     return sorted(built)
 
 
-def build_one(notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False) -> Built:
+def build_one(
+    notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False, answers: bool = True
+) -> Built:
     """One handout; what is there already stays if nothing that it is made of has changed."""
     from vmteach.handout.page import handout
 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
-    key = key_of(notebook)
+    runtime = "runtime" if (target / RUNTIME).exists() else ""
+    key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime}".rstrip()
     if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in _head(file):
         return Built(file, _title(file), file.stat().st_size, False, time.monotonic() - began)
-    ran = execute(notebook)
-    facts = {"version": __version__, "date": _today(), "key": key, **_place(notebook.stem, names)}
+    ran = execute(notebook, answers)
+    facts = {"version": __version__, "date": _today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
+    facts |= {"answers": "yes" if answers else "", **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
     except ValueError as trouble:
@@ -136,8 +142,8 @@ def key_of(notebook: Path) -> str:
 # ---- running
 
 
-def execute(notebook: Path) -> Any:
-    """The notebook with the outputs of a fresh kernel, in which explorers answer with their states."""
+def execute(notebook: Path, answers: bool = True) -> Any:
+    """The notebook with the outputs of a fresh kernel, in which explorers answer with their stored runs."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -149,7 +155,7 @@ def execute(notebook: Path) -> Any:
     client = NotebookClient(
         read, timeout=900, kernel_name="python3", extra_arguments=silent, resources=resources, store_widget_state=False
     )
-    with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch))):
+    with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch), answers)):
         _quietly(client, BEGIN)
         listed: Any = None
         for index, cell in enumerate(read.cells):
@@ -180,10 +186,11 @@ def _quietly(client: Any, code: str, where: str = "the kernel") -> None:
         client.nb.cells[0] = first  # nbclient has put the code in its place
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def _environment(scratch: Path, answers: bool) -> dict[str, str]:
     """For a kernel that has none of the author's settings and none of the author's answers."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MPL"))}
-    return {**mine, "IPYTHONDIR": str(scratch), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
+    hidden = {} if answers else {"VMTEACH_SOLUTIONS": "hidden"}
+    return {**mine, **hidden, "IPYTHONDIR": str(scratch), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
 
 
 # ---- the frame
@@ -265,13 +272,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--edition", choices=EDITIONS, default="student")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters at a time")
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
+    parser.add_argument("--no-answers", action="store_true", help="for a class: no page holds a solution")
+    parser.add_argument(
+        "--live", action="store_true", help="put Python beside the pages (18 MB): a switch makes them live"
+    )
+    from vmteach.handout.lite import runtime_script
+
     given = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        built = build(
-            given.names, target=given.target, edition=given.edition, force=given.force, jobs=given.jobs, tell=_bar
-        )
-    except (BuildError, ValueError) as trouble:
+        if given.live:
+            runtime_script(given.target or Path("handouts"))
+        how = {"edition": given.edition, "force": given.force, "answers": not given.no_answers, "jobs": given.jobs}
+        built = build(given.names, target=given.target, tell=_bar, **how)
+    except (BuildError, ValueError, RuntimeError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
     for one in built:

@@ -61,7 +61,7 @@ def author_lists(**lists: int) -> None:
     """What the author lists for the explorers of the next cell: `runs`, how many are stored."""
     unknown = sorted(set(lists) - {"runs"})
     if unknown:
-        raise ValueError(f"the metadata of a cell may list runs for vmteach, got {', '.join(unknown)}")
+        raise ValueError(f"the metadata of a cell may list runs, got {', '.join(unknown)}")
     _listed.clear()
     _listed.update(lists)
 

@@ -107,6 +107,28 @@ def own_wheel(folder: Path) -> Path:
     return wheel
 
 
+def runtime_script(target: Path) -> Path:
+    """runtime.js beside some handouts: Python and this package as one script, which a page loads from any disk."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        runtime(folder)
+        info = json.loads((folder / "pyodide-lock.json").read_text(encoding="utf-8"))["info"]
+        wheel = own_wheel(folder)
+        parts = {
+            "asm": "pyodide.asm.mjs",
+            "pyodide": "pyodide.mjs",
+            "wasm": "pyodide.asm.wasm",
+            "stdlib": "python_stdlib.zip",
+            "wheel": wheel.name,
+        }
+        told = {key: base64.b64encode((folder / name).read_bytes()).decode() for key, name in parts.items()}
+        told["lock"] = json.dumps({"info": info, "packages": {}})
+        target.mkdir(parents=True, exist_ok=True)
+        script = target / "runtime.js"
+        script.write_text(f"globalThis.vmteachRuntime = {json.dumps(told)};\n", encoding="ascii")
+    return script
+
+
 def _own_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):

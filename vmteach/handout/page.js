@@ -146,7 +146,7 @@ function lesson(place, i) {
   if (asked) asked.addEventListener("state", ({ detail }) => { told = detail[data.goal] ?? told; follow(); });
 }
 
-each(".learning", lesson);
+each(".learning:has(script)", lesson);
 
 // What came out, beside what the reader of this page predicted.
 each(".compared", (place) => {
@@ -165,7 +165,7 @@ each(".compared", (place) => {
     rest.innerHTML = said ?? calm;
     words.replaceChildren(`${begins}; it is ${shown}. `, rest);
   };
-  document.querySelectorAll(".learning").forEach((one) => {
+  document.querySelectorAll(".learning:has(script)").forEach((one) => {
     if (dataOf(one).name === of) one.addEventListener("given", tell);
   });
   tell();

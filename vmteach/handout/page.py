@@ -49,7 +49,7 @@ CELLS = """
 <div class="prose" id="cell-{{ cell.id | e }}">{{ cell.source | prose(cell.id) }}</div>
 {% endblock markdowncell -%}
 {%- block input -%}
-<div class="code" id="cell-{{ cell.id | e }}">{{ cell.source | highlight_code | clean }}</div>
+<div class="code" id="cell-{{ cell.id | e }}"{{ cell.source | checks }}>{{ cell.source | highlight_code | clean }}</div>
 {% endblock input -%}
 {%- block outputs -%}
 {%- for output in cell.outputs -%}{{ output | shown(cell.id) }}{%- endfor -%}
@@ -74,7 +74,7 @@ FRAME = """<!DOCTYPE html>
 <p><strong>vmteach</strong>{where}</p>
 <nav aria-label="Handouts">{links}</nav>{lecture}
 </header>
-{contents}<main id="main" tabindex="-1">
+{contents}<main id="main" tabindex="-1" data-stem="{stem}">{live_switch}
 {body}
 </main>
 <footer>
@@ -87,6 +87,11 @@ FRAME = """<!DOCTYPE html>
 """
 
 
+SWITCH = """
+<p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
+positions of all controls, and your answers to the exercises.</span></p>"""
+
+
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
     css, code = _css() + _running(title), _script() if live else ""
@@ -94,10 +99,13 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
         name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for name, text in (("css", css), ("code", code))
     }
+    runtime = bool(live and facts.get("runtime"))
+    scripts = hashes["code"] if live else "'none'"
+    if runtime:  # Python beside the page: its script, the worker's modules, and compiling what they bring
+        scripts += " 'self' file: data: 'wasm-unsafe-eval'; worker-src data:"
     policy = (
-        f"default-src 'none'; script-src {hashes['code'] if live else chr(39) + 'none' + chr(39)}; "
-        f"style-src {hashes['css']}; style-src-attr 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src {hashes['css']}; style-src-attr 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     left_out = '<a href="#left-out">What the model leaves out</a>.' if 'id="left-out"' in body else ""
     return FRAME.format(
@@ -109,6 +117,8 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
         script=f'<script type="module">{code}</script>\n' if live else "",
         lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
         left_out=left_out,
+        stem=html.escape(facts.get("stem", "")),
+        live_switch=SWITCH if runtime else "",
         **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
     )
 
@@ -156,11 +166,16 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    body = Body()
+    body = Body(answers=bool(facts.get("answers", "yes")))
     settings = Config({"NbConvertBase": {"display_data_priority": ["text/html"]}})
     exporter: Any = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
     exporter.raw_template = CELLS
-    filters: dict[str, Callable[..., str]] = {"prose": body.prose, "shown": body.shown, "clean": clean}
+    filters: dict[str, Callable[..., str]] = {
+        "prose": body.prose,
+        "shown": body.shown,
+        "clean": clean,
+        "checks": checks,
+    }
     for name, function in filters.items():
         exporter.register_filter(name, function)
     text, _ = exporter.from_notebook_node(notebook)
@@ -172,8 +187,8 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
 class Body:
     """The cells of one notebook on their way to HTML: what was seen is kept for the frame around them."""
 
-    def __init__(self) -> None:
-        self.title, self.live = "", False
+    def __init__(self, answers: bool = True) -> None:
+        self.title, self.live, self._with_answers = "", False, answers
         self._headings: list[tuple[str, str]] = []
         self._folds: list[tuple[str, str]] = []
 
@@ -261,6 +276,8 @@ class Body:
         spec = data["spec"]
         if spec["kind"] == "recall":
             stored = "".join(map(self._asked, spec["questions"]))
+            if not self._with_answers:  # the script's data would hold what is right
+                return f'<div class="learning">{self._html(stored, cell)}</div>\n'
         elif spec["kind"] == "goal":
             stored = f"<p>{spec['html']}</p>{spec['folds']}"
         else:
@@ -287,6 +304,8 @@ class Body:
         options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
         answers = " ".join(f"{text}: {feedback}" for text, feedback, right in question["options"] if right)
         asked = f"<p>{question['html']}</p><ol>{options}</ol>"
+        if not self._with_answers:
+            return f"<div>{asked}</div>"
         return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
 
     def _explorer(self, bundle: Mapping[str, Any], cell: str) -> str:
@@ -325,13 +344,23 @@ class Body:
 
     def answers(self) -> str:
         """A copy of what the folds hold, for the last page of a print."""
-        if not self._folds:
+        if not self._folds or not self._with_answers:
             return ""
         items = "".join(
             f"<div><p><strong>{i}. {html.escape(asked)}</strong></p>{answer}</div>\n"
             for i, (asked, answer) in enumerate(self._folds, 1)
         )
         return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
+
+
+def checks(source: str) -> str:
+    """The attribute of a cell that checks an answer: whose it is.
+
+    >>> checks('ch = 1'), checks('exercise("mremap", "refuse").check(refuse)')
+    ('', ' data-check="mremap/refuse"')
+    """
+    found = re.search(r'exercise\((?:"(\w+)", )?"(\w+)"\)\.check\(', source)
+    return f' data-check="{found[1] or ""}/{found[2]}"' if found else ""
 
 
 def in_words(still: Mapping[str, Any]) -> str:

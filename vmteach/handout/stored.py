@@ -15,7 +15,8 @@ from itertools import combinations, product
 from typing import Any, NamedTuple
 
 from vmteach.exercises import Goal, marked
-from vmteach.figures.words import number
+from vmteach.lab.asked import entry, said_at
+from vmteach.lab.note import hidden
 from vmteach.lab.stage import At, Stage, as_python
 from vmteach.run import between
 
@@ -82,25 +83,13 @@ class Stored:
         self.said[position] = [self._verdict(i, goal, at) for i, goal in enumerate(self.goals)]
 
     def _line(self, at: At, label: str) -> int:
-        """The number of the line of a run: its scene and its numbers, or why there is none."""
-        try:
-            run = self.stage.run(at, label)
-        except ValueError as impossible:
-            told: dict[str, Any] = {"error": str(impossible)}
-        else:
-            scene = {key: part for key, part in self.stage.scene(run).items() if key != "more"}
-            told = {"scene": scene, "rows": [[name, number(value)] for name, value in run.numbers.items()]}
+        """The number of the line of a run."""
+        told = entry(self.stage, at, label)
         return self.lines.setdefault(json.dumps(told, separators=(",", ":")), len(self.lines))
 
     def _verdict(self, i: int, goal: Goal, at: At) -> int:
         """The number of what a goal says at a position, with the kernels shown that it needs."""
-        shown = {**at, "policies": list(goal.needs) or self.at["policies"]}
-        try:
-            verdict = goal.verdict(self.stage.state(shown), self.stage.numbers(shown))
-            word = "Reached." if verdict else "Not reached yet."
-            told = [verdict.outcome.value, marked(f"**{word}** {verdict.message}")]
-        except ValueError as impossible:
-            told = ["not yet", marked(f"**Not reached yet.** There is nothing to see at these stops: {impossible}.")]
+        told = said_at(self.stage, goal, {**at, "policies": list(goal.needs) or self.at["policies"]})
         return self.verdicts[i].setdefault(json.dumps(told), len(self.verdicts[i]))
 
     def bundle(self) -> dict[str, Any]:
@@ -149,7 +138,8 @@ class Stored:
 def _told(goal: Goal) -> dict[str, Any]:
     """A goal as the page shows it."""
     hints = [marked(hint) for hint in goal.hints]
-    return {"html": marked(goal.asks), "hints": hints, "reason": marked(goal.reason), "needs": goal.needs}
+    reason = "" if hidden() else marked(goal.reason)
+    return {"html": marked(goal.asks), "hints": hints, "reason": reason, "needs": goal.needs}
 
 
 def quietly(bundle: Callable[[], dict[str, Any]], mime: str) -> dict[str, Any]:
