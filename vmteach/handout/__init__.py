@@ -65,7 +65,8 @@ def build(
     """The handouts of these notebooks (all, where none is named), and an index of all that there are.
 
     The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
-    notebooks that `make editions` writes. Without `answers` no page holds a solution. `tell` hears the chapter under way, how many are done, and of how many.
+    notebooks that `make editions` writes. Without `answers` no page holds a
+    solution. `tell` hears the chapter under way, how many are done, and of how many.
     """
     one_of("edition", edition, EDITIONS)
     plain = edition == "student"
@@ -273,9 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters at a time")
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
     parser.add_argument("--no-answers", action="store_true", help="for a class: no page holds a solution")
-    parser.add_argument(
-        "--live", action="store_true", help="put Python beside the pages (18 MB): a switch makes them live"
-    )
+    parser.add_argument("--live", action="store_true", help="put Python beside the pages, 20 MB: they get a switch")
     from vmteach.handout.lite import runtime_script
 
     given = parser.parse_args(arguments)
@@ -283,8 +282,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.live:
             runtime_script(given.target or Path("handouts"))
-        how = {"edition": given.edition, "force": given.force, "answers": not given.no_answers, "jobs": given.jobs}
-        built = build(given.names, target=given.target, tell=_bar, **how)
+        asked: dict[str, Any] = {
+            "edition": given.edition,
+            "force": given.force,
+            "answers": not given.no_answers,
+            "jobs": given.jobs,
+        }
+        built = build(given.names, target=given.target, tell=_bar, **asked)
     except (BuildError, ValueError, RuntimeError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
