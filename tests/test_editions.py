@@ -245,7 +245,8 @@ def test_notes_stand_after_their_parts(built, name):
         assert editions.is_heading(cells[note + 1])
     for task in chapter(name[3:]).EXERCISES:
         above = cells[notes[task.name.replace("_", "-")] - 1]
-        assert editions.source(above).startswith(f'exercise("{name[3:]}", "{task.name}").check(')
+        check = editions.in_full(editions.source(above), name[3:])
+        assert check.startswith(f'exercise("{name[3:]}", "{task.name}").check(')
     for i in notes.values():
         assert all(line.startswith(">") for line in editions.source(cells[i]).splitlines())
 
@@ -301,7 +302,8 @@ def test_cells_have_what_nbgrader_needs(built, name):
         one = exercise(name[3:], task.name)
         assert released(answer.source) == one.stub
         assert one.solved in answer.source
-        assert check.source.startswith("assert ") and one.check_cell in check.source
+        marks = re.fullmatch(r"assert \(verdict := (.+)\), verdict\nverdict", check.source)
+        assert marks and editions.in_full(marks[1], name[3:]) == one.check_cell
 
 
 def released(source: str) -> str:

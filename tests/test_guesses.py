@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import vmteach
 from vmteach.exercises import Asked, chapter
 from vmteach.kernel import threads as interleave
 from vmteach.lab import kept as learn_kept
@@ -169,11 +170,11 @@ def test_results_guesses_and_numbers_are_those_of_the_model(stem):
 def test_the_chapter_asks_for_what_the_guesses_answer(path):
     """One prediction a chapter, under the name that PREDICTIONS has; every guess is an answer that it takes."""
     cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
-    (cell,) = (cell for cell in cells if "= predict(" in cell)
-    stem, name = re.search(r'predict\("(\w+)/([\w-]+)"', cell).groups()
-    assert path.stem.endswith(stem)
+    (cell,) = (cell for cell in cells if re.search(r"= (ch\.)?predict\(", cell))
+    (name,) = re.search(r'predict\("(?:\w+/)?([\w-]+)"', cell).groups()
+    stem = path.stem[3:]
     assert list(chapter(stem).PREDICTIONS) == [name]
-    names = {"predict": predict, "mremap": mremap}
+    names = {"predict": predict, "mremap": mremap, "ch": vmteach.chapter(stem)}
     exec(cell, names)
     known = chapter(stem).PREDICTIONS[name]
     for guess in known.overlooked:

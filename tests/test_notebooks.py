@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 from vmteach import course
 from vmteach.exercises import chapter
-from vmteach.figures.style import number
+from vmteach.figures.words import number
 from vmteach.lab.learn import exercise
 from vmteach.patches import STEMS
 
@@ -22,6 +22,19 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.stem[3:] in STEMS]
 LONGEST = 15  # lines of a code cell
 SECTIONS = (
+    "Objectives",
+    "Unpatched and patched",
+    "Watch it happen",
+    "Predict",
+    "Run",
+    "Vary",
+    "Map",  # only where there is such a map
+    "Change it",
+    "Does a real kernel do this?",
+    "How sure is this?",
+    "Key points",
+)
+OLD_SECTIONS = (  # of the chapters that do not begin with `ch = chapter("STEM")` yet
     "Why it hurt",
     "Objectives",
     "Before and after",
@@ -29,7 +42,7 @@ SECTIONS = (
     "Predict",
     "Run",
     "Vary",
-    "Map",  # only where there is such a map
+    "Map",
     "Change it",
     "Does a real kernel do this?",
     "Key points",
@@ -45,6 +58,19 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def is_new(path: Path) -> bool:
+    """Does the chapter work with one object?"""
+    return f'ch = chapter("{path.stem[3:]}")' in code_cells(path)[0].source
+
+
+def as_called(path: Path, source: str) -> str:
+    """A cell with `ch.` written out."""
+    stem = path.stem[3:]
+    return re.sub(r'\bch\.(exercise|goal|recall)\((?=")', rf'\1("{stem}", ', source).replace(
+        "ch.recall()", f'recall("{stem}")'
+    )
 
 
 def headings(path: Path) -> list[str]:
@@ -87,8 +113,9 @@ def test_code_cells_are_short(path):
 
 @every_chapter
 def test_first_code_cell_only_imports(path):
-    first = ast.parse(code_cells(path)[0].source)
-    only = all(isinstance(node, ast.Import | ast.ImportFrom) for node in first.body)
+    """New chapters have two lines: the import, and their object."""
+    first = ast.parse(code_cells(path)[0].source).body[: -1 if is_new(path) else None]
+    only = all(isinstance(node, ast.Import | ast.ImportFrom) for node in first)
     assert only, f"{path.name}: the first code cell must hold imports and nothing else"
 
 
@@ -96,7 +123,8 @@ def test_first_code_cell_only_imports(path):
 def test_sections_come_in_their_order(path):
     title, *sections = headings(path)
     assert title.startswith("# ")
-    expected = [f"## {name}" for name in SECTIONS if name != "Map" or "## Map" in sections]
+    names = SECTIONS if is_new(path) else OLD_SECTIONS
+    expected = [f"## {name}" for name in names if name != "Map" or "## Map" in sections]
     assert sections == expected, f"{path.name}: its sections must be {expected}, they are {sections}"
 
 
@@ -118,29 +146,42 @@ def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
     stem = path.stem[3:]
     parts = [(f'exercise("{stem}", "{task.name}")', exercise(stem, task.name)) for task in chapter(stem).EXERCISES]
     expected = [cell for asks, each in parts for cell in (asks, each.stub, each.check_cell)]
-    found = sections(path)["Change it"]
+    found = [as_called(path, cell) for cell in sections(path)["Change it"]]
     missing = [cell for cell in expected if cell not in found]
     assert not missing, (
         f"{path.name}, Change it: no cell is word for word as vmteach/exercises/{stem}.py has it: {missing}"
     )
     assert [cell for cell in found if cell in expected] == expected
-    imports = sections(path)[""][0]
-    names = {alias.asname or alias.name for node in ast.parse(imports).body for alias in node.names}
-    needed = {alias.asname or alias.name for node in ast.parse(chapter(stem).NEEDS).body for alias in node.names}
-    assert needed <= names, f"{path.name}: its first code cell must import {sorted(needed - names)} for the exercises"
+    cells = [sections(path)[""][0], *sections(path)["Change it"]]
+    assert imported(chapter(stem).NEEDS) <= imported(*cells), f"{path.name}: its exercises need the imports of {stem}.md"
+
+
+def imported(*cells: str) -> set[str]:
+    """The names that some cells import."""
+    nodes = [node for cell in cells for node in ast.walk(ast.parse(cell))]
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 @every_chapter
 def test_prediction_goals_and_questions_have_their_places(path):
     stem, found = path.stem[3:], sections(path)
-    predicts = any(f'predict("{stem}/' in cell or f'predict(\n    "{stem}/' in cell for cell in found["Predict"])
-    assert predicts, f'{path.name}, Predict: no cell with predict("{stem}/...", ...)'
+    new = is_new(path)
+    calls = ("ch.predict(",) if new else (f'predict("{stem}/', f'predict(\n    "{stem}/')
+    predicts = any(call in cell for call in calls for cell in found["Predict"])
+    assert predicts, f"{path.name}, Predict: no cell with {calls[0]}...)"
     for word in ("prediction.value", "prediction.against("):
         assert any(word in cell for cell in found["Run"]), f"{path.name}, Run: no cell with {word}"
-    goals = [f'goal(explorer, "{stem}", "{each.name}")' for each in chapter(stem).GOALS]
-    there = [cell for cell in found["Vary"] if cell in goals]
-    assert there == goals, f"{path.name}, Vary: a cell for each of {goals} in this order"
-    assert f'recall("{stem}")' in found["Key points"], f'{path.name}, Key points: no cell recall("{stem}")'
+    if new:  # the goals stand above the explorer's controls
+        assert any("ch.explore(" in cell for cell in found["Vary"]), f"{path.name}, Vary: no cell with ch.explore("
+        assert any("ch.watch(" in cell for cell in found["Watch it happen"]), f"{path.name}: no cell with ch.watch("
+        assert any("progress()" in cell for cell in found["Key points"]), f"{path.name}, Key points: no progress()"
+    else:
+        goals = [f'goal(explorer, "{stem}", "{each.name}")' for each in chapter(stem).GOALS]
+        there = [cell for cell in found["Vary"] if cell in goals]
+        assert there == goals, f"{path.name}, Vary: a cell for each of {goals} in this order"
+    asked = [as_called(path, cell) for cell in found["Key points"]]
+    assert f'recall("{stem}")' in asked, f"{path.name}, Key points: no cell that asks the questions at the end"
 
 
 @every_chapter
@@ -158,20 +199,45 @@ def test_each_objective_names_what_checks_it(path):
 
 
 @every_chapter
-def test_the_card_has_its_lines_and_a_plausible_time(path):
-    card = read(path).cells[0].source.lower()
-    for line in ("entry", "kernel", "level", "read before", "you will be able to"):
-        assert f"**{line}" in card, f"{path.name}, card: no line **{line}**"
-    minutes = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card)
-    assert minutes and 25 <= int(minutes[1]) <= 60, f"{path.name}, card: **Time** must begin with 25 to 60 minutes"
+def test_the_first_cell_says_what_a_reader_must_know_before(path):
+    """Minutes, needs, patch, objectives; and a picture that is there before anything runs."""
+    card = read(path).cells[0].source
+    if is_new(path):
+        line = re.search(
+            r"^\*\*(\d+) min\*\* · needs: .+ · patch `[\w-]+`.* · \[objectives\]\(#Objectives\)$", card, re.M
+        )
+        assert line, (
+            f"{path.name}: its second line must be: **MINUTES min** · needs: ... · patch `...` ... · [objectives]"
+        )
+        assert re.search(r"^!\[.{40,}\]\(pictures/" + path.stem + r"\.svg\)$", card, re.M), f"{path.name}: no picture"
+        minutes = line[1]
+    else:
+        for word in ("entry", "kernel", "level", "read before", "you will be able to"):
+            assert f"**{word}" in card.lower(), f"{path.name}, card: no line **{word}**"
+        found = re.search(r"\| \*\*(?:time|minutes)\*\* \| (\d+)", card.lower())
+        minutes = found[1] if found else "0"
+    assert 25 <= int(minutes) <= 60, f"{path.name}: a chapter takes 25 to 60 minutes, got {minutes}"
 
 
 @every_chapter
-def test_the_card_and_the_course_name_the_same_chapters_to_read_before(path):
-    (line,) = re.findall(r"\| \*\*read before\*\* \| (.+) \|", read(path).cells[0].source, re.I)
-    named = [int(number) for number in re.findall(r"\b\d\d\b", line) if number != "00"]
+def test_the_first_cell_and_the_course_name_the_same_chapters_to_read_before(path):
+    pattern = r"^\*\*\d+ min\*\* · (needs: .+?) · patch" if is_new(path) else r"\| \*\*read before\*\* \| (.+) \|"
+    (line,) = re.findall(pattern, read(path).cells[0].source, re.I | re.M)
+    named = [int(number) for number in re.findall(r"\((\d\d)_\w+\.ipynb\)" if is_new(path) else r"\b\d\d\b", line)]
     needs = [course.CHAPTERS[need].number for need in course.CHAPTERS[path.stem[3:]].needs]
-    assert named == needs, f"{path.name}, card: {line}; vmteach/course.py: {needs}"
+    assert [number for number in named if number] == needs, f"{path.name}: {line}; vmteach/course.py: {needs}"
+
+
+@every_chapter
+def test_a_new_chapter_ends_with_its_moral_and_the_next_one(path):
+    if is_new(path):
+        last = read(path).cells[-1].source
+        prose = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+        points = "\n".join(prose).partition("## Key points")[2]
+        assert re.search(r"^\*\*[A-Z].+\*\*$", points, re.M), f"{path.name}, Key points: no moral in bold"
+        assert re.match(r"\*\*Next:\*\* \[.+\]\(\d\d_\w+\.ipynb\) · \[all chapters\]\(00_start_here\.ipynb\)", last), (
+            last
+        )
 
 
 def results(stem: str) -> set[str]:

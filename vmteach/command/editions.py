@@ -94,7 +94,7 @@ def as_text(notebook: Notebook) -> str:
 
 def uses_learning(notebook: Notebook) -> bool:
     """Whether a chapter imports the learning layer."""
-    return any("from vmteach.lab.learn import" in source(cell) for cell in code(notebook))
+    return bool(re.search(r"from vmteach\.lab\.learn import|= chapter\(", source_of(notebook)))
 
 
 def code(notebook: Notebook) -> list[Cell]:
@@ -112,16 +112,29 @@ class Place(NamedTuple):
 
 def places(notebook: Notebook) -> Iterator[Place]:
     """The exercises of a notebook in their order. An answer cell that is not the exercise's stub is an error."""
-    cells = code(notebook)
+    cells, stem = code(notebook), re.search(r'= chapter\("(\w+)"\)', source_of(notebook))
     for before, cell in zip(cells, cells[1:]):
-        called = re.match(r'exercise\("(\w+)", "(\w+)"\)\.check\(', source(cell))
+        check = in_full(source(cell).rstrip(), stem[1] if stem else "")
+        called = re.match(r'exercise\("(\w+)", "(\w+)"\)\.check\(', check)
         if not called:
             continue
         found = exercise(*called.groups())
-        for what, want, is_ in (("check", found.check_cell, cell), ("answer", found.stub, before)):
-            if source(is_).rstrip() != want:
+        for what, want, has, is_ in (
+            ("check", found.check_cell, check, cell),
+            ("answer", found.stub, source(before).rstrip(), before),
+        ):
+            if has != want:
                 raise ValueError(f"the {what} cell of {called[2]} must be what vmteach/exercises says, got {is_['id']}")
         yield Place(found, before, cell)
+
+
+def in_full(text: str, stem: str) -> str:
+    """A call of a chapter's object as the call that it makes.
+
+    >>> in_full('ch.exercise("seen").check(seen)', "overflow_buffers")
+    'exercise("overflow_buffers", "seen").check(seen)'
+    """
+    return re.sub(r'^ch\.exercise\("(\w+)"\)', rf'exercise("{stem}", "\1")', text)
 
 
 def section_end(notebook: Notebook, name: str) -> int | None:
@@ -190,7 +203,7 @@ def nbgrader(notebook: Notebook, _: str = "") -> Notebook:
         name, solved = place.exercise.task.name, place.exercise.solved
         rewrite(place.answer, f"{place.exercise.stub}\n### BEGIN SOLUTION\n{solved}\n### END SOLUTION")
         place.answer["metadata"]["nbgrader"] = graded(f"{name}-answer", solution=True)
-        rewrite(place.check, f"assert (verdict := {place.exercise.check_cell}), verdict\nverdict")
+        rewrite(place.check, f"assert (verdict := {source(place.check).rstrip()}), verdict\nverdict")
         points = {"points": place.exercise.task.minutes}
         place.check["metadata"]["nbgrader"] = graded(f"{name}-check", grade=True, locked=True) | points
     return made
@@ -367,12 +380,14 @@ def minutes(notebook: Notebook, stem: str) -> Minutes:
     """The minutes of a chapter."""
     prose = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     reading = ceil(sum(map(words, prose)) / WORDS_A_MINUTE)
-    says = re.search(r"^\| *\**(?:time|minutes)\** *\| *(\d+)", "\n".join(prose), re.M | re.I)
-    card = int(says[1]) if says else None
+    says = re.search(r"^\| *\**(?:time|minutes)\** *\| *(\d+)|^\*\*(\d+) min\*\*", "\n".join(prose), re.M | re.I)
+    card = int(says[1] or says[2]) if says else None
     if not uses_learning(notebook):
         return Minutes(reading, 0, 0, card)
-    calls = re.findall(r"^(?:\w+ = )?(predict|goal|recall)\(", source_of(notebook), re.M)
-    asked = sum(len(chapter(stem).RECALL) if call == "recall" else 1 for call in calls)
+    calls = re.findall(r"^(?:\w+ = )?(ch\.explore|(?:ch\.)?(?:predict|goal|recall))\(", source_of(notebook), re.M)
+    each = {"recall": len(chapter(stem).RECALL), "ch.recall": len(chapter(stem).RECALL)}
+    each["ch.explore"] = 0 if "ch.goal" in calls else len(chapter(stem).GOALS)  # goals stand above the controls
+    asked = sum(each.get(call, 1) for call in calls)
     return Minutes(reading, sum(p.exercise.task.minutes for p in places(notebook)), A_QUESTION * asked, card)
 
 

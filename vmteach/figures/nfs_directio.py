@@ -1,9 +1,14 @@
-"""The whole file as a ruler, twice for each kernel: where the request was meant to go, and where it went."""
+"""Where a direct write was meant to go in the file, and where it went: two windows of a large file, side by side.
+
+The story follows one offset, digit by digit, through the block number and back.
+"""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from vmteach.figures import Drawing
+from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, prediction, row
+from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.style import (
     AFTER_COLOUR,
     BEFORE_COLOUR,
@@ -18,12 +23,286 @@ from vmteach.figures.style import (
     Picture,
     Span,
     Strips,
-    number,
-    size,
 )
+from vmteach.figures.words import number, size
 from vmteach.machine import GIB, KIB, MIB, TIB
-from vmteach.patches.nfs_directio import PATCHED, POLICIES, UNPATCHED, Sent, right_below
+from vmteach.patches.nfs_directio import (
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    Refused,
+    Scenario,
+    Sent,
+    right_below,
+    simulate,
+    wire_offset,
+)
 from vmteach.run import Run
+
+STATES = {
+    "A": (["arrives", ""], "done"),
+    "D": (["other data destroyed", "destroyed"], "promised"),
+    "M": (["nothing arrives here", "missing"], "nothing"),
+    "R": (["refused with an error", "refused"], "attention"),
+    "F": (["other data of the file", "other data"], "other"),
+    "K": (["kept by the word", "kept"], "data"),
+}
+
+
+def scene(run: Run) -> Scene:
+    """The file around the request and around the place where a word of 32 bits puts it."""
+    n, pieces = run.numbers, list(stretches(run))
+    x = axis("offset", 0, max(end for _, end in _windows(run)), "B", windows=_windows(run))
+    astray = [(offset, wire, length) for offset, wire, length in pieces if wire not in (None, offset)]
+    links = [
+        Link(f"file@{offset + length / 2}", "moves", f"file@{wire + length / 2}", _moved(offset, wire))
+        for offset, wire, length in astray
+        if wire is not None
+    ]
+    start, end = run.scenario.offset, run.scenario.offset + run.scenario.length
+    meant = Bracket(start, end, [f"{size(run.scenario.length)}, meant for here", "meant for here", "meant"])
+    return Scene(
+        clause=_clauses(run),
+        groups=[row("file", _cells(run, pieces), x, brackets=[meant])],
+        states=STATES,
+        links=links,
+        numbers={
+            "written where it belongs": size(n["written where it belongs (KiB)"] * KIB),
+            "destroyed elsewhere": size(n["destroyed elsewhere (KiB)"] * KIB),
+            "right below": _limit(n["right below (GiB)"]),
+        },
+        alt=f"A file; {size(run.scenario.length)} meant for {place(start)}. {_told(run)}.",
+    )
+
+
+def predicted(value: Any) -> Mapping[str, Any] | None:
+    """A predicted offset on the wire, in MiB, as a line."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return prediction("offset", value * MIB, [f"your prediction: {number(value)} MiB", f"you: {number(value)} MiB"])
+
+
+def _windows(run: Run) -> list[tuple[float, float]]:
+    """The pieces of the file that are shown, the same for every kernel: where any of them puts a part of it."""
+    scenario = run.scenario
+    places = {
+        wire_offset(at, scenario.block_bits, scenario.machine.word, policy)
+        for policy in POLICIES.values()
+        for at in (scenario.offset, scenario.offset + scenario.length - (32 << 10))
+    } | {scenario.offset}
+    around = sorted((max(0, at - scenario.length // 2), at + 3 * scenario.length // 2) for at in places)
+    windows = [around[0]]
+    for low, high in around[1:]:
+        if low <= windows[-1][1]:
+            windows[-1] = (windows[-1][0], max(high, windows[-1][1]))
+        else:
+            windows.append((low, high))
+    return [(float(low), float(high)) for low, high in windows]
+
+
+def _cells(run: Run, pieces: Sequence["Piece"]) -> list[Cell]:
+    """What lies in the windows: what arrived, what is missing, what was destroyed, and the rest of the file."""
+    cells = []
+    for offset, wire, length in pieces:
+        state = "R" if wire is None else "A" if wire == offset else "M"
+        cells.append(Cell(state, offset, length, STATES[state][0]))
+        if wire is not None and wire != offset:
+            cells.append(Cell("D", wire, length, STATES["D"][0]))
+    return _with_the_rest(cells, _windows(run))
+
+
+def _with_the_rest(cells: Sequence[Cell], windows: Sequence[tuple[float, float]]) -> list[Cell]:
+    """The cells, and what lies between them in the windows."""
+    found = list(cells)
+    for low, high in windows:
+        inside = sorted(cell.at for cell in cells if low <= cell.at < high)
+        lengths = {cell.at: cell.length for cell in cells}
+        begins = [low, *(at + lengths[at] for at in inside)]
+        for begin, end in zip(begins, [*inside, high]):
+            if end > begin:
+                found.append(Cell("F", begin, end - begin))
+    return found
+
+
+def _moved(offset: int, wire: int) -> list[str]:
+    return [f"{size(abs(offset - wire))} too {'low' if wire < offset else 'high'}", size(abs(offset - wire))]
+
+
+def _clauses(run: Run) -> list[str]:
+    destroyed = run.numbers["destroyed elsewhere (KiB)"] * KIB
+    if destroyed:
+        return [f"writes {size(destroyed)} over other data", f"misplaces {size(destroyed)}"]
+    if any(isinstance(event, Refused) for event in run.events):
+        return ["refuses what it cannot place"]
+    return ["writes all where it belongs"]
+
+
+def _limit(gib: int) -> str:
+    """The limit; from 4 EiB on it is that of the offset itself."""
+    return size(gib * GIB) if gib < 1 << 32 else "any offset"
+
+
+Piece = tuple[int, int | None, int]
+
+
+def stretches(run: Run) -> Iterator[Piece]:
+    """The written request as (offset, offset on the wire or None, length): chunks that moved alike are one."""
+    open_: Piece | None = None
+    for event in run.events:
+        if event.operation != "write":
+            continue
+        wire = event.wire if isinstance(event, Sent) else None
+        if open_ and _goes_on(open_, event.offset, wire):
+            open_ = (open_[0], open_[1], open_[2] + event.length)
+        else:
+            if open_:
+                yield open_
+            open_ = (event.offset, wire, event.length)
+    if open_:
+        yield open_
+
+
+def _goes_on(part: Piece, offset: int, wire: int | None) -> bool:
+    start, there, length = part
+    if (there is None) != (wire is None) or start + length != offset:
+        return False
+    return there is None or wire is None or there + length == wire
+
+
+def place(offset: int) -> str:
+    """An offset in the largest unit that says it exactly.
+
+    >>> place(5 << 30), place((4 << 30) - (1 << 20)), place(0)
+    ('5 GiB', '4,095 MiB', 'byte 0')
+    """
+    unit = next((unit for unit in (TIB, GIB, MIB, KIB) if offset and offset % unit == 0), 1)
+    if offset > MIB and offset // unit > 99_999:
+        return f"{place(offset // MIB * MIB)} + {place(offset % MIB)}"
+    return f"{offset // unit:,} {size(unit).split()[1]}" if offset else "byte 0"
+
+
+def _told(run: Run) -> str:
+    n = run.numbers
+    wrong, kept = number(n["read from a wrong place (KiB)"]), number(n["written where it belongs (KiB)"])
+    gone = number(n["destroyed elsewhere (KiB)"])
+    return f"{wrong} KiB read from a wrong place, {kept} KiB written where they belong, {gone} KiB destroyed elsewhere"
+
+
+# ---- the story ----
+
+STORIES = {"2 MiB across 4 GiB": Scenario()}
+TOLD = {"A": STATES["A"], "D": STATES["D"], "F": STATES["F"], "K": STATES["K"], "X": (["cut off", ""], "promised")}
+RULES = {
+    "generic_file_direct_IO": "cuts the request into chunks, and divides each offset by the block size",
+    "nfs_direct_IO": "multiplies the block number by the block size again",
+    "nfs3_xdr_writeargs": "puts the offset on the wire, in 64 bits",
+}
+ASK = Ask(
+    "The unpatched client multiplies in a word of 32 bits. Where will this chunk go?",
+    ["where it belongs", "to the beginning of the file", "nowhere: there is an error"],
+    1,
+    "The product is 2 to the power 32. The lowest 32 bits of it are zero.",
+    ["The product needs 33 bits.", "", "Arithmetic in a word gives no error. It drops what does not fit."],
+)
+
+
+class Part(NamedTuple):
+    """One chunk of a written request: its number, where it was meant to go and where it goes."""
+
+    number: int
+    offset: int
+    wire: int
+    length: int
+
+
+def story(case: Scenario) -> Story:
+    """Both kernels, chunk by chunk."""
+    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
+    title = f"{size(case.length)} written at {place(case.offset)}"
+    return Story(title, TOLD, RULES, {label: frames(run) for label, run in runs.items()})
+
+
+def frames(run: Run) -> list[Frame]:
+    """The first chunk and the first that goes astray step by step; each other chunk as one frame.
+
+    >>> frames(simulate(Scenario(), POLICIES[UNPATCHED]))[-1].say
+    '1 MiB is in a wrong place, over other data. Nobody reports an error.'
+    """
+    return list(_frames(run))
+
+
+def _frames(run: Run) -> Iterator[Frame]:
+    sent = [event for event in run.events if isinstance(event, Sent) and event.operation == "write"]
+    parts = [Part(n, event.offset, event.wire, event.length) for n, event in enumerate(sent, 1)]
+    scenario, narrow = run.scenario, 1 << run.scenario.machine.word
+    slow = {1, *[part.number for part in parts if part.offset >= narrow][:1]}
+    words = f"A program writes {size(scenario.length)} at {place(scenario.offset)}. The file layer makes"
+    groups = {"file": _file(run, []), "number": _digits(run, scenario.offset, 0)}
+    yield Frame(f"{words} {len(parts)} chunks of it.", groups, "start", ["generic_file_direct_IO"])
+    for part in parts:
+        if part.number in slow:
+            yield from _slowly(run, part, parts[: part.number - 1])
+        say = f"Chunk {part.number}: the server writes {size(part.length)} at {place(part.wire)}."
+        astray = part.wire != part.offset
+        note = f"It belongs at {place(part.offset)}." if astray else ""
+        groups = {"file": _file(run, parts[: part.number]), "number": _digits(run, part.wire, 0)}
+        key = f"chunk {part.number} written"
+        mark = f"chunk {part.number} goes astray" if astray and part.number in slow else ""
+        yield Frame(say, groups, key, ["nfs3_xdr_writeargs"], note=note, mark=mark)
+    lost = sum(part.length for part in parts if part.wire != part.offset)
+    say = f"{size(lost)} is in a wrong place, over other data. Nobody reports an error."
+    groups = {"file": _file(run, parts), "number": _digits(run, parts[-1].wire, 0)}
+    yield Frame(say if lost else "Every chunk is where it belongs.", groups, "end", end="bad" if lost else "good")
+
+
+def _slowly(run: Run, part: Part, before: Sequence[Part]) -> Iterator[Frame]:
+    """A chunk's offset, its block number, and the offset again."""
+    bits, narrow = run.scenario.block_bits, 1 << run.scenario.machine.word
+    name, file = f"chunk {part.number}", _file(run, before)
+
+    def frame(say: str, value: int, key: str, rule: str, shift: int = 0, **more: Any) -> Frame:
+        return Frame(say, {"file": file, "number": _digits(run, value, shift)}, f"{name} {key}", [rule], **more)
+
+    block, back = part.offset >> bits, part.offset >> bits << bits
+    yield frame(f"Chunk {part.number} begins at {place(part.offset)}.", part.offset, "offset", "generic_file_direct_IO")
+    ask = ASK if part.offset >= narrow and part.offset % narrow == 0 else None
+    divided = f"The file layer divides by {1 << bits:,}. The block number fits in the word."
+    yield frame(divided, block, "block", "generic_file_direct_IO", bits, ask=ask)
+    wide = part.wire == part.offset
+    how = "All digits stay." if wide else "What does not fit in the word is **cut off**."
+    yield frame(
+        f"The client multiplies by {1 << bits:,}. {how}", back, "shifted", "nfs_direct_IO", hot=[] if wide else ["cut"]
+    )
+
+
+def _file(run: Run, done: Sequence[Part]) -> Group:
+    windows = _windows(run)
+    cells = [
+        Cell("A" if part.wire == part.offset else "D", part.wire, part.length, words, f"chunk {part.number}")
+        for part in done
+        for words in [[f"chunk {part.number}", str(part.number)]]
+    ]
+    x = axis("offset", 0, max(end for _, end in windows), "B", windows=windows)
+    return row("file", _with_the_rest(cells, windows), x)
+
+
+def _digits(run: Run, value: int, shift: int) -> Group:
+    """A number in hexadecimal digits; a digit keeps its id while it moves. Left of the edge the word has no room."""
+    word, width = run.scenario.machine.word // 4, len(f"{run.scenario.offset + run.scenario.length:x}") + 1
+    width = max(width, word + 2)
+    moved = shift // 4 if shift % 4 == 0 else 0
+    fits = run.policy.shift_bits == 64 or value < 1 << run.scenario.machine.word
+    text = f"{value:x}".rjust(width)
+    cells = [
+        Cell("K" if fits or n >= width - word else "X", n, 1, digit, f"digit {n - moved}")
+        for n, digit in enumerate(text)
+        if digit != " "
+    ]
+    edge = Edge(width - word, [f"a {4 * word}-bit word ends here", "no room"])
+    return row("number, in hexadecimal digits", cells, axis("digit", 0, width, "", ticks=[(0, "high")]), [edge])
+
+
+# ---- the bitmap of today, until the explorer draws scenes ----
 
 KERNELS = 3  # that are drawn
 PARTS = 4  # stretches of a request that can be told apart
@@ -75,30 +354,6 @@ def layout(run: Run) -> Picture:
         axes, 0, KERNELS * STEP - 0.35, color=PREDICTION_COLOUR, size=SMALL, va="center"
     )
     return picture
-
-
-def stretches(run: Run) -> Iterator[tuple[int, int | None, int]]:
-    """The written request as (offset, offset on the wire or None, length): chunks that moved alike are one."""
-    open_: tuple[int, int | None, int] | None = None
-    for event in run.events:
-        if event.operation != "write":
-            continue
-        wire = event.wire if isinstance(event, Sent) else None
-        if open_ and _goes_on(open_, event.offset, wire):
-            open_ = (open_[0], open_[1], open_[2] + event.length)
-        else:
-            if open_:
-                yield open_
-            open_ = (event.offset, wire, event.length)
-    if open_:
-        yield open_
-
-
-def _goes_on(part: tuple[int, int | None, int], offset: int, wire: int | None) -> bool:
-    start, there, length = part
-    if (there is None) != (wire is None) or start + length != offset:
-        return False
-    return there is None or wire is None or there + length == wire
 
 
 def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
@@ -153,16 +408,6 @@ def _middle(start: int, length: int, top: float) -> float:
     return min(max(start + length / 2, half), top - half)
 
 
-def place(offset: int) -> str:
-    """An offset in the largest unit that says it exactly.
-
-    >>> place(5 << 30), place((4 << 30) - (1 << 20)), place(0)
-    ('5 GiB', '4,095 MiB', 'byte 0')
-    """
-    unit = next((unit for unit in (TIB, GIB, MIB, KIB) if offset and offset % unit == 0), 1)
-    return f"{offset // unit:,} {size(unit).split()[1]}" if offset else "byte 0"
-
-
 def _outcome(run: Run) -> str:
     parts = []
     for offset, wire, length in stretches(run):
@@ -183,13 +428,6 @@ def _verdict(label: str, run: Run) -> str:
     if not whole:
         return f"{label}, nothing written, nothing touched"
     return f"{label}, {size(whole)} written, nothing else touched"
-
-
-def _told(run: Run) -> str:
-    n = run.numbers
-    wrong, kept = number(n["read from a wrong place (KiB)"]), number(n["written where it belongs (KiB)"])
-    gone = number(n["destroyed elsewhere (KiB)"])
-    return f"{wrong} KiB read from a wrong place, {kept} KiB written where they belong, {gone} KiB destroyed elsewhere"
 
 
 def _predict(picture: Picture, prediction: Any, top: float) -> None:

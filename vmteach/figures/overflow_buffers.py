@@ -1,9 +1,15 @@
-"""What each counter shows of the dirty data: a saw or a straight line, up to where the writer is told to wait."""
+"""What the counter shows of the dirty data, and the limit that it is compared with: where they meet, the writer waits.
 
-from collections.abc import Mapping
-from itertools import groupby
+To the right goes the dirty data. The counter climbs, or falls back to zero; the limit falls, for each dirty page is one
+free page less. The story shows the same as two bars: what memory holds, and what the counter shows of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
+from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, prediction, row, strip
+from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.style import (
     OVER_LINES,
     PREDICTION_COLOUR,
@@ -11,12 +17,232 @@ from vmteach.figures.style import (
     SMALL,
     EndLabels,
     Picture,
-    number,
     strokes,
 )
+from vmteach.figures.words import number, size
 from vmteach.machine import GIB
-from vmteach.patches.overflow_buffers import NOTHING, PATCHED, UNPATCHED, WAIT, WRITE, Asked, Ended
+from vmteach.patches.overflow_buffers import (
+    DEFAULT,
+    DEVICE,
+    NOTHING,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    WAIT,
+    WRITE,
+    Asked,
+    Ended,
+    Scenario,
+    Wrapped,
+    Writer,
+    simulate,
+)
 from vmteach.run import Run
+
+LETTERS = {NOTHING: "N", WRITE: "B", WAIT: "W"}
+STATES = {
+    "N": ("nothing", "nothing"),
+    "B": (["writes in the background", "background"], "moving"),
+    "W": (["the writer waits", "waits"], "waits"),
+    "X": (["nothing is free", "full"], "promised"),
+}
+LACKS = {"memory": "no page is left for data", "lowmem": "no page is left for buffer heads"}
+BOTH = tuple[float, float]
+BEYOND = 1.16  # of the dirty data at the end: how far the picture goes
+
+
+def scene(run: Run) -> Scene:
+    """Counter and limit over the dirty data, and what is decided there."""
+    asked, unit = _asked(run), run.scenario.machine.page
+    end, lost = asked[-1].pages * unit, (asked[-1].pages - asked[-1].seen) * unit
+    counter, wait = _points(asked, unit), _limit(asked, unit)
+    truth = [(0.0, 0.0), (float(end), float(end))]
+    top = max(wait[0][1], counter[-1][1], end if lost else 0)
+    x, y = axis("dirty data", 0, end * BEYOND, "B"), axis("counted", 0, top * 1.1, "B")
+    lines = [
+        Line("alert", wait, ["limit: 60 % of the count", "limit: 60 %", "limit"], True),
+        Line("blue", counter, ["shown by the counter", "counter shows", "counter"]),
+    ]
+    missed = [Area("promised", truth, counter, [f"not shown: {size(lost)}", size(lost)])]
+    stopped = not isinstance(run.events[-1], Ended)
+    picture = chart(
+        "counter and limit",
+        x,
+        y,
+        [Line("quiet", truth, ["truly dirty", "truth"]), *lines] if lost else lines,
+        areas=missed if lost else [],
+        notes=[Note(*counter[-1], "", "alert", True)] if stopped else [],
+    )
+    return Scene(
+        clause=_clauses(run),
+        groups=[picture, strip("what the kernel does", _spans(asked, unit), x)],
+        states=STATES,
+        numbers=_numbers(run),
+        both="never stop the writer" if not stopped else "",
+        note=_note(run),
+        alt=_alt("", run).removeprefix(": "),
+    )
+
+
+def predicted(value: Any) -> Mapping[str, Any] | None:
+    """A predicted GiB of dirty data as a line."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return prediction("dirty data", value * GIB, [f"your prediction: {number(value)} GiB", f"you: {number(value)} GiB"])
+
+
+def _asked(run: Run) -> list[Asked]:
+    return [event for event in run.events if isinstance(event, Asked)]
+
+
+def _points(asked: Sequence[Asked], unit: int) -> list[BOTH]:
+    """(dirty, shown) in bytes; a wrap is a drop at one place."""
+    points: list[BOTH] = []
+    for event in asked:
+        dirty, shown = event.pages * unit, event.seen * unit
+        if points and shown < points[-1][1]:
+            points.append((dirty, points[-1][1]))
+        points.append((dirty, shown))
+    return points
+
+
+def _limit(asked: Sequence[Asked], unit: int) -> list[BOTH]:
+    """(dirty, 60 % of the count) in bytes."""
+    return [(event.pages * unit, event.limit * unit * DEFAULT.wait / 100) for event in asked]
+
+
+def _spans(asked: Sequence[Asked], unit: int) -> list[Span]:
+    """What the kernel does, from where to where."""
+    begun = [next(stretch) for _, stretch in groupby(asked, key=lambda event: event.answer)]
+    ends = [*(event.pages for event in begun[1:]), asked[-1].pages]
+    pieces = [(LETTERS[event.answer], event.pages, end) for event, end in zip(begun, ends) if end > event.pages]
+    pieces.append(("W" if asked[-1].answer == WAIT else "X", asked[-1].pages, round(asked[-1].pages * BEYOND)))
+    return [Span(letter, start * unit, end * unit, STATES[letter][0]) for letter, start, end in pieces]
+
+
+def _clauses(run: Run) -> list[str]:
+    dirty = size(_asked(run)[-1].pages * run.scenario.machine.page)
+    if isinstance(run.events[-1], Ended):
+        return ["never stops the writer"]
+    return [f"stops the writer at {dirty}", f"allows {dirty} dirty"]
+
+
+def _numbers(run: Run) -> dict[str, str]:
+    n = run.numbers
+
+    def gib(name: str) -> str:
+        return n[name] if isinstance(n[name], str) else f"{number(n[name])} GiB"
+
+    return {
+        "background writing from": gib("background writing from (GiB)"),
+        "told to wait from": gib("told to wait from (GiB)"),
+        "dirty at the end": gib("dirty at the end (GiB)"),
+        "not shown by the counter": gib("not seen at the end (GiB)"),
+    }
+
+
+def _note(run: Run) -> str:
+    last = run.events[-1]
+    if not isinstance(last, Ended):
+        return ""
+    why = f"In the end {LACKS[last.lacks]}."
+    return f"{why} Pages of a block device lie in low memory alone." if run.scenario.writer == DEVICE else why
+
+
+# ---- the story ----
+
+STORIES = {"A file on 16 GB": Scenario()}
+TOLD = {
+    "L": (["low memory", "low"], "other"),
+    "D": (["dirty", ""], "attention"),
+    "F": (["free HIGHMEM", "free"], "nothing"),
+    "S": (["shown by the counter", "shown"], "data"),
+}
+RULES = {
+    "__insert_into_lru_list": "adds the size of each dirty buffer to the total",
+    "nr_free_buffer_pages": "counts low memory and what is free in HIGHMEM",
+    "balance_dirty_state": "compares the total with 30 and 60 % of the count",
+}
+ASK = Ask(
+    "The next pages make it 4 GiB. What does the unpatched counter show then?",
+    ["4 GiB", "nothing", "it stays just below 4 GiB"],
+    1,
+    "4 GiB are 2 to the power 32 bytes. A word of 32 bits starts again from zero.",
+    ["A word of 32 bits has no room for 2 to the power 32.", "", "Such a counter does not stop at its largest value."],
+)
+
+
+def story(case: Scenario) -> Story:
+    """Both kernels, a GiB of dirty data a step."""
+    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
+    return Story(f"a writer on {case.machine.name}", TOLD, RULES, {label: frames(run) for label, run in runs.items()})
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame a GiB of dirty data, and one for every change of the answer and every wrap.
+
+    >>> frames(simulate())[-1].say
+    '5.86 GiB are dirty: more than 60 % of the count. The writer has to wait.'
+    """
+    return list(_frames(run))
+
+
+def _frames(run: Run) -> Iterator[Frame]:
+    writer, unit = Writer(run.scenario.start, run.policy), run.scenario.machine.page
+    wraps = {event.pages for event in run.events if isinstance(event, Wrapped)}
+    asked = _asked(run)
+    changed = {event.pages: event.answer for was, event in pairwise(asked) if was.answer != event.answer}
+    last, step = asked[-1].pages, GIB // unit
+    shared = {*range(0, last, step)}
+    places = sorted(shared | wraps | set(changed) | {last})
+    ask_at = max(pages for pages in places if pages < 4 * step)
+    for pages in places:
+        words = size(pages * unit)
+        key = f"{pages // step} GiB" if pages in shared else ""
+        more: dict[str, Any] = {"key": key, "rule": ["__insert_into_lru_list"]}
+        limit = size(writer.limit(pages) * unit * DEFAULT.wait / 100)
+        say = f"{words} are dirty. The limit has fallen to {limit}."
+        if not pages:
+            say = f"Almost everything is free. The limit is {limit}. A program begins to write a file."
+            more |= {"rule": ["nr_free_buffer_pages"]}
+        if pages in wraps:
+            say = f"{words} are dirty. The counter starts again from **zero**."
+            more |= {"mark": "the counter wraps", "note": "Nothing seems to be dirty."}
+        elif pages == last and isinstance(run.events[-1], Ended):
+            say = f"{words} are dirty, and {LACKS[run.events[-1].lacks]}. Nobody has told the writer to wait."
+            more |= {"end": "bad", "mark": "memory is used up", "rule": []}
+        elif changed.get(pages) == WAIT:
+            say = f"{words} are dirty: more than 60 % of the count. The writer has to wait."
+            end = "bad" if any(wraps) else "good"
+            more |= {"end": end, "mark": f"wait at {words}", "rule": ["nr_free_buffer_pages", "balance_dirty_state"]}
+        elif changed.get(pages) == WRITE:
+            say = f"{words} are dirty: more than 30 % of the count. Writing starts in the background."
+            more |= {"rule": ["nr_free_buffer_pages", "balance_dirty_state"]}
+        if pages == ask_at:
+            more |= {"ask": ASK}
+        yield Frame(say, _bars(writer, pages), gauges=_gauges(writer, pages), **more)
+
+
+def _bars(writer: Writer, pages: int) -> dict[str, Any]:
+    """Memory as it is, and the counter on the same scale with the limits as edges."""
+    unit, start, now = writer.start.machine.page, writer.start.memory, writer.memory(pages)
+    low, high, dirty = (start.dma + start.normal) * unit, start.high * unit, (start.high - now.high) * unit
+    x = axis("memory", 0, low + high, "B")
+    cells = [Cell("L", 0, low, ["low memory", "low"], "low"), Cell("D", low, dirty, size(dirty), "dirty")]
+    cells.append(Cell("F", low + dirty, high - dirty, ["free HIGHMEM", "free"], "free"))
+    shown, wait = writer.seen(pages) * unit, writer.limit(pages) * unit * DEFAULT.wait / 100
+    counter = [Cell("S", 0, shown, size(shown), "shown")]
+    edges = [Edge(wait, ["60 % of the count: wait", "60 %: wait", "60 %"], "alert")]
+    memory = row("memory", [cell for cell in cells if cell.length], x)
+    return {"memory": memory, "counter": row("counter", counter if shown else [], x, edges)}
+
+
+def _gauges(writer: Writer, pages: int) -> dict[str, Any]:
+    unit = writer.start.machine.page
+    return {"dirty, GiB": round(pages * unit / GIB, 1), "shown, GiB": round(writer.seen(pages) * unit / GIB, 1)}
+
+
+# ---- the bitmap of today, until the explorer draws scenes ----
 
 ROWS = 4
 WORDS = {NOTHING: "nothing", WRITE: "background writing", WAIT: "wait"}
@@ -59,7 +285,7 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     looks = strokes(runs, UNPATCHED, PATCHED)
     labels = []
     for i, line in enumerate(picture.parts["lines"]):
-        points = points_of(shown[i][1]) if i < len(shown) else []
+        points = [(x / GIB, y / GIB) for x, y in _curve(shown[i][1])] if i < len(shown) else []
         line.set_data([x for x, _ in points], [y for _, y in points])
         if points:
             stroke = looks[shown[i][0]]
@@ -78,17 +304,8 @@ def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> s
     return " ".join(_alt(label, run) for label, run in shown)
 
 
-def points_of(run: Run) -> list[tuple[float, float]]:
-    """(dirty, shown) in GiB; a wrap is a drop at one place."""
-    unit = run.scenario.machine.page / GIB
-    points: list[tuple[float, float]] = []
-    for event in run.events:
-        if isinstance(event, Asked):
-            dirty, shown = event.pages * unit, event.seen * unit
-            if points and shown < points[-1][1]:
-                points.append((dirty, points[-1][1]))
-            points.append((dirty, shown))
-    return points
+def _curve(run: Run) -> list[BOTH]:
+    return _points(_asked(run), run.scenario.machine.page)
 
 
 def _told(run: Run) -> str:
@@ -103,7 +320,6 @@ def _alt(label: str, run: Run) -> str:
     unit = run.scenario.machine.page / GIB
     answers = ", ".join(f"{WORDS[event.answer]} from {number(round(event.pages * unit, 2))} GiB" for event in begun[:6])
     end = run.events[-1]
-    lacks = {"memory": "no page is left for data", "lowmem": "no page is left for buffer heads"}
-    why = f" There {lacks[end.lacks]}." if isinstance(end, Ended) else ""
+    why = f" There {LACKS[end.lacks]}." if isinstance(end, Ended) else ""
     lost, dirty = (number(run.numbers[f"{name} at the end (GiB)"]) for name in ("not seen", "dirty"))
     return f"{label}: {answers}. {dirty} GiB are dirty at the end, of which the counter does not show {lost}.{why}"

@@ -169,7 +169,7 @@ function placeNames(things) {
       const { box, said } = found;
       boxes.push(box);
       if (want.point) pointer(sheet, group, want, box);
-      sheet.text(`${group.id}.${want.key}.name`, box[0], box[1] + 10.5, said, { size: NORMAL, bold: true, fill: want.fill, plate: want.area || want.point ? "paper" : "", own: want.key });
+      sheet.text(`${group.id}.${want.key}.name`, box[0], box[1] + 10.5, said, { size: NORMAL, bold: true, fill: want.fill, plate: want.area || want.point ? "paper" : "", halo: true, own: want.key });
     } else if (want.state) sheet.legend.set(`${group.id}.${want.key}`, [want.words, TONES.has(want.state[1]) ? "other" : want.state[1]]);
   }
 }

@@ -40,13 +40,13 @@ class Sheet {
     return this.add("path", key, { d, points, fill: "none", stroke: "ink", width: 1, ...fields });
   }
 
-  text(key, x, y, text, { size = NORMAL, bold, mono, anchor = "start", fill = "ink", plate, own } = {}) {
+  text(key, x, y, text, { size = NORMAL, bold, mono, anchor = "start", fill = "ink", plate, halo, own } = {}) {
     if (!text) return null;
     const w = widthOf(text, size, bold, mono);
     const left = anchor === "end" ? x - w : anchor === "middle" ? x - w / 2 : x;
     const box = [left, y - size * 0.78, left + w, y + size * 0.24];
     if (plate) this.rect(`${key}.plate`, box[0] - 3, box[1] - 2, w + 6, size * 1.02 + 4, { fill: plate, rx: 2 });
-    return this.add("text", key, { x, y, text, size, bold, mono, anchor, fill, box, plate, own });
+    return this.add("text", key, { x, y, text, size, bold, mono, anchor, fill, box, plate, halo, own });
   }
 
   // Lines of words one below the other; gives the y below them.
@@ -153,8 +153,9 @@ function drawTicks(sheet, key, scale, y, area) {
     const w = widthOf(said, SMALL);
     const left = Math.min(Math.max(x - w / 2, area.left), area.right - w);
     const free = !used.some(([a, b]) => left < b + 8 && a < left + w + 8);
+    if (!said) continue;
     sheet.line(`${key}.tick${at}`, [[x, y], [x, y + 5]], { stroke: "quiet" });
-    if (!free || !said) continue;
+    if (!free) continue;
     used.push([left, left + w]);
     sheet.text(`${key}.at${at}`, left, y + 17, said, { size: SMALL, fill: "quiet" });
   }
@@ -164,7 +165,7 @@ function drawTicks(sheet, key, scale, y, area) {
 // ---- a panel ----
 
 const SIDE = new Set(["ring", "belt", "script", "nodes", "chart", "strip"]);
-const fitsBeside = (scene, full) => groupsOf(scene, full).every((group) => SIDE.has(group.as));
+const fitsBeside = (scene, full) => groupsOf(scene, full).every((group) => SIDE.has(group.as) || (group.as === "grid" && group.heads.length < 5));
 
 // Words at the left of a group, or above it where they are too long for the gutter.
 const gutterWords = (group) => (["row", "strip", "belt"].includes(group.as) ? [group.label] : group.as === "bands"
@@ -267,7 +268,7 @@ function drawArc(sheet, key, a, b, kind, words, area) {
   if (!said) return;
   const w = widthOf(said, SMALL, true);
   const x = Math.min(Math.max((ax + bx) / 2 - w / 2, area.left), area.right - w);
-  sheet.text(`${key}.words`, x, same ? Math.min(ay, by) - up * 0.75 + 5 : (ay + by) / 2 + 4, said, { size: SMALL, bold: true, fill: stroke, plate: "paper" });
+  sheet.text(`${key}.words`, x, same ? Math.min(ay, by) - up * 0.75 - 6 : (ay + by) / 2 + 4, said, { size: SMALL, bold: true, fill: stroke, plate: same ? "" : "paper" });
 }
 
 // ---- all of it ----

@@ -38,10 +38,11 @@ function colour(name) {
 }
 
 function paint(svg, picture, { title = picture.title, alt = "" } = {}) {
-  const { width, height, above = 0 } = picture;
+  const { width, height, above = 0, pad = 0 } = picture;
   const [titleNode, desc, defs, paper, root] = svg.childNodes;
-  set(svg, { viewBox: `0 ${-above} ${width} ${height + above}`, width, height: height + above });
-  set(paper, { y: -above });
+  const box = [-pad, -above - pad, width + 2 * pad, height + above + 2 * pad];
+  set(svg, { viewBox: box.join(" "), width: box[2], height: box[3] });
+  set(paper, { x: box[0], y: box[1] });
   if (titleNode.textContent !== title) titleNode.textContent = title;
   if (desc.textContent !== alt) desc.textContent = alt;
   svg.setAttribute("role", picture.items.some((item) => item.sets) ? "group" : "img");
@@ -87,7 +88,7 @@ function dress(svg, defs, node, item) {
     Object.assign(now, { x: round(item.x), y: round(item.y), "font-size": item.size, fill: colour(item.fill) });
     now["text-anchor"] = item.anchor === "start" ? null : item.anchor;
     now["font-weight"] = item.bold ? "bold" : null;
-    now["class"] = item.mono ? "vm-mono" : null;
+    now["class"] = item.mono ? "vm-mono" : item.halo ? "vm-halo" : null;
     if (node.textContent !== item.text) node.textContent = item.text;
   } else {
     if (item.kind === "rect") Object.assign(now, { x: round(item.x), y: round(item.y), width: round(item.w), height: round(item.h), rx: item.rx ? round(item.rx) : null });

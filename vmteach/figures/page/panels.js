@@ -45,10 +45,11 @@ function svgText(panels, width, { dark = false, title = false, ...options } = {}
   svg.querySelectorAll("title, desc").forEach((node) => { node.id = `vm-${node.tagName}`; });
   svg.setAttribute("aria-labelledby", "vm-title");
   svg.setAttribute("aria-describedby", "vm-desc");
-  const picture = layout(panels, width, options);
-  if (title) heading(picture, width);
+  const pad = 12;
+  const picture = Object.assign(layout(panels, width - 2 * pad, options), { pad });
+  if (title) heading(picture, picture.width);
   paint(svg, picture, { alt: altOf(panels) });
-  const sheet = `svg{${TOKENS.light}font-family:${FONT}}.vm-mono{font-family:${MONO}}`
+  const sheet = `svg{${TOKENS.light}font-family:${FONT}}.vm-mono{font-family:${MONO}}.vm-halo{paint-order:stroke;stroke:var(--vm-paper);stroke-width:3px}`
     + (dark ? `@media(prefers-color-scheme:dark){svg{${TOKENS.dark}}}` : "");
   svg.insertBefore(Object.assign(vector("style"), { textContent: sheet }), svg.firstChild);
   return new XMLSerializer().serializeToString(svg);

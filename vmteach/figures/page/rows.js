@@ -7,7 +7,7 @@ function drawRow(sheet, group, area, context, ticks) {
   const brackets = (group.brackets || []).map(([start, end, words, tone = "ink", level = 0]) => ({ start, end, words, tone, level }));
   const levels = brackets.length ? Math.max(...brackets.map((b) => b.level)) + 1 : 0;
   const edges = namesOnce(group.edges || [], context);
-  const arcs = arcsOver(group, context) ? 30 : 0;
+  const arcs = arcsOver(group, context) ? 44 : 0;
   const high = Math.max(0, ...group.cells.map((cell) => cell[5] || 0)) * LAYER + CELL;
   const above = (edges.some(([, words]) => words) ? 18 : 0) + levels * LEVEL + arcs;
   const start = beside(sheet, group, area, CELL, above);
@@ -18,7 +18,8 @@ function drawRow(sheet, group, area, context, ticks) {
   drawBreaks(sheet, group, scale, top, high);
   const taken = [];
   edges.forEach(([at, words, tone], i) => drawEdge(sheet, `${group.id}.edge${i}`, scale(at), start, below + 4, words, tone, area, taken));
-  brackets.forEach((b, i) => drawBracket(sheet, `${group.id}.bracket${i}`, b, scale, top - 5 - b.level * LEVEL, area, taken));
+  const walls = edges.map(([at]) => [scale(at) - 2, start, scale(at) + 2, below]);
+  brackets.forEach((b, i) => drawBracket(sheet, `${group.id}.bracket${i}`, b, scale, top - 5 - b.level * LEVEL, area, taken, walls));
   if (group.note) {
     sheet.text(`${group.id}.note`, area.x0, below + 15, fit(group.note, area.right - area.x0, SMALL), { size: SMALL, fill: "quiet" });
     return (ticks ? drawTicks(sheet, group.id, scale, below + 20, area) : below + 18);
@@ -77,14 +78,17 @@ function drawEdge(sheet, key, x, top, below, words, tone, area, taken) {
   sheet.text(`${key}.words`, left, top + 11, said, { size: SMALL, bold: true, fill: tone, own: key });
 }
 
-function drawBracket(sheet, key, { start, end, words, tone }, scale, y, area, taken) {
+function drawBracket(sheet, key, { start, end, words, tone }, scale, y, area, taken, walls) {
   const x0 = scale(start) + 1.5, x1 = Math.max(x0 + 3, scale(end) - 1.5);
   sheet.line(key, [[x0, y], [x0, y - 6], [x1, y - 6], [x1, y]], { stroke: tone === "ink" ? "ink" : textTone(tone), width: 2, own: key });
   for (const said of spellings(words)) {
     const w = widthOf(said, SMALL, true);
-    const x = Math.min(Math.max((x0 + x1) / 2 - w / 2, area.left), area.right - w);
-    const box = [x, y - 21, x + w, y - 8];
-    if (taken.some((other) => overlap(box, other, 5))) continue;
+    const boxOf = (x) => [x, y - 21, x + w, y - 8];
+    const free = (box) => !taken.some((other) => overlap(box, other, 5)) && !walls.some((wall) => overlap(box, wall, 3));
+    const spots = [(x0 + x1) / 2 - w / 2, ...walls.flatMap((wall) => [wall[0] - w - 4, wall[2] + 4]).filter((x) => x >= x0 - w / 2 && x + w <= x1 + w / 2)];
+    const box = spots.map((x) => boxOf(Math.min(Math.max(x, area.left), area.right - w))).find(free);
+    if (!box) continue;
+    const [x] = box;
     taken.push(box);
     sheet.text(`${key}.words`, x, y - 10, said, { size: SMALL, bold: true, fill: textTone(tone), own: key });
     return;

@@ -24,7 +24,7 @@ function sayOf(said) {
   const split = said.map(([, text]) => sentences(text));
   let same = 0;
   while (split.every((one) => one.length > same && one[same] === split[0][same])) same++;
-  const rest = split.map((one) => one.slice(same).join(" "));
+  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(It|Its|The|A|An|They) /, (word) => (said.length > 1 ? word.toLowerCase() : word)));
   const shared = split[0].slice(0, same).join(" ");
   const own = said.length === 1 && !said[0][0] ? rest : rest.map((text, i) => text && `${capital(said[i][0])}: ${text}`);
   return [shared, ...own].filter(Boolean).join(" ");
@@ -300,11 +300,11 @@ class Stepper {
       const who = lit.get(rule);
       const chip = who && this.tracks.length > 1 ? who.length === this.tracks.length ? "both" : who.join(", ") : "";
       const head = make("div", {}, make("code", {}, rule), chip ? make("span", { class: `vm-chip${/^patched/.test(chip) ? " vm-patched" : ""}` }, chip) : "");
-      return make("li", { class: who ? "vm-lit" : "" }, head, words);
+      return make("li", { class: who ? "vm-lit" : "" }, head, make("span", {}, words));
     };
     const all = Object.entries(this.story.rules || {});
     const narrow = this.size === "narrow";
-    const list = make("ul", {}, ...all.filter(([rule]) => !narrow || lit.has(rule)).map(line));
+    const list = make("ul", { class: all.length > 5 ? "vm-many" : "" }, ...all.filter(([rule]) => !narrow || lit.has(rule)).map(line));
     this.rules.replaceChildren(...(all.length && !narrow ? [make("p", { class: "vm-name" }, "The rule that fires"), list] : all.length ? [list] : []));
     this.fold.querySelector("ul")?.remove();
     if (narrow && all.length) this.fold.insertBefore(make("ul", { class: "vm-rules" }, ...all.map(line)), this.legendBox);
