@@ -12,19 +12,18 @@ import hashlib
 import html
 import json
 import os
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
+from vmteach.handout.front import front, head_of, title_of, today
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
@@ -99,7 +98,7 @@ def build(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     tell("", len(wanted), len(wanted))
-    _index(target, tuple(there))
+    front(target, tuple(there))
     return sorted(built)
 
 
@@ -112,10 +111,10 @@ def build_one(
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
     runtime = "runtime" if (target / RUNTIME).exists() else ""
     key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime}".rstrip()
-    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in _head(file):
-        return Built(file, _title(file), file.stat().st_size, False, time.monotonic() - began)
+    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
+        return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
     ran = execute(notebook, answers)
-    facts = {"version": __version__, "date": _today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
+    facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
     facts |= {"answers": "yes" if answers else "", **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
@@ -197,12 +196,6 @@ def _environment(scratch: Path, answers: bool) -> dict[str, str]:
 # ---- the frame
 
 
-def _today() -> str:
-    """The day of the build; SOURCE_DATE_EPOCH says another one, for builds that are to be repeated."""
-    stamp = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    return f"{datetime.fromtimestamp(stamp, UTC):%d %B %Y}".lstrip("0")
-
-
 def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     """Where a chapter stands in the course, and the links to its neighbours."""
     chapter = CHAPTERS.get(name[3:])
@@ -218,44 +211,6 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
 def _spoken(name: str) -> str:
     chapter = CHAPTERS.get(name[3:])
     return chapter.title if chapter else name[3:].replace("_", " ").capitalize()
-
-
-def _head(file: Path) -> str:
-    with file.open(encoding="utf-8") as text:
-        return text.read(4000)
-
-
-def _title(file: Path) -> str:
-    found = re.search(r"<title>(.*?) · vmteach</title>", _head(file))
-    return html.unescape(found[1]) if found else file.stem
-
-
-def _index(target: Path, names: Sequence[str]) -> None:
-    """A page that lists the handouts that are there."""
-    from vmteach.handout.page import page
-
-    rows = "".join(map(_row, (file for name in names if (file := target / f"{name}.html").exists())))
-    body = (
-        "<h1>A kernel changelog as a course: the handouts</h1>\n"
-        "<p>Each is one file: it needs no server and no network, its controls work, and it can be printed. "
-        "The notebooks, in which you can change everything, are in the project's folder <code>notebooks</code>.</p>\n"
-        '<div class="table" tabindex="0" role="group" aria-label="Handouts"><table><thead><tr><td></td>'
-        '<th scope="col">Handout</th><th scope="col">What it is about</th><th scope="col">Read before</th>'
-        f'<th scope="col">Size</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-    facts = {"version": __version__, "date": _today(), "key": "index", "where": "", "links": "The handouts"}
-    (target / "index.html").write_text(page("Handouts · vmteach", body, facts), encoding="utf-8", newline="\n")
-
-
-def _row(file: Path) -> str:
-    chapter = CHAPTERS.get(file.stem[3:])
-    about, needs = (chapter.idea, chapter.needs) if chapter else ("", ())
-    before = ", ".join(str(CHAPTERS[stem].number) for stem in needs)
-    return (
-        f"<tr><td>{chapter.number if chapter else ''}</td>"
-        f'<th scope="row"><a href="{file.name}">{html.escape(_title(file))}</a></th>'
-        f"<td>{html.escape(about)}</td><td>{before}</td><td>{file.stat().st_size / 1000:,.0f} kB</td></tr>\n"
-    )
 
 
 # ---- the command

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from vmteach import __version__
+from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent
-COURSE = PACKAGE if (PACKAGE / "data").exists() else PACKAGE.parent
 DATA, NOTEBOOKS = COURSE / "data", COURSE / "notebooks"
 PYODIDE = "314.0.6"  # exactly what jupyterlite-pyodide-kernel 0.8.6 names
 # of the npm package, as it says itself
@@ -173,6 +173,17 @@ def _entry(wheel: Path) -> dict[str, Any]:
         "depends": [_normal(name) for name in _required(facts.get_all("Requires-Dist") or ())],
         "unvendored_tests": False,
     }
+
+
+def licences(site: Path) -> Iterator[tuple[str, str, str]]:
+    """Each wheel of a built live course: name, version, licence as its own metadata says it."""
+    for wheel in sorted((site / "static" / "pyodide").glob("*.whl")):
+        with zipfile.ZipFile(wheel) as package:
+            (name,) = (name for name in package.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            facts = Parser().parsestr(package.read(name).decode())
+        trove = [line.split(" :: ")[-1] for line in facts.get_all("Classifier") or () if line.startswith("License ::")]
+        licence = facts["License-Expression"] or ", ".join(trove) or (facts["License"] or "").split("\n")[0]
+        yield facts["Name"], facts["Version"], licence or "see its licence file"
 
 
 def _required(lines: Any) -> Iterator[str]:

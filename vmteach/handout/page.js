@@ -171,6 +171,43 @@ each(".compared", (place) => {
   tell();
 });
 
+// ---- the front door: what this browser has kept of each chapter
+
+each(".cards [data-page]", (card) => {
+  let n = 0;
+  try { n = Object.keys(localStorage).filter((key) => key.startsWith(`vmteach ${card.dataset.page} `)).length; } catch { /* not allowed */ }
+  if (!n) return;
+  const done = document.createElement("p");
+  done.className = "done";
+  done.textContent = `begun: ${n} answer${n === 1 ? "" : "s"} kept`;
+  card.append(done);
+});
+
+// ---- search: every word of the question stands in what is found; headings count more
+
+each("#words", (field) => {
+  const index = JSON.parse(document.getElementById("index").textContent);
+  const found = document.getElementById("found"), count = document.getElementById("count");
+  const plain = (text) => text.toLowerCase();
+  const look = () => {
+    const words = plain(field.value).split(/\s+/).filter((word) => word.length > 1);
+    const hits = words.length ? index.filter(({ title, words: text }) => words.every((w) => plain(`${title} ${text}`).includes(w))) : [];
+    const weight = (hit) => words.filter((w) => plain(hit.title).includes(w)).length;
+    hits.sort((a, b) => weight(b) - weight(a));
+    count.textContent = words.length ? `${hits.length} section${hits.length === 1 ? "" : "s"}` : "";
+    found.replaceChildren(...hits.slice(0, 50).map(({ at, title, words: text }) => {
+      const item = document.createElement("li"), link = document.createElement("a"), said = document.createElement("p");
+      const place = Math.max(0, plain(text).indexOf(words[0]) - 60);
+      Object.assign(link, { href: at, textContent: title });
+      said.textContent = `${place ? "\u2026 " : ""}${text.slice(place, place + 200)} \u2026`;
+      item.append(link, said);
+      return item;
+    }));
+  };
+  field.addEventListener("input", look);
+  look();
+});
+
 // ---- paper: folds are open on it, and closed again after it
 
 addEventListener("beforeprint", () => {

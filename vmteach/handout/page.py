@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from vmteach.figures import page as scenes
+from vmteach.figures.scene import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
+from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
 LEFT_OUT = "What the model leaves out"
@@ -200,6 +202,7 @@ class Body:
             soup = BeautifulSoup(_markdown(source), "html.parser")
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
+        pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
             words = heading.get_text(" ", strip=True)
@@ -217,7 +220,23 @@ class Body:
             if words.find_parent("details") and not words.find_parent(["code", "pre"]):
                 words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
         self._number_folds(soup)
-        return clean(str(soup))
+        text = clean(str(soup))
+        for mark, picture in pictures:
+            text = text.replace(mark, picture)
+        return text
+
+    def _hook(self, soup: Any, image: Any, cell: str) -> tuple[str, str]:
+        """A stored picture, from the scene that its file carries: a mark for it, and what the mark becomes."""
+        text = (COURSE / "notebooks" / image["src"]).read_text(encoding="utf-8")
+        found = re.search(r'<metadata id="scene">(.*?)</metadata>', text, re.S)
+        if not found:
+            raise ValueError(f"cell {cell}: {image['src']} carries no scene: draw it with scripts/hooks.py")
+        panels = json.loads(html.unescape(found[1]))
+        self.live = True
+        still = {"finding": title(panels), "alt": alt(panels), "labels": [], "rows": []}
+        mark = f"[[picture {len(self._folds)} {image['src']}]]"
+        image.replace_with(soup.new_string(mark))
+        return mark, self._drawn("drawing", {"panels": panels}, in_words(still), cell)
 
     def shown(self, output: Mapping[str, Any], cell: str) -> str:
         """One output of a code cell."""
