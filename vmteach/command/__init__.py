@@ -4,6 +4,7 @@
     vmteach handouts [NAME]   write the chapters as HTML files to handouts/
     vmteach site              write the course as a folder for a static server, with a kernel in the browser
     vmteach class FOLDER      show what a class predicted, from its progress files
+    vmteach questions         write predictions and questions for Moodle (GIFT) or Canvas (QTI)
     vmteach editions [NAME]   write notebooks for students, teachers, nbgrader and Colab to editions/
 
 `vmteach lab --help` and so on tell more.
@@ -31,6 +32,7 @@ COMMANDS = {
     "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
     "site": Command("vmteach.handout.site", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
     "class": Command("vmteach.lab.classroom", "", ()),
+    "questions": Command("vmteach.lab.questions", "", ()),
     "editions": Command("vmteach.command.editions", "", ()),
 }
 

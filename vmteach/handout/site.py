@@ -1,4 +1,4 @@
-"""The course as a folder for any static server, or a disk: front door, handouts, search, pages for teachers, live course.
+"""The course as a folder for any static server, or a disk: front door, handouts, search, teachers' pages, live course.
 
     vmteach site [--target site] [--no-lite] [--jobs 2]
 
@@ -100,10 +100,10 @@ def _notices(target: Path) -> Path:
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("package", "version", "licence"))
     body = (
         "<h1>What the live course is made of</h1>\n"
-        f"<p>Pyodide {PYODIDE}, the Python that runs in the browser, is under the Mozilla Public License 2.0 and is passed "
-        f"on unchanged. Its source is the repository pyodide/pyodide, tag {PYODIDE}. CPython's standard library in it is "
-        "under the PSF License. JupyterLite and JupyterLab are under the BSD 3-Clause License; the licences of their "
-        "scripts lie in lite/build/third-party-licenses.json.</p>\n"
+        f"<p>Pyodide {PYODIDE}, the Python that runs in the browser, is under the Mozilla Public License 2.0 and is "
+        f"passed on unchanged. Its source is the repository pyodide/pyodide, tag {PYODIDE}. CPython's standard library "
+        "in it is under the PSF License. JupyterLite and JupyterLab are under the BSD 3-Clause License; the licences of"
+        " their scripts lie in lite/build/third-party-licenses.json.</p>\n"
         '<div class="table" tabindex="0" role="group" aria-label="Packages"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
