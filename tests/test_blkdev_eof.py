@@ -407,16 +407,33 @@ def test_today_is_what_this_kernel_does(sectors, block):
 
 
 def test_the_picture_says_the_bytes_that_are_lost():
-    runs = {label: simulate(scenario(2004, 4096, 16384), POLICIES[label]) for label in (UNPATCHED, PATCHED)}
-    picture = figure.layout(runs[UNPATCHED])
-    alt = figure.fill(picture, runs)
-    assert "10 KiB" in picture.finding
-    assert "10,240 B lost, 8,192 B of them in good blocks" in alt
+    panels = [figure.scene(simulate(scenario(2004, 4096, 16384), POLICIES[label])) for label in (UNPATCHED, PATCHED)]
+    assert [panel.numbers["refused"] for panel in panels] == ["10 KiB", "0 B"]
+    assert panels[0].clause[-1] == "refuses the last 10 KiB" and panels[0].numbers["of it in good blocks"] == "8 KiB"
+    assert "10 KiB lost, 0 B read as zeros, 0 B of old memory; 8 KiB in good blocks" in panels[0].alt
 
 
-def test_the_map_is_the_formula():
-    drawn = figure.map_of()
-    assert drawn.numbers["4 KiB pages"]["2 sectors over, 4 KiB blocks (B)"] == lost(2002, 4096, 4096)
+@given(sizes)
+def test_the_picture_has_every_sector_of_the_tail_once(size):
+    """What a row of the picture says of the sectors is what the run counted."""
+    for label in POLICIES:
+        run = simulate(scenario(*size), POLICIES[label])
+        read = next(group for group in figure.scene(run).groups if group["label"] == "read")
+        end = sum(cell[2] for cell in read["cells"] if cell[0] == "F") * SECTOR
+        eio = sum(cell[2] for cell in read["cells"] if cell[0] == "E") * SECTOR
+        zeros = sum(cell[2] for cell in read["cells"] if cell[0] == "Z") * SECTOR
+        assert eio + end == run.numbers["bytes lost (B)"]
+        assert zeros == run.numbers["bytes read as zeros (B)"]
+
+
+def test_the_story_tells_what_the_layers_answered():
+    for case in figure.STORIES.values():
+        for label in (UNPATCHED, PATCHED):
+            run = simulate(case, POLICIES[label])
+            says = " ".join(frame.say for frame in figure.frames(run))
+            assert f"{run.numbers['blocks that the look-up counts']}, so block" in says or label == PATCHED
+            assert ("refused." in says) == (label == UNPATCHED)
+            assert ("of zeros" in says) == (run.numbers["bytes read as zeros (B)"] > 0)
 
 
 def test_the_hole_is_silent_where_the_error_was_loud():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vmteach import cases
 from vmteach.cases import csum_trail as cases_of_csum_trail
+from vmteach.figures import csum_trail as figure
 from vmteach.live.csum import touch_every_buffer
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import (
@@ -260,3 +261,16 @@ def test_a_real_forbidden_page_is_met_by_the_buffers_of_the_model_and_no_others(
         pytest.skip(answer.why)
     assert [(row.buffers, row.faults, row.as_model) for row in answer.rows] == [(12285, 6141, True), (12285, 0, True)]
     assert min(row.loads for row in answer.rows) > 6_000_000
+
+
+@SETTINGS
+@given(buffers(), policies)
+def test_the_picture_and_the_story_touch_what_the_run_touches(buffer, policy):
+    start, length = buffer
+    run = simulate(Scenario(length=length, behind=PAGE - start - length), policy)
+    (row,) = figure.scene(run).groups
+    beyond = [cell for cell in row["cells"] if cell[1] >= PAGE and cell[0] != "N"]
+    assert len(beyond) == run.numbers["bytes touched in the next page (B)"]
+    *_, last = figure.frames(run)
+    assert (last.end == "bad") == (run.numbers["oops"] == "yes")
+    assert last.groups["bytes"]["cells"] == row["cells"]

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach import cases
-from vmteach.figures import draw
 from vmteach.figures import elf_interp as figure
 from vmteach.patches import elf_interp as model
 from vmteach.patches.elf_interp import (
@@ -392,34 +391,32 @@ def test_too_many_program_headers():
 
 
 def test_the_picture_names_the_bytes_and_the_outcomes():
-    shown = draw(figure, {label: simulate(policy=policy) for label, policy in POLICIES.items()}, "ENOEXEC")
-    assert "In e_machine stand the bytes 3e 00: a kernel that reads little-endian takes them for 62" in shown.alt
-    assert "unpatched: SIGSEGV, the caller is killed; patched, type too: ELIBBAD, the caller lives on." in shown.finding
-    drawn = shown._repr_html_()
-    for field in header_fields(64):
-        assert f">{field.name.removeprefix('ident ')}<" in drawn
-    assert "your prediction: ENOEXEC" in drawn and ">3e<" in drawn
+    panels = {label: figure.scene(simulate(policy=policy)) for label, policy in POLICIES.items()}
+    assert [panel.numbers["gets"] for panel in panels.values()] == ["SIGSEGV", "ELIBBAD", "ELIBBAD"]
+    assert "The caller's address space is given up" in panels[UNPATCHED].alt
+    assert "The caller gets ELIBBAD and lives on" in panels[PATCHED].alt
+    ((dump,),) = [panel.more for label, panel in panels.items() if label == PATCHED]
+    assert dump["rows"][1][1][2:4] == [["X", "3e"], ["X", "00"]]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_kind_of_interpreter_can_be_drawn(name):
     run = simulate(Scenario(interpreter=name))
-    drawn = draw(figure, {PATCHED: run})._repr_html_()
-    data = run.scenario.interpreter_file
-    assert (f"{data[0]:02x}" in drawn) if data else (f"no bytes to show: the interpreter is {name}" in drawn)
+    drawn, data = figure.scene(run), run.scenario.interpreter_file
+    boxes = [box[1] for group in drawn.more for _, row in group["rows"] for box in row if len(box) > 1]
+    assert "".join(boxes) == data[:32].hex()
 
 
-@pytest.mark.parametrize(("name", "shown"), [("i386", 52), ("ia64", 64), (AOUT, 32), (TEXT, 10), (NONE, 0)])
-def test_the_dump_shows_each_byte_once_in_its_place(name, shown):
-    run = simulate(Scenario(interpreter=name))
-    picture = figure.layout(run)
-    figure.fill(picture, {PATCHED: run})
-    assert "".join(word.get_text() for word in picture.parts["bytes"]) == run.scenario.interpreter_file[:shown].hex()
-    covered = []
-    for area in picture.axes["dump"].collections:
-        boxes = [path.get_extents() for path in area.get_paths()]
-        covered += [(int(box.y0), x) for box in boxes for x in range(round(box.x0), round(box.x1))]
-    assert sorted(covered) == [divmod(byte, 16) for byte in range(shown)]
+def test_the_picture_and_the_story_have_each_step_once():
+    for scenario in EVERY[:: len(FILES) + 1]:
+        for policy in POLICIES.values():
+            run = simulate(scenario, policy)
+            steps = [event for event in run.events if not isinstance(event, Closed)]
+            (row,) = figure.scene(run).groups
+            assert len(row["cells"]) == len(figure.frames(run)) == len(steps)
+            assert [cell[0] for cell in row["cells"]].count("X") == sum(
+                isinstance(event, Checked) and not event.ok for event in steps
+            )
 
 
 def test_the_solutions_of_the_exercises_are_right():

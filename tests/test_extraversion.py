@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach.figures import draw
 from vmteach.figures import extraversion as figure
 from vmteach.patches.extraversion import (
     BASES,
@@ -236,9 +235,17 @@ def test_by_hand_one_line_of_the_makefile():
 
 
 def test_the_picture_and_the_solutions():
-    runs = {label: simulate(Scenario(base="2.4.25"), policy) for label, policy in POLICIES.items()}
-    shown = draw(figure, runs, 2)
-    assert "8 of 13 patches applied, 3 already in, 2 rejected" in shown.alt
-    assert "your prediction: 2 rejected" in shown._repr_html_()
+    panel = figure.scene(simulate(Scenario(base="2.4.25"), POLICIES[PATCHED]))
+    assert "8 of 13 patches applied, 3 already in, 2 rejected" in panel.alt
+    assert panel.note == "8 more patches are applied." and len(panel.groups) == 5
     assert simulate(Scenario(base="2.4.23 with -33"), POLICIES[UNPATCHED]).numbers["already in"] == 1
     assert byte_order(["9930_scsi", "9930_io_request_scale", "9929_scsi"])[0] == "9929_scsi"
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("label", POLICIES)
+def test_the_story_has_a_frame_for_each_patch(base, label):
+    run = simulate(Scenario(base=base), POLICIES[label])
+    _, *frames = figure.frames(run)
+    assert [frame.say.split("`")[1] for frame in frames] == [event.patch for event in run.events]
+    assert sum("is rejected" in frame.say for frame in frames) == run.numbers["rejected"]

@@ -52,8 +52,8 @@ def of_blkdev_eof():
     return (
         result,
         {0, lost_before, tail, block, 2 * block, 3 * block, page},
-        {2004, size // block, 1},
-    )  # 1: KiB more than the disk before
+        {2004, size // block, 1, 2002},
+    )  # 1: KiB more than the first disk
 
 
 def of_csum_trail():

@@ -16,7 +16,7 @@ BANK = {
             (HEAD + "whole, rest = divmod(kib, per)\n    return whole + (1 if up and rest else 0)\n", None),
         ),
         wrong=(
-            (HEAD + "return -(-kib // per)\n", "rounded down: 251 blocks"),  # the look-up of the kernel before
+            (HEAD + "return -(-kib // per)\n", "rounded down: 251 blocks"),  # the unpatched look-up
             (HEAD + "return kib // per\n", "Look at the last KiB"),
             (HEAD + "return kib // per + up\n", "Nothing straddles the end there"),
             (HEAD + "return kib // per + 1\n", "Nothing straddles the end there"),
@@ -33,8 +33,10 @@ BANK = {
             ("from vmteach.patches.blkdev_eof import PATCHED\nmine = POLICIES[PATCHED]\n", None),
         ),
         wrong=(
+            (HALF + "mine = replace(half, write_blocks=Rounding.UP)\n", "bytes of old memory come back"),
+            (HALF + "mine = replace(half, marks_error=True)\n", "still give EIO"),
             (HALF + "mine = replace(half, behind=blkdev_eof.Lookup.MAPPED)\n", "still give EIO"),
-            ("mine = POLICIES[UNPATCHED]\n", "Keep the rest as it is"),  # the kernel before
+            ("mine = POLICIES[UNPATCHED]\n", "Keep the rest as it is"),  # the unpatched kernel
             (HALF + "mine = replace(half, shortens=frozenset({'read'}))\n", "Keep the rest as it is"),
             (HALF + "mine = replace(half, unit=512)\n", "Keep the rest as it is"),
             (
@@ -67,6 +69,8 @@ GOALS = {
         ({}, "not yet", "are to have 2048 bytes"),
         ({"block": 2048}, "right", "1024 bytes are lost"),
         ({"block": 2048, "sectors": 2004}, "not yet", "fill this device exactly"),
+        ({"block": 2048, "sectors": 2001}, "not yet", "fill this device exactly"),
+        ({"block": 2048, "sectors": 2003}, "right", "1536 bytes are lost"),
         ({"block": 2048, "machine": "64-bit 64 GB"}, "not yet", "are to have 4 KiB"),
         ({"block": 2048, "policies": ["today"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),

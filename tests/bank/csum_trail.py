@@ -15,7 +15,7 @@ BANK = {
         ),
         wrong=(
             ("touched = (4093, 4095)\n", "added to the sum"),  # the mask for the load: the bug's own thought
-            ("touched = (4092, 4095)\n", "The kernel after ends with that load"),
+            ("touched = (4092, 4095)\n", "The patched kernel ends with that load"),
             ("touched = (4093, 4097)\n", "You name 5 bytes"),
             ("touched = (4091, 4095)\n", "You name 5 bytes"),
             ("touched = (4091, 4092)\n", "not its last one"),
@@ -35,9 +35,9 @@ BANK = {
             ("width = lambda address, left: left & -left\n", None),
         ),
         wrong=(
-            (tail("4 if left else 0"), "of the next page"),  # the kernel before
+            (tail("4 if left else 0"), "of the next page"),  # the unpatched kernel
             (tail("4 if address % 4096 + 4 <= 4096 else 1"), "No load leaves the page"),  # the patch
-            (tail("4 if address % 4 == 0 else 1"), "No load leaves the page"),  # aligned, as in the kernel after
+            (tail("4 if address % 4 == 0 else 1"), "No load leaves the page"),  # aligned, as in the patched kernel
             (tail("1"), "2 bytes left from byte 98 on, you make 2 loads"),
             (tail("2 if left >= 2 and address % 2 == 0 else 1"), "you make 2 loads: too many"),
             (tail("2"), "you touch 1 byte of the next page"),
@@ -76,7 +76,7 @@ BANK = {
                 "Take a machine of the panel",
             ),
         ),
-        secret=(r"length=4\b", r"behind=3\b", r"\b200\b"),
+        secret=(r"length=4\b", r"behind=3\b"),
     ),
 }
 
@@ -86,7 +86,7 @@ GOALS = {
         ({"length": 2, "behind": 1}, "right", "1 byte left in the page"),
         ({"length": 1, "behind": 2}, "right", "2 bytes left in the page"),
         ({"length": 2, "behind": 1, "machine": "256 MB"}, "not yet", "on this machine it is there"),
-        ({"length": 4, "behind": 2}, "not yet", "No load of the kernel before leaves the page"),
+        ({"length": 4, "behind": 2}, "not yet", "No load of the unpatched kernel leaves the page"),
         (
             {"length": 2, "behind": 1, "policies": ["bit 1, checked tail"]},
             "not yet",
@@ -95,9 +95,9 @@ GOALS = {
     ),
     "unharmed": (
         ({}, "not yet", "an oops"),
-        ({"machine": "256 MB"}, "right", "nobody ever knows"),
-        ({"machine": "64-bit 64 GB", "length": 1459}, "right", "nobody ever knows"),
-        ({"machine": "256 MB", "length": 6}, "not yet", "No load of the kernel before leaves the page"),
+        ({"machine": "256 MB"}, "right", "nobody notices"),
+        ({"machine": "64-bit 64 GB", "length": 1459}, "right", "nobody notices"),
+        ({"machine": "256 MB", "length": 6}, "not yet", "No load of the unpatched kernel leaves the page"),
         ({"machine": "1 GB", "length": 3}, "not yet", "an oops"),
     ),
 }

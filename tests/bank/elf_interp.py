@@ -87,7 +87,10 @@ BANK = {
             ('mine = tuple(Scenario(arch=a, program=a, interpreter="relocatable") for a in elf_interp.ARCHS)\n', 5),
         ),
         wrong=(
-            ('mine = [Scenario(arch="ppc64", interpreter="ppc")]\n', "the caller is not killed"),  # before, it is
+            (
+                'mine = [Scenario(arch="ppc64", interpreter="ppc")]\n',
+                "the caller is not killed",
+            ),  # the unpatched kernel kills it
             (
                 'mine = [Scenario(interpreter="relocatable"), Scenario(interpreter="text")]\n',
                 "Number 2 of your list ends with ELIBBAD",

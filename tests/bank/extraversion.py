@@ -35,7 +35,7 @@ BANK = {
             (f"mine = dict(zip({TOPICS}, {TRUE}))\n", None),
         ),
         wrong=(
-            (fates("dropped", "new", "new", "new", "unchanged"), "`00_extraversion`: a name that stands in one list"),
+            (fates("dropped", "new", "new", "new", "unchanged"), "`00_extraversion`: a name in one list only"),
             (fates("superseded", *TRUE[1:]), "`00_csum-trail`: is there the same prefix"),
             (fates(*TRUE[:4], "superseded"), "`20_pte-highmem`: is there the same prefix"),
             (fates("new", *TRUE[1:]), "`00_csum-trail`: which of the two lists has it?"),

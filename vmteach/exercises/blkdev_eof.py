@@ -9,6 +9,7 @@ from vmteach.patches.blkdev_eof import (
     CONTROLS,
     PATCHED,
     POLICIES,
+    SECTOR,
     UNPATCHED,
     Policy,
     Rounding,
@@ -51,11 +52,14 @@ def check_half(mine: Any, given: Mapping[str, Any]) -> Verdict:
     if mine.unit != 1024 or mine.shortens or mine.read_blocks is not Rounding.DOWN:
         return not_yet("Keep the rest as it is: the sizes in KiB, reads rounded down, and nothing shortened.")
     device = Scenario(sectors=given["sectors"], block=4096)
-    if gone := simulate(device, mine).numbers[LOST]:
+    numbers = simulate(device, mine).numbers
+    if gone := numbers[LOST]:
         return not_yet(f"{gone} bytes still give EIO. Which layer says so now?")
+    if old := numbers["bytes of old memory (B)"]:
+        return not_yet(f"{old} bytes of old memory come back as data, with no error. That is worse than EIO.")
     if mine.write_blocks is not Rounding.DOWN:
-        return not_yet("All is read. But what do the two counts say to a write of the last block?")
-    return right("The page can be read, and the block in it that is not all inside cannot be written.")
+        return not_yet("The page can be read. But what do the two counts say to a write of the last block?")
+    return right("The page can be read, nothing old is shown, and the straddling block cannot be written.")
 
 
 # ---- silent
@@ -68,7 +72,7 @@ def check_silent(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Take a device of at most 4096 sectors.")
     numbers = simulate(mine, POLICIES[PATCHED]).numbers
     if not numbers[ZEROS]:
-        missing = " Its odd last sector is missing, as under every kernel of 2.4." if mine.sectors % 2 else ""
+        missing = " Its odd last sector is missing, as with every kernel of 2.4." if mine.sectors % 2 else ""
         return not_yet(f"Every byte that was read is true: no block of this device straddles its end.{missing}", 0)
     return right(f"{numbers[ZEROS]} bytes of the backup are wrong, and nobody is told.", numbers[ZEROS])
 
@@ -81,9 +85,10 @@ def check_straddle(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, 
         return not_yet("The blocks are to have 2048 bytes.")
     if PRESETS[state["machine"]].page != 4096:
         return not_yet("The pages are to have 4 KiB.")
-    if not numbers[UNPATCHED][LOST]:
-        return not_yet("Nothing is lost: the blocks fill this device exactly.")
-    return right(f"{numbers[UNPATCHED][LOST]} bytes are lost: an odd number of KiB.")
+    odd = state["sectors"] % 2 * SECTOR
+    if numbers[UNPATCHED][LOST] == odd:
+        return not_yet("No block straddles the end: the blocks fill this device exactly.")
+    return right(f"{numbers[UNPATCHED][LOST]} bytes are lost: the size is an odd number of KiB.")
 
 
 def check_most(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:

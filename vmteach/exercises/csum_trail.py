@@ -39,7 +39,7 @@ def check_touched(touched: Any, given: Mapping[str, Any]) -> Verdict:
     if (count := last + 1 - first) not in (1, 2, 4):
         return not_yet(f"You name {count} bytes. A load has 1, 2 or 4.")
     if (first, last) == _span(list(schedule(given["start"], given["length"], POLICIES[PATCHED]))[-1]):
-        return not_yet("The kernel after ends with that load. The older prologue looks at fewer bits.")
+        return not_yet("The patched kernel ends with that load. The unpatched prologue looks at fewer bits.")
     return not_yet("No load of this kernel is like that. Go through the prologue first: how many bytes does it use up?")
 
 
@@ -96,7 +96,7 @@ def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Take a machine of the panel, as it is.")
     before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     if before["oops"] == "yes":
-        return not_yet("The kernel before has an oops there. Against that no number of loads counts.", 0)
+        return not_yet("The unpatched kernel has an oops there. No saving in loads makes up for an oops.", 0)
     old, new = int(before["loads"]), int(after["loads"])
     if new > old:
         return right(f"No oops in either, and {new} loads in place of {old}.", round(100 * (new - old) / old, 1))
@@ -116,16 +116,16 @@ def check_earlier(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
         return not_yet("An oops, but the buffer ends where its page does.")
     if here[BEYOND]:
         return not_yet("The next page is touched, and on this machine it is there.")
-    return not_yet("No load of the kernel before leaves the page here.")
+    return not_yet("No load of the unpatched kernel leaves the page here.")
 
 
 def check_unharmed(_: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     here = numbers[UNPATCHED]
     if not here[BEYOND]:
-        return not_yet("No load of the kernel before leaves the page here.")
+        return not_yet("No load of the unpatched kernel leaves the page here.")
     if here["oops"] == "yes":
         return not_yet("The next page is touched, and it is not there: an oops.")
-    return right("A byte of somebody else's is loaded and masked off, and nobody ever knows.")
+    return right("A byte of somebody else's is loaded and masked off, and nobody notices.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

@@ -134,7 +134,7 @@ def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["interpreter"] not in ARCHS or state["interpreter"] == Scenario().arch:
-        return not_yet("The interpreter is to be an ELF file for another machine than i386.")
+        return not_yet("Choose an interpreter for another machine than i386.")
     if numbers[UNPATCHED][CALLER] == "is killed":
         return not_yet("The caller is killed.")
     return right(f"{numbers[UNPATCHED]['outcome']}: the interpreter was never looked at.")

@@ -26,7 +26,7 @@ def check_fates(mine: Any, given: Mapping[str, Any]) -> Verdict:
         if mine[topic] == fate:
             continue
         if fate == "superseded" and mine[topic] in ("new", "dropped"):
-            return not_yet(f"`{topic}`: a name that stands in one list only need not be a topic that does.")
+            return not_yet(f"`{topic}`: a name in one list only can still be a topic in both.")
         if mine[topic] == "superseded":
             return not_yet(f"`{topic}`: is there the same prefix and topic, with another serial, in the other list?")
         if fate in ("superseded", "unchanged"):
@@ -127,7 +127,7 @@ def check_scsi(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 
 def check_mended(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["scsi_prefix"] != "9999900":
-        return not_yet("The scsi fix is to be in its place, 9999900.")
+        return not_yet("Put the scsi fix in its place, 9999900.")
     one, other = (numbers[label]["rejected"] for label in (PATCHED, REDIFFED))
     if one <= other:
         return not_yet(f"Rejected: {one} with -34, {other} with the rediffed one.")

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -130,6 +130,12 @@ CONTROLS = (
     ),
     Control("sectors", "device size", (2000, 2001, 2002, 2003, 2004, 2006, 2008), "sectors"),
     Control("block", "soft block", BLOCKS, "B"),
+)
+TRY = (
+    Preset("no tail: 2000 sectors", {"sectors": 2000}),
+    Preset("an odd sector", {"sectors": 2001}),
+    Preset("pages of 16 KiB", {"machine": "64-bit 64 GB", "sectors": 2004}),
+    Preset("blocks of 1 KiB", {"block": 1024}),
 )
 
 

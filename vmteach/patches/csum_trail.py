@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -115,6 +115,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
     Control("length", "length of the buffer", (1, 2, 3, 4, 5, 6, 7, 61, 1459, MSS), "B"),
     Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
+)
+TRY = (
+    Preset("three bytes before the edge", {"length": 4, "behind": 3}),
+    Preset("a whole packet", {"length": MSS}),
+    Preset("one byte less", {"length": MSS - 1}),
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from vmteach.machine import KIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 # ---- the format, byte for byte ----
 
@@ -256,6 +256,12 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control("interpreter", "interpreter", FILES),
     Control("program", "program", PROGRAMS),
+)
+TRY = (
+    Preset("the right machine", {"interpreter": NATIVE}),
+    Preset("another byte order", {"interpreter": "ppc"}),
+    Preset("a text file", {"interpreter": TEXT}),
+    Preset("no interpreter", {"interpreter": NONE}),
 )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, inputs, one_of
+from vmteach.run import Control, Preset, Run, inputs, one_of
 
 Lines = tuple[str, ...]
 
@@ -402,6 +402,10 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control("base", "base", tuple(BASES)),
     Control("scsi_prefix", "prefix of the scsi fix", ("00", "9930", "9999900")),
+)
+TRY = (
+    Preset("the prefix of the lock split", {"scsi_prefix": "9930"}),
+    Preset("2.4.25, and the fix too early", {"base": "2.4.25", "scsi_prefix": "00"}),
 )
 
 

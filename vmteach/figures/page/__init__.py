@@ -17,10 +17,12 @@ TOKENS: Mapping[str, Any] = json.loads((HERE / "tokens.json").read_text(encoding
 
 @cache
 def script() -> str:
-    """The script: plain ASCII, about 45 kB."""
+    """The script: plain ASCII; comments and indents stay behind."""
     tokens = {"pattern": TOKENS["pattern"], "light": variables("light"), "dark": variables("dark")}
     parts = [f"const TOKENS = {json.dumps(tokens)};"]
-    parts += [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in PARTS]
+    for name in PARTS:
+        lines = (line.strip() for line in (HERE / f"{name}.js").read_text(encoding="utf-8").splitlines())
+        parts += [line for line in lines if line and not line.startswith("//")]
     return "\n".join(parts)
 
 
