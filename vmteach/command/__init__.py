@@ -4,6 +4,7 @@
     vmteach handouts [NAME]   write the chapters as HTML files to handouts/
     vmteach site              write the course as a folder for a static server, with a kernel in the browser
     vmteach class FOLDER      show what a class predicted, from its progress files
+    vmteach marks FOLDER      mark notebooks of the nbgrader edition without running them
     vmteach questions         write predictions and questions for Moodle (GIFT) or Canvas (QTI)
     vmteach editions [NAME]   write notebooks for students, teachers, nbgrader and Colab to editions/
 
@@ -32,6 +33,7 @@ COMMANDS = {
     "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
     "site": Command("vmteach.handout.site", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
     "class": Command("vmteach.lab.classroom", "", ()),
+    "marks": Command("vmteach.lab.marks", "", ()),
     "questions": Command("vmteach.lab.questions", "", ()),
     "editions": Command("vmteach.command.editions", "", ()),
 }
