@@ -84,11 +84,11 @@ def of_mremap():
 
 
 def of_ncpfs():
-    one, two = before(ncpfs, operation="lookup", length=4095), before(ncpfs, operation="rename", length=4095)
-    array, calls = one["arrays (B)"], one["stack used (B)"] - one["arrays (B)"]
-    assert two["arrays (B)"] == 2 * array
-    over, left = two["overrun (B)"], one["room (B)"] - one["stack used (B)"]
-    return one["overrun (B)"], {over, over // 2, array, left}, {array, calls}
+    result = before(ncpfs, on_server=False)
+    assert (before(ncpfs)["answer"], result["sent (B)"]) == ("success", "255")
+    taken = before(ncpfs, operation="create")["answer"]
+    too_long = before(ncpfs, operation="create", length=1, expansion=2, on_server=False)["answer"]
+    return result["answer"], {"success", taken, too_long}, {255}
 
 
 def of_rawio():

@@ -1,4 +1,4 @@
-"""ncpfs: the table of cases, the invariants, and the longest safe name found by search."""
+"""ncpfs: the kernel's own cases, the path of a name, the invariants, and the longest safe name found by search."""
 
 from dataclasses import replace
 
@@ -6,30 +6,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmteach.figures import ncpfs as figure
+from vmteach.cases import score
 from vmteach.machine import PRESETS
 from vmteach.patches.ncpfs import (
+    CONTROLS,
+    FRAMES,
     MAINLINE,
-    NAMES,
+    NAME_MAX,
     PATCHED,
     PATH_MAX,
     POLICIES,
+    SAVED,
+    SHRINKS,
     UNPATCHED,
+    Answered,
     Converted,
+    LookedUp,
     Overran,
     Policy,
     Refused,
     Scenario,
+    Sent,
     TookArray,
+    aligned,
     longest_safe,
     simulate,
 )
+from vmteach.tables import read_cases
 
 FIXES = (PATCHED, MAINLINE)
-REFUSED = "ENAMETOOLONG"
+TOO_LONG = "ENAMETOOLONG"
 
 
-def numbers(label: str, *names: int, operation: str = "lookup", **fields: int) -> dict:
+def numbers(label: str, *names: int, operation: str = "lookup", **fields) -> dict:
     second = names[1] if len(names) > 1 else 0
     scenario = Scenario(operation=operation, length=names[0], second=second, **fields)
     return simulate(scenario, POLICIES[label]).numbers
@@ -38,112 +47,142 @@ def numbers(label: str, *names: int, operation: str = "lookup", **fields: int) -
 scenarios = st.builds(
     Scenario,
     machine=st.sampled_from((PRESETS["256 MB"], PRESETS["64-bit 64 GB"], replace(PRESETS["256 MB"], stack=4096))),
-    operation=st.sampled_from(tuple(NAMES)),
+    operation=st.sampled_from(tuple(FRAMES)),
     length=st.integers(1, PATH_MAX - 1) | st.integers(250, 260),
     second=st.integers(0, PATH_MAX - 1) | st.integers(250, 260),
-    depth=st.integers(0, 2000),
-    expansion=st.integers(1, 3),
+    on_server=st.booleans(),
+    extra_depth=st.integers(0, 1500),
+    expansion=st.integers(0, 3),
+    nls=st.booleans(),
 )
+
+
+# ---- the kernel's own functions ----
+
+
+def test_the_model_repeats_every_row_of_the_kernels_own_cases():
+    result = score("ncpfs-calls")
+    assert (result.equal, result.asked, result.differ) == (1390, 1390, ())
+    assert [kind.rows for kind in result.outside] == [24]
+
+
+def test_the_frames_are_those_that_were_measured():
+    """The look-up's own frame, and rename's with what lies above it, are in the table of frames."""
+    frames = {
+        row["function"]: row["frame_bytes"]
+        for row in read_cases("ncpfs-frames")
+        if row["kernel"] == "2.4.22" and row["nls"] == "yes"
+    }
+    assert (frames["ncp_lookup"], frames["ncp_create_new"], frames["ncp_rename"]) == (416, 420, 64)
+    assert FRAMES["rename"].acting > sum(frames[name] for name in ("sys_rename", "do_rename", "ncp_rename"))
 
 
 # ---- the claim ----
 
 
-def test_before_a_long_name_reaches_the_task_descriptor_after_it_is_refused():
-    before, after, mainline = (numbers(label, 4095, operation="rename") for label in (UNPATCHED, *FIXES))
-    assert before["of it in the task descriptor (B)"] == 1700
-    assert before["overrun (B)"] == 8192 + 1500 - 6492 == 3200
-    assert (after["answer"], after["arrays (B)"]) == (REFUSED, 0)
-    assert (mainline["answer"], mainline["arrays (B)"], mainline["overrun (B)"]) == (REFUSED, 512, 0)
+def test_claim_a_long_name_overwrites_the_descriptor_and_both_repairs_end_it():
+    unpatched, patched, mainline = (numbers(label, 4095, operation="rename") for label in (UNPATCHED, *FIXES))
+    assert unpatched["of it in the task descriptor (B)"] == 1440
+    assert unpatched["overrun (B)"] == 2 * 4096 + 436 + SAVED - 6752 == 1440 + 496
+    assert (unpatched["answer"], unpatched["sent (B)"]) == ("success", "255 255 255 255")
+    assert (patched["answer"], patched["overrun (B)"]) == (TOO_LONG, 0)
+    assert (mainline["answer"], mainline["overrun (B)"]) == ("ENOENT", 0)
 
 
-# ---- the table of cases ----
+def test_claim_without_a_file_that_answers_for_the_old_name_there_is_no_overrun():
+    for length in (256, 3128, 4095):
+        run = simulate(Scenario(length=length, on_server=False), POLICIES[UNPATCHED])
+        assert (run.numbers["answer"], run.numbers["overrun (B)"]) == ("ENOENT", 0)
+        assert run.events[-2:] == (LookedUp(length, found=False), Answered("ENOENT"))
 
 
-def test_row1_a_name_of_one_byte():
-    assert (numbers(UNPATCHED, 1)["arrays (B)"], numbers(MAINLINE, 1)["arrays (B)"]) == (2, 256)
-    assert {numbers(label, 1)["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
+@pytest.mark.parametrize("extra", [0, 500, 1000, 1500])
+def test_claim_a_lawful_old_name_with_any_new_one_never_overruns(extra):
+    for new in (*range(1, PATH_MAX, 97), 4095):
+        assert numbers(UNPATCHED, 255, new, operation="rename", extra_depth=extra)["overrun (B)"] == 0
+    used = numbers(UNPATCHED, 255, 4095, operation="rename")["stack used (B)"]
+    assert used - SAVED == 4812
 
 
-def test_row2_a_name_of_255():
-    assert {numbers(label, 255)["arrays (B)"] for label in (UNPATCHED, *FIXES)} == {256}
-    assert {numbers(label, 255)["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
+def test_the_first_overrun_of_rename_is_at_3128_and_leaves_the_area_at_3848():
+    over = {n: numbers(UNPATCHED, n, operation="rename") for n in (3127, 3128, 3847, 3848)}
+    assert [n["overrun (B)"] for n in over.values()] == [0, 8, 1440, 1448]
+    assert [n["of it in the task descriptor (B)"] for n in over.values()] == [0, 8, 1440, 1440]
 
 
-def test_row3_a_name_of_256():
-    assert (numbers(UNPATCHED, 256)["arrays (B)"], numbers(UNPATCHED, 256)["answer"]) == (257, "goes on")
-    assert {numbers(label, 256)["answer"] for label in FIXES} == {REFUSED}
+# ---- the path of a name ----
 
 
-def test_row4_a_lookup_of_4095_depends_on_the_depth():
-    assert (numbers(UNPATCHED, 4095)["stack used (B)"], numbers(UNPATCHED, 4095)["room (B)"]) == (5596, 6492)
-    assert numbers(UNPATCHED, 4095, depth=2396)["overrun (B)"] == 0
-    assert numbers(UNPATCHED, 4095, depth=2397)["overrun (B)"] == 1
-    assert {numbers(label, 4095)["answer"] for label in FIXES} == {REFUSED}
+def test_every_name_is_looked_up_before_anything_is_done():
+    kinds = [type(event).__name__ for event in simulate(Scenario(length=300), POLICIES[UNPATCHED]).events]
+    look = ["TookArray", "Converted", "Sent", "LookedUp"]
+    assert kinds == [*look, *look, *["TookArray"] * 2, *["Converted"] * 2, *["Sent"] * 2, "Answered"]
 
 
-@pytest.mark.parametrize("depth", [0, 1500, 5980], ids="row5-{}".format)
-def test_row5_a_rename_of_4095_at_any_depth(depth):
-    assert numbers(UNPATCHED, 4095, operation="rename", depth=depth)["of it in the task descriptor (B)"] == 1700
-    assert {numbers(label, 4095, operation="rename", depth=depth)["answer"] for label in FIXES} == {REFUSED}
+@pytest.mark.parametrize("operation", ["create", "mkdir"])
+def test_who_makes_a_file_wants_the_name_to_be_free(operation):
+    assert numbers(UNPATCHED, 10, operation=operation)["answer"] == "EEXIST"
+    assert numbers(UNPATCHED, 10, operation=operation, on_server=False)["answer"] == "success"
 
 
-def test_row6_a_rename_of_255():
-    assert {numbers(label, 255, operation="rename")["arrays (B)"] for label in (UNPATCHED, *FIXES)} == {512}
-    assert {numbers(label, 255, operation="rename")["answer"] for label in (UNPATCHED, *FIXES)} == {"goes on"}
+@pytest.mark.parametrize("operation", ["lookup", "rmdir", "unlink", "rename"])
+def test_the_others_want_it_to_be_there(operation):
+    assert numbers(UNPATCHED, 10, operation=operation)["answer"] == "success"
+    assert numbers(UNPATCHED, 10, operation=operation, on_server=False)["answer"] == "ENOENT"
 
 
-def test_row7_a_rename_of_255_and_256():
-    assert numbers(UNPATCHED, 255, 256, operation="rename")["arrays (B)"] == 513
-    assert {numbers(label, 255, 256, operation="rename")["answer"] for label in FIXES} == {REFUSED}
+def test_mainlines_look_up_says_enoent_of_a_name_that_is_too_long():
+    for operation in ("lookup", "rmdir", "unlink", "rename"):
+        assert numbers(MAINLINE, 256, operation=operation)["answer"] == "ENOENT"
+    for operation in ("create", "mkdir"):
+        assert numbers(MAINLINE, 256, operation=operation, on_server=False)["answer"] == TOO_LONG
+    assert numbers(MAINLINE, 255, 256, operation="rename")["answer"] == TOO_LONG
 
 
-def test_row8_a_rename_of_2495_fills_the_stack_exactly():
-    full = numbers(UNPATCHED, 2495, operation="rename")
-    assert (full["stack used (B)"], full["overrun (B)"]) == (6492, 0)
-    assert numbers(UNPATCHED, 2496, operation="rename")["overrun (B)"] == 2
-    assert {numbers(label, 2495, operation="rename")["answer"] for label in FIXES} == {REFUSED}
-
-
-def test_row11_a_name_that_grows():
+def test_a_name_that_grows_does_not_fit_its_own_array():
     answers = {label: numbers(label, 100, expansion=2)["answer"] for label in (UNPATCHED, *FIXES)}
-    assert answers == {UNPATCHED: REFUSED, PATCHED: REFUSED, MAINLINE: "goes on"}
+    assert answers == {UNPATCHED: "ENOENT", PATCHED: "ENOENT", MAINLINE: "success"}
+    assert numbers(UNPATCHED, 1, expansion=2, operation="create", on_server=False)["answer"] == TOO_LONG
+
+
+def test_a_name_that_shrinks_passes_mainlines_buffer_beyond_255():
+    longest = max(n for n in range(1, 2000) if numbers(MAINLINE, n, expansion=SHRINKS)["answer"] == "success")
+    assert longest == 1275 == 5 * NAME_MAX
+    assert numbers(PATCHED, 256, expansion=SHRINKS)["answer"] == TOO_LONG
 
 
 # ---- the invariants ----
 
 
 @given(scenarios)
-def test_i1_after_the_stack_has_room(scenario):
+def test_i1_with_a_repair_the_stack_has_room(scenario):
     for label in FIXES:
         n = simulate(scenario, POLICIES[label]).numbers
-        if scenario.depth + 512 <= scenario.room:
+        if SAVED + scenario.extra_depth + 716 + 2 * 256 <= scenario.room:
             assert n["stack used (B)"] <= n["room (B)"] and n["overrun (B)"] == 0
-
-
-def test_i1_breaks_before():
-    assert numbers(UNPATCHED, 4095, operation="rename")["stack used (B)"] > numbers(UNPATCHED, 1)["room (B)"]
 
 
 def test_i1_needs_a_stack_of_more_than_4_kib_deep_down():
     """The limit of 255 is a bound only together with the depth: on a small, full stack even two arrays are too many."""
-    small = Scenario(replace(PRESETS["256 MB"], stack=4096), length=255, depth=2000)
-    assert simulate(small, POLICIES[PATCHED]).numbers["overrun (B)"] == 116
+    small = Scenario(replace(PRESETS["256 MB"], stack=4096), length=255, extra_depth=1800)
+    assert simulate(small, POLICIES[PATCHED]).numbers["overrun (B)"] == 176
 
 
 @given(scenarios)
-def test_i2_an_accepted_name_has_1_to_255_bytes(scenario):
+def test_i2_an_accepted_name_has_1_to_255_bytes_unless_it_shrinks(scenario):
     for label in FIXES:
-        if simulate(scenario, POLICIES[label]).numbers["answer"] == "goes on":
-            assert all(1 <= length <= 255 for length in scenario.lengths)
+        if simulate(scenario, POLICIES[label]).numbers["answer"] == "success":
+            assert all(1 <= scenario.converted(length) <= 255 for length in scenario.lengths)
+            if label == PATCHED:
+                assert max(scenario.lengths) <= 255
 
 
 @given(scenarios)
-def test_i3_a_longer_name_is_refused_before_any_array(scenario):
+def test_i3_the_length_test_refuses_a_longer_name_before_its_array(scenario):
     events = simulate(scenario, POLICIES[PATCHED]).events
-    if max(scenario.lengths) > 255:
-        assert [type(event) for event in events] == [Refused]
-        assert simulate(scenario, POLICIES[MAINLINE]).numbers["answer"].startswith(REFUSED)
+    assert all(event.size <= 256 for event in events if isinstance(event, TookArray))
+    if scenario.length > 255:
+        assert [type(event) for event in events] == [Refused, Answered]
 
 
 @given(scenarios, st.sampled_from(list(POLICIES)))
@@ -151,28 +190,34 @@ def test_i4_what_is_written_fits_its_array_with_the_end_mark(scenario, label):
     for event in simulate(scenario, POLICIES[label]).events:
         if isinstance(event, Converted):
             assert event.out <= event.buffer - 1
+        if isinstance(event, Sent):
+            assert event.wire == min(event.out, 255)
 
 
 @given(scenarios)
 def test_the_overrun_is_the_formula(scenario):
-    """facts: base + sum of (length + 1) - (stack - task), and the arrays lie one below the other."""
+    """Saved registers, calls above, frames, and one array at a look-up or all of them when acting."""
     run = simulate(scenario, POLICIES[UNPATCHED])
-    arrays = [event for event in run.events if isinstance(event, TookArray)]
-    used = scenario.depth + sum(length + 1 for length in scenario.lengths)
+    word, (looking, acting) = scenario.machine.word // 8, scenario.frames
+    took = [aligned(event.size, word) for event in run.events if isinstance(event, TookArray)]
+    seen = sum(isinstance(event, LookedUp) for event in run.events)
+    deepest = max([looking + size for size in took[:seen]] + ([acting + sum(took[seen:])] if took[seen:] else []))
+    used = SAVED + scenario.extra_depth + deepest
     assert run.numbers["overrun (B)"] == max(0, used - (scenario.machine.stack - scenario.task))
-    assert arrays[-1].low == scenario.machine.stack - used
+    assert run.numbers["stack used (B)"] == used
     over = [event for event in run.events if isinstance(event, Overran)]
-    assert sum(event.task + event.beyond for event in over) == run.numbers["overrun (B)"]
+    assert sum(over[-1][:] if over else ()) == run.numbers["overrun (B)"]
 
 
 # ---- a second way to the same number ----
 
 
 @pytest.mark.parametrize("label", POLICIES)
-@pytest.mark.parametrize("operation", ["lookup", "rename"])
-@pytest.mark.parametrize(("stack", "depth"), [(4096, 1500), (8192, 1500), (8192, 4000), (8192, 6400), (32768, 1500)])
-def test_the_longest_safe_name_by_search(label, operation, stack, depth):
-    base = Scenario(replace(PRESETS["256 MB"], stack=stack), operation=operation, depth=depth)
+@pytest.mark.parametrize("operation", ["lookup", "create", "rename"])
+@pytest.mark.parametrize(("stack", "extra"), [(4096, 1500), (8192, 0), (8192, 3000), (8192, 6400), (32768, 0)])
+def test_the_longest_safe_name_by_search(label, operation, stack, extra):
+    machine = replace(PRESETS["256 MB"], stack=stack)
+    base = Scenario(machine, operation=operation, extra_depth=extra, on_server=operation != "create")
     first = next(
         (n for n in range(1, PATH_MAX) if simulate(replace(base, length=n), POLICIES[label]).numbers["overrun (B)"]),
         PATH_MAX,
@@ -183,44 +228,33 @@ def test_the_longest_safe_name_by_search(label, operation, stack, depth):
 def test_of_the_machine_only_the_stack_matters():
     seen = {name: tuple(simulate(Scenario(m), POLICIES[UNPATCHED]).numbers.values()) for name, m in PRESETS.items()}
     assert len({seen[name] for name in PRESETS if PRESETS[name].stack == 8192}) == 1
-    assert seen["64-bit 64 GB"][3] == 0
+    assert simulate(Scenario(PRESETS["64-bit 64 GB"]), POLICIES[UNPATCHED]).numbers["overrun (B)"] == 0
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.field)
+def test_a_control_changes_a_number_exactly_if_it_says_so(control):
+    stops = [PRESETS[stop] if control.field == "machine" else stop for stop in control.stops]
+    seen = [simulate(replace(Scenario(), **{control.field: stop}), POLICIES[UNPATCHED]).numbers for stop in stops]
+    assert any(other != seen[0] for other in seen[1:]) == control.matters
 
 
 def test_a_limit_that_is_not_small_enough():
     """A test of the length helps only if the limit fits the stack: the chapter's second exercise."""
-    deep = Scenario(length=2000, depth=3000)
-    assert simulate(deep, Policy(longest=2000)).numbers["overrun (B)"] == 510
-    assert simulate(deep, Policy(longest=1745)).numbers["answer"] == REFUSED
-    assert simulate(replace(deep, length=1745), Policy(longest=1745)).numbers["overrun (B)"] == 0
+    deep = Scenario(length=2000, extra_depth=3000)
+    assert simulate(deep, Policy(longest=2000)).numbers["overrun (B)"] == 752
+    assert simulate(deep, Policy(longest=1627)).numbers["answer"] == TOO_LONG
+    assert simulate(replace(deep, length=1627), Policy(longest=1627)).numbers["overrun (B)"] == 0
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"operation": "link"}, "operation must be one of lookup, create, mkdir, rmdir, rename, got link"),
+        ({"operation": "link"}, "operation must be one of lookup, create, mkdir, rmdir, unlink, rename, got link"),
         ({"length": 4096}, "length must be between 1 and 4095 bytes, got 4096"),
-        ({"depth": 6493}, "depth must be between 0 and 6492 bytes, got 6493"),
-        ({"expansion": 4}, "expansion must be between 1 and 3, got 4"),
+        ({"extra_depth": 6753}, "extra_depth must be between 0 and 6752 bytes, got 6753"),
+        ({"expansion": 4}, "expansion must be between 0 and 3, got 4"),
     ],
 )
 def test_an_operation_that_cannot_be_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Scenario(**wrong)
-
-
-# ---- the picture ----
-
-
-def test_the_strips_of_a_kernel_cover_the_area_once():
-    for label in POLICIES:
-        for length in (1, 255, 2495, 2496, 4095):
-            run = simulate(Scenario(length=length), POLICIES[label])
-            spans = sorted((s.start, s.end) for s in figure._spans(run, 0) if s.start < s.end)
-            assert [end for _, end in spans[:-1]] == [start for start, _ in spans[1:]]
-            assert (spans[0][0], spans[-1][1]) == (-figure.BELOW * 8192, 8192)
-
-
-def test_the_map_says_the_example():
-    drawn = figure.safe_names()
-    assert "safe up to names of 2,495 B" in drawn.finding
-    assert drawn.numbers["8 KiB stack"]["1500 B deep: longest name (B)"] == 2495

@@ -77,12 +77,12 @@ BANK = {
             (WITH_IFS, None),
         ),
         wrong=(
-            (careful("False"), "With 0 below the limit I4 is still broken"),  # both fixes, and no more
-            (careful("space.map_count >= space.limit"), "With 1 below the limit I4 is still broken"),
+            (careful("False"), "With room for 0 more I4 is still broken"),  # both fixes, and no more
+            (careful("space.map_count >= space.limit"), "With room for 1 more I4 is still broken"),
             (careful("call.elsewhere and space.limit - space.map_count < 6"), "nothing would break"),  # today's
-            (careful("space.limit - space.map_count < 2"), "moves nothing. With 0 below the limit yours gives ENOMEM"),
+            (careful("space.limit - space.map_count < 2"), "moves nothing. With room for 0 more yours gives ENOMEM"),
             (careful("call.fixed and space.limit - space.map_count < 2"), "moves nothing"),
-            (careful("call.elsewhere"), "With 2 below the limit nothing would break"),
+            (careful("call.elsewhere"), "With room for 2 more nothing would break"),
             (LATE, "something has been done by then"),
             (RAISES_THE_LIMIT, "changed the limit itself"),
             (FORGETS_THE_CALL, "is there a `return`?"),

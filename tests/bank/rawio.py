@@ -84,7 +84,7 @@ BANK = {
             ("mine = Scenario(limit_kib=0)\n", "no chunk is"),
             (
                 "from vmteach.machine import PRESETS\nmine = Scenario(machine=PRESETS['64-bit 64 GB'])\n",
-                "ends with a wild access",
+                "follows a stale pointer",
             ),
             ("mine = Scenario(length_kib=1 << 20)\n", "Take a read of 16384 KiB"),
             ("mine = 508\n", "Hand in a `Scenario(...)`"),

@@ -84,15 +84,15 @@ def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
     for room in range(8):
         numbers, usual = mine[MIDDLE, room], as_after[MIDDLE, room]
         if "I3" in numbers["broken"]:
-            return not_yet(f"With {room} below the limit it gives an error, and something has been done by then.")
+            return not_yet(f"With room for {room} more it gives an error, and something has been done by then.")
         if numbers["broken"] != "none":
-            return not_yet(f"With {room} below the limit {numbers['broken']} is still broken.")
+            return not_yet(f"With room for {room} more {numbers['broken']} is still broken.")
         if usual["broken"] == "none" and numbers["returned"] != usual["returned"]:
-            return not_yet(f"With {room} below the limit nothing would break, and yours gives {numbers['returned']}.")
+            return not_yet(f"With room for {room} more nothing would break, and yours gives {numbers['returned']}.")
     for (name, room), numbers in mine.items():
         stays = as_after[name, 7]["returned"] == hex(Scenario(call=name).arguments.addr)
         if stays and numbers["returned"] != as_after[name, room]["returned"]:
-            return not_yet(f"`{name}` moves nothing. With {room} below the limit yours gives {numbers['returned']}.")
+            return not_yet(f"`{name}` moves nothing. With room for {room} more yours gives {numbers['returned']}.")
     return right("Refused while nothing has happened yet, and only where the last unmapping would fail.")
 
 

@@ -22,14 +22,14 @@ def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
     if found == true:
         return right("All that can be found there, over every order of the steps.")
     if found < true:
-        return not_yet("What you have can be found. But C may come earlier, later, or in between: is that all?")
+        return not_yet("What you have can be found. But C may run earlier, later, or in between: is that all?")
     if race.PRESENT not in found:
-        return not_yet("Must C have come by then? Nobody makes it hurry.")
-    return not_yet("Not all of that can be found. When can C come (M4 to M7), and what does **this** C leave behind?")
+        return not_yet("Must C have run by then? Nothing makes it hurry.")
+    return not_yet("Not all of that can be found. When can C run (M4 to M7), and what does **this** C leave behind?")
 
 
 def _seen(scenario: Scenario) -> set[str]:
-    """What the entry holds when M, which has found it present, stands at M9, over all orders of the kernel before."""
+    """What the entry holds when M, which has found it present, stands at M9, over all orders of version 1."""
     there = (state.data for state in _states(scenario) if state.at[0] == "M9")
     return {tables.old for tables in there if tables.kept == race.PRESENT}
 
@@ -63,7 +63,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet(f"There are two threads here: {error}.")
     order = [event.at for event in events if isinstance(event, Stepped)]
     if "M6" not in order or "C1" not in order[: order.index("M6")]:
-        return not_yet("C is to take its first step before M takes M6.")
+        return not_yet("Let C take its first step before M takes M6.")
     if "M10" not in order:
         return not_yet(f"M does not come to M10: its last step is {[at for at in order if at[0] == 'M'][-1]}.")
     if len(order) != len(race.found(Scenario(), POLICIES[UNPATCHED]).shortest):
@@ -76,7 +76,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
 TESTS = tuple(
     Scenario(clearer=clearer, clearers=clearers, machine=PRESETS[machine])
     for machine, clearers in (("2 GB", 2), ("32 MB", 0))
-    for clearer in Clearer
+    for clearer in (Clearer.TRUNCATE, Clearer.FILE, Clearer.ANON)
 )
 
 
@@ -89,7 +89,7 @@ def check_repair(mine: Any, _: Mapping[str, Any]) -> Verdict:
         if kind := race.found(scenario, mine).breaks:
             who = f"{scenario.clearers} threads C ({scenario.clearer.value})" if scenario.clearers else "M alone"
             return not_yet(f"{scenario.machine.name}, {who}: {kind}, {INVARIANTS[kind]}.")
-    return right("No order of steps breaks an invariant, and the second look need not be asked.")
+    return right("No order of steps breaks an invariant, and the second look-up needs no test.")
 
 
 # ---- blind

@@ -19,6 +19,7 @@ from vmteach.patches.ncpfs import (
 )
 
 OVERRUN = "overrun (B)"
+LENGTHS = next(control.stops for control in CONTROLS if control.field == "length")
 
 
 # ---- longest
@@ -26,20 +27,23 @@ OVERRUN = "overrun (B)"
 
 def check_longest(longest: Any, _: Mapping[str, Any]) -> Verdict:
     for stack, task, depth, arrays in (
-        (8192, 1700, 1500, 2),
-        (8192, 1700, 1500, 1),
+        (8192, 1440, 496, 2),
+        (8192, 1440, 736, 1),
         (4096, 1000, 96, 2),
         (8192, 0, 0, 3),
     ):
-        got, expected = longest(stack, task, depth, arrays), (stack - task - depth) // arrays - 1
+        room = stack - task - depth
+        got, expected = longest(stack, task, depth, arrays), room // arrays // 4 * 4 - 1
         if problem := misfit(got, int):
             return not_yet(problem)
         where = f"With {stack} bytes of stack, {task} of descriptor, {depth} used and {arrays} array(s)"
-        if got == expected + 1:
+        if got == room // arrays - 1 != expected:
+            return not_yet(f"{where} your array does not end on a word of 4 bytes.")
+        if got in (expected + 1, room // arrays):
             return not_yet(f"{where} your name fills the array to its last byte. What does a string end with?")
-        if got == (stack - depth) // arrays - 1 != expected:
+        if got == (stack - depth) // arrays // 4 * 4 - 1 != expected:
             return not_yet(f"{where} yours reaches to address 0. What lies at the low end of the area?")
-        if got == stack - task - depth - 1 != expected:
+        if got == room // 4 * 4 - 1 != expected:
             return not_yet(f"{where} yours is right for one array.")
         if got > expected:
             return not_yet(f"{where} a name of {got} bytes is too long.")
@@ -52,14 +56,13 @@ def check_longest(longest: Any, _: Mapping[str, Any]) -> Verdict:
 
 
 def check_limit(mine: Any, given: Mapping[str, Any]) -> Verdict:
-    depth = given["depth"]
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(longest=...)`.")
     if mine.buffer:
         return not_yet("Keep the arrays as they are: this kernel has the length test only.")
     if misfit(mine.longest, int) or mine.longest < 1:
         return not_yet("A limit is a whole number from 1 up; 0 is no test at all.")
-    at_limit = Scenario(operation="rename", length=min(mine.longest, 4095), depth=depth)
+    at_limit = Scenario(operation="rename", length=min(mine.longest, 4095), extra_depth=given["extra"])
     if over := simulate(at_limit, mine).numbers[OVERRUN]:
         return not_yet(f"`rename` with two names at your limit is {over} bytes too deep.")
     one_more = replace(at_limit, length=min(mine.longest + 1, 4095))
@@ -76,36 +79,38 @@ def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)`.")
     if max(mine.lengths) > NAME_MAX:
         return not_yet("That name has more than 255 bytes: it is refused rightly.", 0)
-    ours, theirs = (simulate(mine, POLICIES[label]).numbers["answer"] for label in (PATCHED, MAINLINE))
-    if "overrun" in f"{ours} {theirs}":
+    ours, theirs = (simulate(mine, POLICIES[label]).numbers for label in (PATCHED, MAINLINE))
+    if ours[OVERRUN] or theirs[OVERRUN]:
         return not_yet("So deep in calls, the stack is overrun whatever the name. Leave the depth as it is.", 0)
-    if ours == "goes on":
+    if ours["answer"] == "success":
         return not_yet("The kernel with the length test takes this name.", 0)
-    if theirs != "goes on":
-        return not_yet("Mainline refuses this name too: what comes out of the conversion is too long for it.", 0)
-    return right("A lawful name is refused, and mainline takes it.", 256 - max(mine.lengths))
+    if theirs["answer"] != "success":
+        return not_yet(f"Mainline's kernel answers {theirs['answer']} too. See what its buffer and the server have.", 0)
+    return right(f"A lawful name gets {ours['answer']}, and mainline takes it.", 256 - max(mine.lengths))
 
 
 # ---- the explorer
 
 
 def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if state["operation"] != "rename":
-        return not_yet("The operation is to be `rename`.")
     room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
     if room > 8192:
         return not_yet("This stack is larger than 8 KiB.")
     if used:
         return not_yet(f"This name is {used} bytes too deep.")
+    if not state["on_server"]:
+        return not_yet("The call ended at the look-up: no file answers for the old name.")
     longest = longest_safe(Scenario(), POLICIES[UNPATCHED])
-    if any(state["length"] < stop <= longest for stop in CONTROLS[3].stops):
+    if any(state["length"] < stop <= longest for stop in LENGTHS):
         return not_yet("This name fits, and so does a longer one of the panel.")
     return right("It fills the stack to the last byte.")
 
 
 def check_roomy(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if (state["operation"], state["length"]) != ("rename", 4095):
-        return not_yet("Try the worst: `rename` with names of 4095 bytes.")
+    if state["length"] != 4095:
+        return not_yet("Try the worst: names of 4095 bytes.")
+    if not state["on_server"]:
+        return not_yet("The call ended at the look-up: no file answers for the old name.")
     if over := numbers[UNPATCHED][OVERRUN]:
         return not_yet(f"{over} bytes too deep.")
     return right(f"{numbers[UNPATCHED]['room (B)']} bytes of room are enough for any name.")
@@ -120,7 +125,5 @@ NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
         "deepest": check_deepest,
         "roomy": check_roomy,
     },
-    variants={
-        "limit": ({"depth": 1500, "limit": 2495}, {"depth": 3000, "limit": 1745}, {"depth": 4092, "limit": 1199})
-    },
+    variants={"limit": ({"extra": 0, "limit": 3127}, {"extra": 1500, "limit": 2375}, {"extra": 3000, "limit": 1627})},
 )

@@ -1,4 +1,4 @@
-"""Exercises of rawio: counting pages and bytes, a rule for a short list, what the strict rule throws away."""
+"""Exercises of rawio: counting pages and bytes, a rule for a short list, what the strict rule discards."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -95,15 +95,15 @@ def check_thrown(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("Hand in a `Scenario(...)` with one of the machines in `PRESETS`.")
     if mine.length_kib > 16384:
         return not_yet("Take a read of 16384 KiB at most.")
-    before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
-    if before["ends with"] == rawio.WILD:
-        return not_yet("There the kernel before ends with a wild access. Nobody would have it back for that.")
-    if before["pages got"] == before["pages wanted"]:
+    unpatched, strict = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
+    if unpatched["last chunk"] == rawio.WILD:
+        return not_yet("There the unpatched kernel follows a stale pointer. That is no reason to prefer it.")
+    if unpatched["pages got"] == unpatched["pages wanted"]:
         return not_yet("There every page is got, so both kernels do the same.")
-    lost = (int(before[COVERED]) - int(after[COVERED])) // KIB
+    lost = (int(unpatched[COVERED]) - int(strict[COVERED])) // KIB
     if not lost:
         return not_yet("The read is short, but no chunk is: the last one gets no page, and both kernels report it.")
-    return right("The score is how many KiB the kernel before delivers and the strict one does not.", lost)
+    return right("The score is how many KiB the unpatched kernel delivers and the strict rule does not.", lost)
 
 
 # ---- the explorer
@@ -113,7 +113,7 @@ def check_all_or_none(state: Mapping[str, Any], numbers: Mapping[str, Mapping[st
     if state["limit_kib"] >= state["length_kib"]:
         return not_yet("The tmpfs is to have less room than the read is long.")
     if stale := numbers[UNPATCHED][STALE]:
-        return not_yet(f"The kernel before walks {stale} stale pointers.")
+        return not_yet(f"The unpatched kernel walks {stale} stale pointers.")
     return right("Some chunk gets no page at all, and this is an error that every kernel reports.")
 
 
@@ -121,7 +121,7 @@ def check_memory(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     if state["limit_kib"] < state["length_kib"]:
         return not_yet("The tmpfs is to have room enough for the read.")
     if not (stale := numbers[UNPATCHED][STALE]):
-        return not_yet("The kernel before walks no stale pointer.")
+        return not_yet("The unpatched kernel walks no stale pointer.")
     return right(f"{stale} stale pointers, and the tmpfs had room: memory ended within a chunk.")
 
 

@@ -1,232 +1,319 @@
-"""The address-space strip: mappings as brackets over pages, as a call found and as each kernel left them."""
+"""The address space as a row of pages under brackets: what a call left, and the call step by step."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
 
-from matplotlib.collections import LineCollection
-
-from vmteach.figures.style import (
-    DATA_LOOKS,
-    INK,
-    PREDICTION_COLOUR,
-    QUIET,
-    RULE,
-    SMALL,
-    Look,
-    Picture,
-    Span,
-    Strips,
+from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, row
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.kernel.mm import (
+    AddressSpace,
+    Asserted,
+    Ignored,
+    Mapped,
+    Moved,
+    MovedBack,
+    Step,
+    Stopped,
+    Unmapped,
+    Vma,
+    get_unmapped_area,
 )
-from vmteach.kernel.mm import Vma
-from vmteach.kernel.sound import Broke
-from vmteach.patches.mremap import DEST, FREE, SOURCE, Called, Event, Found, Left
+from vmteach.kernel.sound import Broke, name_of
+from vmteach.patches.mremap import (
+    DIED,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    Found,
+    Left,
+    Scenario,
+    simulate,
+)
 from vmteach.run import Run
 
-ROWS = 6  # the state before, and up to five policies
-ALARM = "#A3261E"
-WINDOWS = (
-    (SOURCE - 1, 6),
-    (DEST - 1, 10),
-    (FREE - 1, 6),
-    (None, 6),
-)  # first page and pages; the last one moves
-LOOKS: dict[str, Look] = {
-    "s": Look("#56B4E9"),
-    "d": Look("#F0E442"),
-    "new": Look("#FFFFFF"),  # mapped, nothing in it yet
-    "orphan": DATA_LOOKS["lost"],
+STATES = {
+    "S": (["page of mapping s", "page of s"], "data"),
+    "D": (["page of mapping d", "page of d"], "attention"),
+    "E": (["mapped, nothing there", "mapped, empty"], "nothing"),
+    "L": (["page in no mapping", "no mapping"], "promised"),
+}
+RULES = {
+    "do_mremap": "clears the target, cuts the tail, and then looks for the source",
+    "do_munmap": "a hole inside one mapping needs a free place in the list",
+    "move_page_tables": "moves each entry; an entry in the way is lost",
+    "insert_vm_struct": "enters the new range into the list",
 }
 
 
-class Shown(NamedTuple):
-    """One row of the picture: an address space, and what is said about it."""
+LABEL, EARLIER = "after the call", "before the call"
 
-    label: str
+
+class Space(NamedTuple):
+    """What is drawn of an address space: mappings, and (address, content) of present pages."""
+
     vmas: tuple[Vma, ...]
     pages: tuple[tuple[int, str], ...]
-    returned: str
-    broken: tuple[Broke, ...]
+    page: int
 
 
-def frame_key(run: Run) -> Hashable:
-    """The page size: it is in the addresses below the strip."""
-    return int(run.scenario.machine.page)
+# ---- one row ----
 
 
-def layout(run: Run) -> Picture:
-    """The axes: three places of the address space and a fourth for wherever else a mapping comes to lie."""
-    page = run.scenario.machine.page
-    picture = Picture(8.4, 3.4)
-    ticks = {_column(page * number, page, 0): hex(page * number) for number in (SOURCE, DEST, FREE)}
-    axes = picture.panel("strip", (0.16, 0.06, 0.62, 0.94), xlim=(0, _width()), ylim=(0, 1), xticks=ticks, spines="")
-    picture.parts["pages"] = Strips(picture, axes, LOOKS, thickness=0.072, edge=QUIET, edge_width=0.6)
-    for name, colour, width in (
-        ("ground", RULE, 1.0),
-        ("mappings", INK, 1.6),
-        ("broken mappings", ALARM, 2.4),
-    ):
-        lines = LineCollection([], colors=colour, linewidths=width, zorder=1 if name == "ground" else 5)
-        axes.add_collection(lines, autolim=False)
-        picture.parts[name] = picture.moving(lines)
-    said: dict[str, Any] = {"va": "center", "size": SMALL}
-    picture.parts["labels"] = [picture.words(None, 0.012, 0, **said) for _ in range(ROWS)]
-    picture.parts["results"] = [picture.words(None, 0.79, 0, **said) for _ in range(ROWS)]
-    picture.parts["damage"] = [picture.words(axes, 0, 0, va="top", size=SMALL, color=ALARM) for _ in range(ROWS)]
-    picture.parts["elsewhere"] = picture.words(axes, 0, -0.012, va="top", ha="center", size=SMALL, color=QUIET)
-    picture.figure.text(0.79, 0.012, "bracket: a mapping\ncell: a present page", size=SMALL, color=QUIET)
-    picture.parts["yours"] = picture.words(None, 0.79, 0, size=SMALL, color=PREDICTION_COLOUR, va="center")
-    return picture
-
-
-def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw what the call found and what each policy left; the alt text.
-
-    A prediction is the name of what will break under the first policy ("I2", "none").
-    """
-    first = next(iter(runs.values()))
-    page, axes = first.scenario.machine.page, picture.axes["strip"]
-    shown = [_found(first), *(_left(label, run) for label, run in runs.items())]
-    places = [1 - (index + 0.55) / len(shown) for index in range(len(shown))]
-    elsewhere = _elsewhere(shown, page)
-    picture.parts["pages"].show(
-        span for row, place in zip(shown, places) for span in _pages(row, place, page, elsewhere)
-    )
-    picture.parts["ground"].set_segments([line for place in places for line in _ground(place, elsewhere)])
-    brackets = [b for row, place in zip(shown, places) for b in _brackets(row, place, page, elsewhere)]
-    picture.parts["mappings"].set_segments([line for line, bad in brackets if not bad])
-    picture.parts["broken mappings"].set_segments([line for line, bad in brackets if bad])
-    _say(picture, shown, places)
-    place = axes.get_position()
-    picture.parts["yours"].set(
-        text="" if prediction is None else f"you: breaks {prediction}",
-        position=(0.79, place.y0 + (places[1] - 0.085) * place.height),
-    )
-    where = _column(elsewhere * page, page, elsewhere)
-    picture.parts["elsewhere"].set(text=hex(elsewhere * page) if elsewhere else "", position=(where, -0.012))
-    picture.finding = _finding(first, shown[1:])
-    return _alt(shown, prediction)
-
-
-def _found(run: Run) -> Shown:
-    found = next(event for event in run.events if isinstance(event, Found))
-    return Shown("as found", found.vmas, found.pages, _asked(run.events, run.scenario.machine.page), ())
-
-
-def _left(label: str, run: Run) -> Shown:
-    left = next(event for event in run.events if isinstance(event, Left))
-    broken = tuple(event for event in run.events if isinstance(event, Broke))
-    return Shown(label, left.vmas, left.pages, str(run.numbers["returned"]), broken)
-
-
-def _asked(events: Iterable[Event], page: int) -> str:
-    """The call as a reader would write it, with lengths in pages."""
-    call = next(event for event in events if isinstance(event, Called))
-    target = f",\n  to {call.new_addr:#x}" if call.flags & 2 else ""
-    return f"mremap({call.addr:#x},\n  pages {call.old_len // page} → {call.new_len // page}{target})"
-
-
-def _elsewhere(shown: Iterable[Shown], page: int) -> int:
-    """The page number of the first mapping that lies in none of the three known places; 0 without one."""
-    starts = sorted(vma.start // page for row in shown for vma in row.vmas)
-    return next((start for start in starts if start > FREE + 5), 0)
-
-
-def _width() -> float:
-    return sum(pages for _, pages in WINDOWS) + len(WINDOWS) - 1
-
-
-def _column(addr: int, page: int, elsewhere: int) -> float:
-    """Where an address is drawn: the windows stand side by side, one column apart."""
-    left, number = 0, addr // page
-    for first, pages in WINDOWS[:-1]:
-        if first is not None and number <= first + pages:
-            return left + number - first
-        left += pages + 1
-    return left + 1 + number - elsewhere
-
-
-def _ground(place: float, elsewhere: int) -> Iterator[list[tuple[float, float]]]:
-    """The line on which the pages stand, broken where address space is left out."""
-    left = 0.0
-    for first, pages in WINDOWS:
-        if first is not None or elsewhere:
-            yield [(left, place - 0.037), (left + pages, place - 0.037)]
-        left += pages + 1
-
-
-def _pages(row: Shown, place: float, page: int, elsewhere: int) -> Iterator[Span]:
-    """A cell a page: with its content, empty if it is only mapped, marked if it lies in no mapping."""
-    present = dict(row.pages)
-    mapped = {addr for vma in row.vmas for addr in range(vma.start, vma.end, page)}
-    for addr in sorted(mapped | set(present)):
-        column, content = _column(addr, page, elsewhere), present.get(addr, "")
-        look = "orphan" if addr not in mapped else content[:1] or "new"
-        yield Span(place, column, column + 1, look, content)
-
-
-def _brackets(row: Shown, place: float, page: int, elsewhere: int) -> Iterator[tuple[list[tuple[float, float]], bool]]:
-    """A bracket a mapping: a second storey where two overlap, a flag where one is empty."""
-    reached = 0
-    for vma in row.vmas:
-        left, right = _column(vma.start, page, elsewhere), _column(vma.end, page, elsewhere)
-        empty, overlaps = vma.start == vma.end, vma.start < reached
-        low, high = place + 0.045, place + (0.095 if overlaps else 0.066)
-        if empty:
-            yield [(left, place - 0.04), (left, high + 0.03), (left + 0.7, high + 0.015), (left, high)], True
+def addresses(space: Space, x: Group, label: str, marked: Iterable[Bracket] = ()) -> Group:
+    """A cell a page, a bracket a mapping, and what is broken in red above them."""
+    mapped = {addr for vma in space.vmas for addr in range(vma.start, vma.end, space.page)}
+    present = dict(space.pages)
+    cells = [_cell(addr, present.get(addr, ""), addr in mapped, space.page) for addr in sorted(mapped | set(present))]
+    if label == EARLIER:  # a second row: its cells are things of their own
+        cells = [cell._replace(id="") for cell in cells]
+    reached, brackets, edges = 0, [], []
+    for vma in space.vmas:
+        if vma.start == vma.end:
+            edges.append(Edge(vma.start, ["a mapping without a byte", "an empty mapping", "empty"], "alert"))
         else:
-            yield (
-                [(left + 0.06, low), (left + 0.06, high), (right - 0.06, high), (right - 0.06, low)],
-                overlaps,
-            )
+            overlaps = vma.start < reached
+            tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
+            brackets.append(Bracket(vma.start, vma.end, words, tone, int(overlaps)))
         reached = max(reached, vma.end)
+    return row(label, cells, x, edges, [*brackets, *marked])
 
 
-def _say(picture: Picture, shown: list[Shown], places: list[float]) -> None:
-    """Labels to the left, results to the right, and under each strip what broke."""
-    box = picture.axes["strip"].get_position()
-    for index in range(ROWS):
-        label, result, damage = (picture.parts[name][index] for name in ("labels", "results", "damage"))
-        if index >= len(shown):
-            for text in (label, result, damage):
-                text.set_visible(False)
-            continue
-        row, place = shown[index], places[index]
-        height = box.y0 + place * box.height
-        label.set(visible=True, text=row.label.replace("fix of ", "fix of\n"))
-        label.set_position((0.012, height))
-        verdict = f"\nbreaks {_names(row)}" if row.broken else "\nbreaks nothing"
-        result.set(visible=True, text=row.returned + (verdict if index else ""), position=(0.79, height))
-        result.set_color(ALARM if row.broken else INK)
-        damage.set(visible=True, text=_damage(row), position=(0, place - 0.046))
+def _cell(addr: int, content: str, mapped: bool, page: int) -> Cell:
+    state = "L" if not mapped else {"s": "S", "d": "D"}.get(content[:1], "E")
+    return Cell(state, addr, page, content, content or f"at {addr:x}")
 
 
-def _names(row: Shown) -> str:
-    return ", ".join(broke.invariant for broke in row.broken)
+def window(scenario: Scenario) -> Group:
+    """The axis: the places that the call can touch, with a break between them. It is the same for every kernel."""
+    space, call, page = scenario.space, scenario.arguments, scenario.machine.page
+    target = call.new_addr if call.fixed else get_unmapped_area(space, call.new_len) if call.flags else call.addr
+    longest = max(call.old_len, call.new_len, page)
+    ranges = [(vma.start, vma.end) for vma in space.vmas] + [
+        (call.addr, call.addr + longest),
+        (target, target + longest),
+    ]
+    windows: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if windows and start <= windows[-1][1] + 2 * page:
+            windows[-1] = (windows[-1][0], max(windows[-1][1], end))
+        else:
+            windows.append((start, end))
+    ticks = sorted({start for start, _ in windows} | {call.addr, target})
+    return axis("address", windows[0][0], windows[-1][1], "hex", ticks=ticks, windows=windows)
 
 
-def _damage(row: Shown) -> str:
-    return f"{row.broken[0].invariant}: {row.broken[0].what}" if row.broken else ""
+# ---- the picture of a run ----
 
 
-def _finding(run: Run, shown: Iterable[Shown]) -> str:
-    """The title: who returned what and broke what, policies with the same fate together."""
-    fates: dict[tuple[str, str], list[str]] = {}
-    for row in shown:
-        fates.setdefault((row.returned, _names(row)), []).append(row.label)
-    told = (
-        f"{', '.join(labels)}: {returned}" + (f", breaks {broken}" if broken else "")
-        for (returned, broken), labels in fates.items()
+def scene(run: Run) -> Scene:
+    """The address space that the call left, with what is broken in red."""
+    found = next(event for event in run.events if isinstance(event, Found))
+    left = next(event for event in run.events if isinstance(event, Left))
+    page, x = run.scenario.machine.page, window(run.scenario)
+    before, after = Space(*found, page), Space(*left, page)
+    broken = [event for event in run.events if isinstance(event, Broke)]
+    moves = [event for event in run.events if isinstance(event, Moved) and event.pages]
+    links = [
+        Link(f"after the call@{e.source}", "moves", f"after the call@{e.target}", "move_page_tables") for e in moves
+    ]
+    n = run.numbers
+    return Scene(
+        clause=_clause(run, broken, before, after),
+        groups=[addresses(before, x, EARLIER), addresses(after, x, LABEL, _damage(before, after, broken))],
+        states=STATES,
+        links=links,
+        numbers={
+            "returned": str(n["returned"]),
+            "broken": str(n["broken"]),
+            "errors ignored": str(n["ignored errors"]),
+            "mappings": str(n["mappings"]),
+        },
+        note=_call(run),
+        end="bad" if broken or n["returned"] == DIED else "good",
+        alt=_alt(run, after, broken),
     )
-    room = run.scenario.below_limit
-    return f"“{run.scenario.call}”, {room} below the limit. " + "; ".join(told)
 
 
-def _alt(shown: list[Shown], prediction: Any) -> str:
-    """The picture in words: every row with its mappings, pages, result and what broke."""
-    told = [f"The call {' '.join(shown[0].returned.split())}."]
-    for row in shown:
-        mappings = ", ".join(f"[{v.start:#x}, {v.end:#x}) {v.prot}" for v in row.vmas)
-        verdict = f" Returned {row.returned}." if row is not shown[0] else ""
-        damage = "".join(f" {broke.invariant} broken: {broke.what}." for broke in row.broken)
-        told.append(f"{row.label}: {mappings or 'no mapping'}; pages {len(row.pages)}.{verdict}{damage}")
-    return " ".join(told) + ("" if prediction is None else f" Your prediction: breaks {prediction}.")
+def _damage(before: Space, after: Space, broken: list[Broke]) -> Iterator[Bracket]:
+    """A red bracket over what an invariant names: pages in no mapping, pages that are gone, pages still mapped."""
+    mapped = {addr for vma in after.vmas for addr in range(vma.start, vma.end, after.page)}
+    kinds = {event.invariant for event in broken}
+    orphans = [addr for addr, _ in after.pages if addr not in mapped]
+    if orphans:
+        words = [f"I5: {len(orphans)} pages in no mapping", "I5"]
+        yield Bracket(min(orphans), max(orphans) + after.page, words, "alert", 1)
+    gone = [addr for addr, _ in before.pages if addr not in mapped]
+    if "I3" in kinds and gone:
+        words = [f"I3: {len(gone)} pages gone, and the call failed", f"I3: {len(gone)} pages gone", "I3"]
+        yield Bracket(min(gone), max(gone) + after.page, words, "alert", 1)
+
+
+def _clause(run: Run, broken: list[Broke], before: Space, after: Space) -> list[str]:
+    """The title's half: what the call did, in words."""
+    result, kinds = str(run.numbers["returned"]), {event.invariant for event in broken}
+    ignored = "ignores an error, and " if run.numbers["ignored errors"] else ""
+    if result == DIED:
+        return ["follows a pointer that nobody had set", "follows an unset pointer"]
+    if "I3" in kinds:
+        gone = len(before.pages) - len(after.pages)
+        return [f"returns {result}, and yet {gone} pages are gone", f"fails and loses {gone} pages"]
+    if "I1" in kinds:
+        return ["makes a mapping without a byte", "makes an empty mapping"]
+    if "I2" in kinds:
+        return [f"{ignored}two mappings share a page", "puts one page into two mappings"]
+    if "I5" in kinds:
+        n = run.numbers["orphan pages"]
+        return [f"{ignored}{n} pages end up in no mapping", f"leaves {n} pages in no mapping"]
+    if "I4" in kinds:
+        left = (
+            next(event.what for event in broken if event.invariant == "I4")
+            .removeprefix("success, and yet ")
+            .split(" at ")[0]
+        )
+        return [f"reports success, and {left}", "reports success without the effect"]
+    return [f"returns {result}"] if result.startswith("E") else ["does what was asked"]
+
+
+def _call(run: Run) -> str:
+    """The call as a reader would write it, with lengths in pages, and the room in the list."""
+    call, page, room = run.scenario.arguments, run.scenario.machine.page, run.scenario.below_limit
+    target = f", to {call.new_addr:#x}" if call.fixed else ""
+    places = f"The list has room for {room} more mapping{'s' * (room != 1)}." if room else "The list is full."
+    return f"mremap({call.addr:#x}, {call.old_len // page} → {call.new_len // page} pages{target}). {places}"
+
+
+def _alt(run: Run, after: Space, broken: list[Broke]) -> str:
+    mappings = ", ".join(f"{v.start:#x} to {v.end:#x} {v.prot}" for v in after.vmas) or "no mapping"
+    damage = "".join(f" {event.invariant} broken: {event.what}." for event in broken)
+    pages = f"present pages: {len(after.pages)}"
+    return f"{_call(run)} Returned {run.numbers['returned']}. After it: {mappings}; {pages}.{damage}"
+
+
+# ---- step by step ----
+
+STORIES = {
+    "One page onto a full list": Scenario(call="move into a mapping", below_limit=0),
+    "A move of nothing": Scenario(call="move nothing", below_limit=8),
+}
+
+
+class _Log(list[Step]):
+    """A log that keeps what the address space looked like at each entry."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        super().__init__()
+        self.space = space
+        self.seen = [self.look()]
+
+    def look(self) -> Space:
+        return Space(tuple(self.space.vmas), tuple(sorted(self.space.pages.items())), self.space.page)
+
+    def append(self, step: Step) -> None:
+        super().append(step)
+        self.seen.append(self.look())
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame a step of the call, with the list as it was then."""
+    space, call = run.scenario.space, run.scenario.arguments
+    space.log = log = _Log(space)
+    with suppress(Stopped):
+        run.policy.procedure(space, call, run.policy)
+    x, told = window(run.scenario), []
+    told.append(_frame(log.seen[0], x, _start(run), key="start", rule=["do_mremap"]))
+    for number, (step, seen) in enumerate(zip(log, log.seen[1:])):
+        key, asks = str(step) if number == 0 else "", None
+        if number == 0 and isinstance(step, Unmapped) and step.result and step.end > step.start:
+            asks = _question()
+        told.append(_frame(seen, x, _say(step), key=key, rule=_rule(step), mark=_mark(step), ask=asks))
+    broken = [event for event in run.events if isinstance(event, Broke)]
+    told.append(_end(run, log.seen[-1], x, broken))
+    return told
+
+
+def _frame(space: Space, x: Group, say: str, **more: object) -> Frame:
+    return Frame(say, {"addresses": addresses(space, x, "addresses")}, **more)  # type: ignore[arg-type]
+
+
+def _start(run: Run) -> str:
+    call, page = run.scenario.arguments, run.scenario.machine.page
+    if not call.new_len:
+        return f"`mremap` is to move nothing from {call.addr:#x} to {call.new_addr:#x}: both lengths are zero."
+    pages = f"{call.old_len // page} page{'s' * (call.old_len > page)}"
+    return f"`mremap` is to move {pages} from {call.addr:#x} to {call.new_addr:#x}. The list of mappings is full."
+
+
+def _say(step: Step) -> str:
+    match step:
+        case Unmapped(start, end, result) if start == end:
+            return f"`do_munmap` of nothing at {start:#x} returns EINVAL. Every move does so: it counts as no error."
+        case Unmapped(start, _, result) if result:
+            return f"`do_munmap`: a hole at {start:#x} would split one mapping. There is no room: {name_of(result)}."
+        case Unmapped(start, _, _):
+            return f"`do_munmap` unmaps the old range at {start:#x}."
+        case Ignored(_, result):
+            return f"The return value, {name_of(result)}, is ignored."
+        case Moved(_, _, 0, _):
+            return "`move_page_tables` has no entry to move."
+        case Moved(_, target, _, lost):
+            return f"`move_page_tables` moves one entry to {target:#x}." + " The page there is lost." * bool(lost)
+        case Mapped(start, _, _):
+            return f"`insert_vm_struct` enters the range at {start:#x} into the list."
+        case Asserted():
+            return "`insert_vm_struct` finds the place taken. A real kernel stops here. The model goes on."
+        case _:
+            return "The call goes on."
+
+
+def _rule(step: Step) -> list[str]:
+    match step:
+        case Unmapped() | Ignored():
+            return ["do_munmap" if isinstance(step, Unmapped) else "do_mremap"]
+        case Moved() | MovedBack():
+            return ["move_page_tables"]
+        case _:
+            return ["insert_vm_struct"]
+
+
+def _mark(step: Step) -> str:
+    match step:
+        case Ignored():
+            return "the error is ignored"
+        case Moved():
+            return "the entry moves"
+        case Mapped():
+            return "a second mapping"
+        case _:
+            return ""
+
+
+def _question() -> Ask:
+    choices = ("return the error", "go on with the move", "unmap something else first")
+    why = "Nothing has happened yet, so the error costs nothing. One kernel returns it and one ignores it."
+    wrong = ("", "Then the target is still mapped when the entry arrives.", "Nobody asked for that memory to go.")
+    return Ask("do_munmap returns ENOMEM. What should mremap do now?", choices, 0, why, wrong)
+
+
+def _end(run: Run, space: Space, x: Group, broken: list[Broke]) -> Frame:
+    result = str(run.numbers["returned"])
+    if result == DIED:
+        return _frame(space, x, "The kernel follows a pointer that nobody had set, and dies.", end="bad")
+    if not broken:
+        end = "and nothing has changed." if result.startswith("E") else "and every page has its mapping."
+        return _frame(space, x, f"`mremap` returns {result}, {end}", rule=["do_mremap"], end="good")
+    names = " and ".join(event.invariant for event in broken)
+    what = {
+        "I1": "A mapping holds no byte: tearing it down hits an assertion.",
+        "I2": "Two mappings hold one page.",
+        "I5": "Two pages lie in no mapping.",
+    }.get(broken[0].invariant, "The list does not say what happened.")
+    say = f"`mremap` reports success. {what} {names} {'is' if len(broken) == 1 else 'are'} broken."
+    return _frame(space, x, say, rule=["do_mremap"], end="bad", mark="the end")
+
+
+def story(case: Scenario) -> Story:
+    """The call on the unpatched and the patched kernel, side by side."""
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    title = "moving one page onto a full list" if case.arguments.new_len else "moving nothing"
+    return Story(title, STATES, RULES, tracks)

@@ -1,193 +1,159 @@
-"""A schedule as a score: a column is one step, a rail is one thing that the steps change.
+"""Lanes and entries: who holds which lock, what the two entries hold, and where the lock is free in between."""
 
-The rails: who takes the step, who holds the two locks, what M has mapped, what M knows of the source entry,
-and what the old and the new entry hold.
-"""
-
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 from typing import Any
 
 from vmteach.figures import Drawing
-from vmteach.figures.style import (
-    INK,
-    PAPER,
-    PREDICTION_COLOUR,
-    PREDICTION_LINE,
-    QUIET,
-    SMALL,
-    Look,
-    Picture,
-    Span,
-    Strips,
-    number,
+from vmteach.figures.lanes import Bar, bars
+from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
+from vmteach.figures.scene import script as script_of
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.words import number
+from vmteach.kernel.threads import END, Stepped, Waited
+from vmteach.machine import PRESETS
+from vmteach.patches.mremap_race import (
+    LIST,
+    MMAP_SEM,
+    NONE,
+    OOPS,
+    PATCHED,
+    POLICIES,
+    PRESENT,
+    PTL,
+    SWAP,
+    UNPATCHED,
+    Clearer,
+    Scenario,
+    program,
+    simulate,
+    states_of,
 )
-from vmteach.kernel.threads import State, Stepped
-from vmteach.patches.mremap_race import MMAP_SEM, NO_POINTER, NONE, NULL, OOPS, PTL, Clearer, states_of
 from vmteach.run import Run
 
-COLUMNS = 30  # the longest schedule has 22 steps; the rest is for words
-ROWS = 2  # runs that are shown, one below the other
-RAILS = ("step", MMAP_SEM, PTL, "atomic maps", "M's pointer", "old entry", "new entry")
-ROOM = 2.4  # inches for one run
-ABOVE = len(RAILS) + 0.35  # where the prediction is written
-BAD = "#B3261E"
-LOOKS = {
-    "M": Look("#D9D9D9"),
-    "C": Look("#E69F00"),
-    "D": Look("#F0E442"),
-    "map": Look("#009E73", "", PAPER),
-    "good": Look("#56B4E9"),
-    "swap": Look("#CC79A7", ".."),
-    "empty": Look("#FFFFFF"),
-    "bad": Look(BAD, "", PAPER),
+STATES = {
+    "P": (["page-table lock, PTL", "PTL"], "attention"),
+    "M": ("mmap_sem", "other"),
+    "L": (["lock of the file's list", "list lock"], "in use"),
+    "E": (["entry present", "present"], "data"),
+    "S": (["swap entry", "swap"], "moving"),
+    "N": (["entry none", "none"], "nothing"),
+    "W": (["waits", ""], "waits"),
+    "X": (["waits for ever", ""], "blocked"),
 }
-CLEARED = {Clearer.TRUNCATE: "truncate", Clearer.FILE: "swap_out, file page", Clearer.ANON: "swap_out, anonymous"}
+LOCKS = {PTL: "P", MMAP_SEM: "M", LIST: "L"}
+ENTRIES = {PRESENT: "E", SWAP: "S", NONE: "N"}
+BREAKS = {
+    "I1": "reads a null pointer",
+    "I2": "has two entries for one page",
+    "I3": "maps a page that was freed",
+    "I4": "sleeps with an atomic map",
+    "I5": "keeps a lock",
+    "I6": "leaves the old entry behind",
+    "I7": "loses or doubles a swap entry",
+    "I8": "does not move the page",
+    "I9": "keeps a page after truncate",
+}
+ROLES = {Clearer.TRUNCATE: "truncates", Clearer.LISTED: "truncates by the list"}
 
 
-def layout(run: Run) -> Picture:
-    """Two scores, one above the other, each with the same rails and columns."""
-    picture = Picture(9.6, ROWS * ROOM)
-    share = 1 / ROWS
-    for row in range(ROWS):
-        axes = picture.panel(
-            f"score {row}",
-            (0.1, (ROWS - 1 - row) * share + 0.055, 0.885, share - 0.14),
-            xlim=(0, COLUMNS),
-            ylim=(-0.5, len(RAILS) - 0.5),
-            xticks={step - 0.5: f"step {step}" if step == 1 else str(step) for step in (1, 5, 10, 15, 20)},
-            yticks={len(RAILS) - 1 - i: rail for i, rail in enumerate(RAILS)},
-            spines="",
-        )
-        picture.parts[f"row {row}"] = _Score(picture, axes)
-    picture.parts["prediction"] = _Prediction(picture, picture.axes["score 0"])
-    return picture
+# ---- the picture of a run ----
 
 
-def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw the first two runs; the prediction is a number of steps. The alt text tells both schedules."""
-    shown = list(runs.items())[:ROWS]
-    for row in range(ROWS):
-        picture.parts[f"row {row}"].show(*(shown[row] if row < len(shown) else ("", None)))
-    picture.parts["prediction"].show(prediction)
-    finding = "; ".join(_verdict(label, run) for label, run in runs.items()) + "."
-    if len(runs) > ROWS:
-        finding += f" Drawn: {' and '.join(label for label, _ in shown)}."
-    picture.finding = finding[0].upper() + finding[1:]
-    return " ".join([picture.finding, *(_told(label, run) for label, run in shown)])
+def scene(run: Run) -> Scene:
+    """The schedule in lanes, and below it what the source's and the target's entry hold after each step."""
+    n, way = run.numbers, run.numbers["shortest way there (steps)"]
+    taken = [event for event in run.events if isinstance(event, Stepped)]
+    x = axis("step", 0, len(taken), "step")
+    role = ROLES.get(run.scenario.clearer, "swaps out")
+    threads = [(thread.name, "moves the page" if thread.name == "M" else role) for thread in _program(run)]
+    stays = [_stay(bar) for bar in bars(run.events)]
+    rails = [MMAP_SEM, PTL] + ["list"] * (run.scenario.clearer is Clearer.LISTED)
+    picture = lanes("steps", threads, stays, x, _marks(taken), rails)
+    states = [state.data for state in states_of(run)]
+    entries = [
+        strip(label, _spans([getattr(each, name) for each in states], len(taken)), x)
+        for label, name in (("source entry", "old"), ("target entry", "new"))
+    ]
+    return Scene(
+        clause=_clause(run),
+        groups=[picture, *entries],
+        states=STATES,
+        numbers={
+            "what can happen": str(n["what can happen"]),
+            "shortest way": f"{way} steps" if way != "none" else "none",
+            "states explored": number(n["states explored"]),
+            "own reclaim reaches swap_out": str(n["own reclaim reaches swap_out"]),
+        },
+        end="good" if n["what can happen"] == "nothing bad" else "bad",
+        alt=_alt(run, taken),
+    )
 
 
-def _verdict(label: str, run: Run) -> str:
-    """The finding about one run."""
+def _program(run: Run) -> tuple[Any, ...]:
+    return program(run.scenario, run.policy).threads
+
+
+def _stay(bar: Bar) -> Stay:
+    """The bar on its rail; mmap_sem is held all the time and has its name in the legend."""
+    rail = [MMAP_SEM, PTL, LIST].index(bar.lock)
+    if bar.waits_on:
+        words = [f"waits for {bar.lock}", "waits"]
+        return Stay(bar.thread, rail, "X" if bar.end is None else "W", bar.start, bar.end, words)
+    return Stay(bar.thread, rail, LOCKS[bar.lock], bar.start, bar.end, {PTL: PTL, LIST: "list"}.get(bar.lock, ""))
+
+
+def _marks(taken: list[Stepped]) -> list[Mark]:
+    """Where M lets PTL go to allocate, and where it reads through the null pointer."""
+    at = [event.at for event in taken]
+    marks = []
+    if "M5" in at and "M7" in at and at.index("M7") - at.index("M6") > 1:  # somebody used the gap
+        marks.append(Mark(at.index("M5") + 1, "PTL is free", "blue"))
+    if taken and taken[-1].at == "M10":
+        marks.append(Mark(len(taken) - 0.5, ["null pointer", "null"], "alert"))
+    return marks
+
+
+def _spans(values: list[str], steps: int) -> list[Span]:
+    """The stretches in which an entry holds the same; column n is what it holds after that step."""
+    spans: list[Span] = []
+    for n, value in enumerate(values[1 : steps + 1]):
+        state = ENTRIES[value]
+        if spans and spans[-1].state == state:
+            spans[-1] = spans[-1]._replace(end=n + 1)
+        else:
+            spans.append(Span(state, n, n + 1, value if value != SWAP else ["swap entry", "swap"]))
+    return spans
+
+
+def _clause(run: Run) -> list[str]:
     n = run.numbers
-    if _safe(run):
-        return f"{label}: nothing bad in {number(n['states explored'])} states"
-    return f"{label}: {n['what can happen'][3:]} after {n['shortest way there (steps)']} steps"
+    happens, steps = str(n["what can happen"]), n["shortest way there (steps)"]
+    if happens == "nothing bad":
+        return [f"breaks nothing in any of {number(n['states explored'])} states", "breaks nothing"]
+    words = BREAKS[happens[:2]]
+    return [f"{words} after {steps} steps", words]
 
 
-def _safe(run: Run) -> bool:
-    return bool(run.numbers["shortest way there (steps)"] == "none")
+def _alt(run: Run, taken: list[Stepped]) -> str:
+    steps = ", ".join(f"{event.at} {event.does}" for event in taken)
+    states = [state.data for state in states_of(run)]
+    way = run.numbers["shortest way there (steps)"]
+    head = "One run to the end" if way == "none" else f"The shortest way, {way} steps"
+    return (
+        f"{head}: {steps}. At the end the source entry is {states[-1].old}, the target entry {states[-1].new}. "
+        f"{number(run.numbers['states explored'])} states explored: {run.numbers['what can happen']}."
+    )
 
 
-def _told(label: str, run: Run) -> str:
-    """The schedule in words."""
-    steps = [event for event in run.events if isinstance(event, Stepped)]
-    told = "; ".join(f"{step.at} {step.does}" for step in steps)
-    own = run.numbers["own reclaim reaches swap_out"]
-    last = states_of(run)[-1].data
-    ends = f"in the end the old entry is {_entry(last.old)} and the new one {_entry(last.new)}"
-    way = "one run" if _safe(run) else "shortest way"
-    return f"{label}, {way}: {told}; {ends}; own reclaim reaches swap_out: {own}."
-
-
-def _entry(entry: str) -> str:
-    return f"a {entry}" if entry not in (NONE, "present") else entry
-
-
-class _Prediction:
-    """A line at the number of steps that the reader expects, in the first score."""
-
-    def __init__(self, picture: Picture, axes: Any) -> None:
-        self._line = picture.moving(axes.axvline(0, **PREDICTION_LINE))
-        self._words = picture.words(axes, 0, ABOVE, color=PREDICTION_COLOUR, size=SMALL, va="bottom")
-
-    def show(self, prediction: Any) -> None:
-        """Draw it if it is a number; one beyond the last column stands at the edge."""
-        given = isinstance(prediction, int | float) and not isinstance(prediction, bool)
-        for artist in (self._line, self._words):
-            artist.set_visible(given)
-        if given:
-            x = min(max(float(prediction), 0.0), COLUMNS - 0.05)
-            self._line.set_xdata([x, x])
-            self._words.set(position=(x, ABOVE), text=f"your prediction: {number(prediction)} steps")
-            self._words.set_horizontalalignment("left" if x < COLUMNS * 0.7 else "right")
-
-
-class _Score:
-    """The artists of one run."""
-
-    def __init__(self, picture: Picture, axes: Any) -> None:
-        self._strips = Strips(picture, axes, LOOKS, thickness=0.82, edge=QUIET, edge_width=0.5)
-        self._title = picture.words(axes, 0, len(RAILS) - 0.35, weight="bold", size=SMALL + 1, va="bottom")
-        self._end = picture.words(axes, 0, 0, size=SMALL + 1, va="center", zorder=5)
-
-    def show(self, label: str, run: Run | None) -> None:
-        """Draw the run, or nothing."""
-        for words in (self._title, self._end):
-            words.set_visible(run is not None)
-        if run is None:
-            self._strips.show([])
-            return
-        self._strips.show(_spans(run))
-        machine, scenario = run.scenario.machine, run.scenario
-        threads = f"M and {scenario.clearers} more ({CLEARED[scenario.clearer]})" if scenario.clearers else "M alone"
-        reaches = run.numbers["own reclaim reaches swap_out"]
-        cpus = f"{machine.cpus} CPU{'s' * (machine.cpus > 1)}"
-        self._title.set_text(f"{label}   {cpus}; {threads}; own reclaim reaches swap_out: {reaches}")
-        steps = sum(isinstance(event, Stepped) for event in run.events)
-        safe = _safe(run)
-        self._end.set(text="returns 0, all locks free" if safe else run.numbers["what can happen"])
-        self._end.set(color=INK if safe else BAD, weight="normal" if safe else "bold", position=(steps + 0.25, 4))
-
-
-def _spans(run: Run) -> Iterator[Span]:
-    """Every rail as stretches of equal content; a column shows the state after its step."""
-    steps = [event for event in run.events if isinstance(event, Stepped)]
-    after = states_of(run)[1:]
-    top = len(RAILS) - 1
-    for column, step in enumerate(steps):
-        yield Span(top, column, column + 1, step.thread, step.at)
-    names = list("MCD"[: run.scenario.clearers + 1])
-    for rail in range(1, len(RAILS)):
-        contents = [_content(rail, state, names) for state in after]
-        column = 0
-        for content, stretch in groupby(contents):
-            end = column + len(list(stretch))
-            if content:
-                yield Span(top - rail, column, end, *content)
-            column = end
-
-
-def _content(rail: int, state: State, names: list[str]) -> tuple[str, str] | None:
-    """The look and the word of one rail in one state; None where there is nothing to draw."""
-    tables = state.data
-    if rail in (1, 2):
-        lock = RAILS[rail]
-        return next(((name, name) for name, held in zip(names, state.held, strict=True) if lock in held), None)
-    if rail == 3:
-        maps = [word for word, there in (("src", tables.src_map), ("dst", tables.dst_map)) if there]
-        return ("map", "+".join(maps)) if maps else None
-    if rail == 4:
-        if state.at[0] == OOPS or tables.src == NULL:
-            return "bad", "null"
-        return None if tables.src == NO_POINTER else ("good", "ok")
-    entry = tables.old if rail == 5 else tables.new
-    return {NONE: ("empty", "none"), "present": ("good", "page")}.get(entry, ("swap", "swap"))
+def predicted(value: Any) -> dict[str, Any] | None:
+    """A predicted number of steps, as a line in the lanes."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
 
 
 # ---- the map ----
-
-MAP_LOOKS = {"bad": Look("#E69F00", "//"), "none": Look("#F4F4F4")}
 
 
 def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> Drawing:
@@ -195,36 +161,158 @@ def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> Drawing:
 
     `runs` maps a policy's label to {(machine, ratio): run}, as `mremap_race.over_machines` makes it.
     """
-    machines = list(dict.fromkeys(where[0] for cells in runs.values() for where in cells))
-    ratios = sorted({where[1] for cells in runs.values() for where in cells})
-    picture = Picture(9.6, 3.0)
-    share = 0.87 / len(runs)
-    for column, (label, cells) in enumerate(runs.items()):
-        axes = picture.panel(
-            label,
-            (0.125 + column * share, 0.17, share - 0.02, 0.74),
-            xlim=(0, len(ratios)),
-            ylim=(len(machines) - 0.5, -0.5),
-            xlabel="vm_cache_scan_ratio",
-            xticks={i + 0.5: str(ratio) for i, ratio in enumerate(ratios)},
-            yticks={} if column else dict(enumerate(machines)),
-            heading=label,
-            spines="",
-        )
-        Strips(picture, axes, MAP_LOOKS, thickness=0.92).show(
-            Span(machines.index(m), ratios.index(r), ratios.index(r) + 1, *_cell(run)) for (m, r), run in cells.items()
-        )
-    counts = {label: sum(not _safe(run) for run in cells.values()) for label, cells in runs.items()}
-    sizes = {label: len(cells) for label, cells in runs.items()}
-    found = "; ".join(f"{label}, in {counts[label]} of {sizes[label]} cells" for label in runs)
-    picture.finding = f"One thread alone can crash: {found}."
-    where = [f"{m} at {r}" for cells in runs.values() for (m, r), run in cells.items() if not _safe(run)]
-    numbers = {
-        label: {f"{m}, ratio {r}": "safe" if _safe(run) else "can crash" for (m, r), run in cells.items()}
-        for label, cells in runs.items()
-    }
-    return Drawing(picture, f"{picture.finding} The cells: {', '.join(where) or 'none'}.", numbers)
+    from vmteach.figures import shown
+
+    return shown([(label, _map(cells)) for label, cells in runs.items()])
 
 
-def _cell(run: Run) -> tuple[str, str]:
-    return ("none", "") if _safe(run) else ("bad", "crash")
+def _map(cells: Mapping[tuple[str, int], Run]) -> Scene:
+    machines = list(dict.fromkeys(machine for machine, _ in cells))
+    ratios = sorted({ratio for _, ratio in cells})
+    bad = [where for where, run in cells.items() if run.numbers["what can happen"] != "nothing bad"]
+    rows = [(machine, [_box(machine, ratio, (machine, ratio) in bad) for ratio in ratios]) for machine in machines]
+    where = ", ".join(f"{machine} at {ratio}" for machine, ratio in bad) or "none"
+    return Scene(
+        clause=[f"crashes in {len(bad)} of {len(cells)} cells" if bad else "crashes in none"],
+        groups=[grid("M alone", [str(ratio) for ratio in ratios], rows, corner="vm_cache_scan_ratio")],
+        states={"C": ("can crash", "promised"), "N": ("safe", "nothing")},
+        alt=f"Machines by ratio, one thread alone. It can crash at: {where}.",
+    )
+
+
+def _box(machine: str, ratio: int, bad: bool) -> Box:
+    return Box("C" if bad else "N", "crash" if bad else "", {"machine": machine, "vm_cache_scan_ratio": ratio})
+
+
+# ---- step by step ----
+
+STORIES = {
+    "M moves, C truncates": Scenario(),
+    "One thread alone": Scenario(machine=PRESETS["32 MB"], clearers=0, clearer=Clearer.FILE),
+}
+RULES = {
+    "move_one_page": "looks the source up, makes room for the target, looks again, moves the entry",
+    "alloc_one_pte": "an allocation may sleep: give up the map and the lock first",
+    "zap_page_range": "takes PTL alone and clears the entry",
+    "the second test": "did the second look-up find anything? If not, leave",
+}
+SHORT = {
+    "look the source up (none: leave)": ["look the source up", "look up"],
+    "target's table there? (if not: drop the map)": ["table there? drop the map", "table there?"],
+    "allocate a table page (may sleep)": ["allocate, may sleep", "allocate"],
+    "lock PTL, install the table": ["lock PTL, install", "lock PTL"],
+    "map the target slot": ["map the target", "map"],
+    "look the source up again": ["look it up again", "look again"],
+    "look the source up again (nothing: leave)": ["look it up again, test", "look again"],
+    "read through the pointer (null: oops)": ["read the pointer", "read"],
+    "clear the source, write the target": ["move the entry", "move"],
+    "drop the maps, unlock PTL": ["unmap, unlock PTL", "unlock PTL"],
+    "unlock mmap_sem, return 0": ["unlock mmap_sem", "return 0"],
+    "own reclaim: lock PTL": ["reclaim: lock PTL", "lock PTL"],
+    "swap_out clears the entry": ["swap_out clears it", "swap_out"],
+}
+SAID = {
+    "M1": "M takes `mmap_sem` and keeps it to the end.",
+    "M2": "M locks PTL, which protects the entries.",
+    "M3": "M looks the source entry up. It is present.",
+    "M4": "The target's table is missing. M gives up its atomic map of the source.",
+    "M5": "M unlocks PTL, because an allocation may sleep.",
+    "M6": "M allocates a page for the table.",
+    "M6a": "There is no free memory: M's own reclaim locks PTL.",
+    "M6b": "`swap_out` clears the entry of the page that M is moving.",
+    "M6c": "The reclaim unlocks PTL.",
+    "M7": "M locks PTL again and installs the table.",
+    "M8": "M maps the slot of the target.",
+    "M10": "M reads through the null pointer: oops, with both locks held.",
+    "M11": "M clears the source and writes the target.",
+    "M12": "M gives up its maps and unlocks PTL.",
+    "M13": "M unlocks `mmap_sem` and returns 0: there was nothing left to move.",
+    "C1": "C locks PTL. It is free, and C never asks for `mmap_sem`.",
+    "C2": "C clears the entry. The file was cut short, so the page is freed.",
+    "C3": "C unlocks PTL.",
+}
+RULE_AT = {"M4": "alloc_one_pte", "M5": "alloc_one_pte", "M6": "alloc_one_pte", "M6b": "zap_page_range"}
+MARKS = {"M5": "PTL is free", "C2": "the entry is cleared", "M9": "the second look-up", "M10": "null pointer"}
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame a step: the threads' scripts, the locks, the two entries."""
+    return list(_Told(run).frames())
+
+
+class _Told:
+    """The steps of a run as frames; holds what stands between two of them."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.threads = run, _program(run)
+        self.taken: Counter[str] = Counter()
+        self.order = {thread.name: [e.at for e in run.events if e.thread == thread.name] for thread in self.threads}
+        self.held: dict[str, tuple[str, ...]] = {}
+
+    def frames(self) -> Iterator[Frame]:
+        states = [state.data for state in states_of(self.run)]
+        steps = [event for event in self.run.events if not isinstance(event, Waited)]
+        alone = "No other thread is there." if len(self.threads) == 1 else "C is about to cut the file short."
+        yield self._frame(f"M is to move one page. {alone}", states[0], "start")
+        for number_, (event, state) in enumerate(zip(steps, states[1:]), 1):
+            self.taken[event.thread] += 1
+            self.held[event.thread] = event.holds
+            last = number_ == len(steps)
+            end = ("bad" if event.at == "M10" else "good") if last else ""
+            yield self._frame(self._say(event, state), state, event.at, event, end)
+
+    def _say(self, event: Stepped, state: Any) -> str:
+        if event.at == "M9":
+            if state.old != NONE:
+                return "M looks the source up a second time. It is still there."
+            tested = self.run.policy.skips_if_gone
+            tail = (
+                "The patched kernel tests that, and M leaves."
+                if tested
+                else "So M's pointer is null, and nobody tests it."
+            )
+            return f"M looks the source up a second time. There is nothing. {tail}"
+        return SAID.get(event.at, f"{event.thread}: {event.does}.")
+
+    def _frame(self, say: str, data: Any, key: str, event: Stepped | None = None, end: str = "") -> Frame:
+        at = event.at if event else ""
+        rule = [RULE_AT.get(at, "zap_page_range" if at[:1] == "C" else "move_one_page")] if at else []
+        if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
+            rule = ["the second test"]
+        groups = {thread.name: self._script(thread) for thread in self.threads}
+        groups |= {"locks": nodes("lock", [t.name for t in self.threads], [PTL]), "entries": _entries(data)}
+        links = [Link(name, "holds", PTL) for name, locks in self.held.items() if PTL in locks]
+        return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
+
+    def _script(self, thread: Any) -> Group:
+        """A thread's lines that a reader follows, and the one that comes next."""
+        order, done = self.order[thread.name], self.taken[thread.name]
+        rows = [step for step in thread.steps if step.at not in (OOPS, END)]
+        names = [step.at for step in rows]
+        at = names.index(order[done]) if done < len(order) else len(names)
+        lines = [(step.at, SHORT.get(step.says, step.says)) for step in rows]
+        return script_of(thread.name, lines, at, head="moves the page" if thread.name == "M" else "cuts the file short")
+
+
+def _entries(data: Any) -> Group:
+    boxes = [Box(ENTRIES[entry], entry) for entry in (data.old, data.new)]
+    return grid("entries", ["source", "target"], [("entry", boxes)])
+
+
+def _ask(at: str, threads: tuple[Any, ...]) -> Ask | None:
+    """The question before a step is shown."""
+    if at == "M6" and len(threads) > 1:
+        why = "C needs PTL alone, and M has just given it back."
+        wrong = ("C never asks for mmap_sem.", "", "M gave PTL back at M5.")
+        choices = ("Nobody: M holds mmap_sem", "C", "Nobody: M holds PTL")
+        return Ask("Who can change the source entry while M allocates?", choices, 1, why, wrong)
+    return None
+
+
+def story(case: Scenario) -> Story:
+    """The same turns on version 1 and version 2."""
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    title = (
+        "M moves a page while C truncates its file" if case.clearers else "M moves a page, and no other thread is there"
+    )
+    return Story(title, {key: STATES[key] for key in "ESN"}, RULES, tracks)

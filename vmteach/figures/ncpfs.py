@@ -1,177 +1,269 @@
-"""The stack area of one task: its descriptor at the low end, the calls at the high end, the names between them."""
+"""The stack of one task and what the server gets of a name: one call, and the call step by step."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from vmteach.figures import Drawing
-from vmteach.figures.style import (
-    INK,
-    PREDICTION_COLOUR,
-    PREDICTION_LINE,
-    QUIET,
-    RULE,
-    SMALL,
-    EndLabels,
-    Look,
-    Picture,
-    Span,
-    Strips,
-    number,
-    size,
-)
+from vmteach.figures.scene import Bracket, Cell, Group, Line, Link, Scene, axis, chart, row
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.words import number, size
 from vmteach.machine import PRESETS
-from vmteach.patches.ncpfs import NAME_MAX, PATH_MAX, POLICIES, UNPATCHED, Scenario, TookArray, longest_safe
+from vmteach.patches.ncpfs import (
+    NAME_MAX,
+    PATCHED,
+    PATH_MAX,
+    POLICIES,
+    SAVED,
+    UNPATCHED,
+    Answered,
+    Event,
+    LookedUp,
+    Overran,
+    Refused,
+    Scenario,
+    Sent,
+    TookArray,
+    longest_safe,
+    simulate,
+)
 from vmteach.run import Run
 
-KERNELS = 3  # that are drawn
-BELOW = 0.4  # of the area: how far beneath it the picture goes
-LOOKS = {
-    "task descriptor": Look("#F0E442"),
-    "free": Look("#F4F4F4"),
-    "calls so far": Look("#C9C9C9"),
-    "name": Look("#56B4E9"),
-    "other name": Look("#009E73", "--"),
-    "overrun": Look("#D55E00", "xx"),
-    "not this task's": Look("#FFFFFF", ".."),
+STATES = {
+    "T": (["task descriptor", "descriptor"], "attention"),
+    "F": ("free", "nothing"),
+    "C": (["functions of the call", "functions", "calls"], "other"),
+    "A": (["array for a name", "array"], "data"),
+    "O": (["overwritten", "overrun"], "promised"),
+    "W": (["sent to the server", "sent"], "moving"),
+}
+RULES = {
+    "ncp_lookup": "an array as long as the name, then the question: is there such a file?",
+    "ncp_add_pstring": "the length on the wire is one byte: at most 255 bytes go out",
+    "ncp_rename": "an array for each of the two names, both at once",
+    "the length test": "more than 255 bytes: ENAMETOOLONG, before there is an array",
 }
 
 
-def frame_key(run: Run) -> Hashable:
-    """The picture's axis is the stack area, and what lies beneath it."""
-    return int(run.scenario.machine.stack)
+# ---- the two rows ----
 
 
-def layout(run: Run) -> Picture:
-    """A strip for each of three kernels over one axis of addresses."""
-    stack = run.scenario.machine.stack
-    picture = Picture(9.6, 3.1)
-    axes = picture.panel(
-        "stack",
-        (0.02, 0.2, 0.96, 0.78),
-        xlim=(-BELOW * stack, stack),
-        ylim=(KERNELS * 1.75 + 0.15, -0.2),
-        xticks={0: "0", stack // 4: size(stack // 4), stack // 2: size(stack // 2), stack: size(stack)},
-        xlabel="address in the stack area; the stack grows to the left",
-        spines="bottom",
-    )
-    axes.axvline(0, color=RULE, lw=1, zorder=1)
-    picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.8, edge=QUIET, edge_width=0.5)
-    how: dict[str, Any] = {"size": SMALL + 1, "va": "center"}
-    left = -BELOW * stack
-    picture.parts["words"] = [picture.words(axes, left, kernel * 1.75 + 0.2, **how) for kernel in range(KERNELS)]
-    picture.parts["guess"] = picture.moving(axes.axvline(0, **PREDICTION_LINE))
-    picture.parts["guess word"] = picture.words(
-        axes, 0, KERNELS * 1.75 + 0.02, color=PREDICTION_COLOUR, size=SMALL, va="center"
-    )
-    return picture
-
-
-def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw the first three kernels' stacks; a prediction is a number of bytes overrun.
-
-    The alt text says every number.
-    """
-    shown = list(runs.items())[:KERNELS]
-    spans: list[Span] = []
-    for kernel, words in enumerate(picture.parts["words"]):
-        words.set_visible(kernel < len(shown))
-        if kernel < len(shown):
-            label, run = shown[kernel]
-            words.set_text(f"{label}:  {run.numbers['answer']}")
-            spans += _spans(run, kernel * 1.75 + 0.95)
-    picture.parts["strips"].show(spans)
-    _predict(picture, shown[0][1], prediction)
-    finding = "; ".join(_verdict(label, run) for label, run in shown) + "."
-    picture.finding = finding[0].upper() + finding[1:]
-    if len(runs) > len(shown):
-        picture.finding += f" Drawn: {', '.join(label for label, _ in shown)}."
-    s = shown[0][1].scenario
-    names = " and ".join(f"{number(n)} B" for n in s.lengths)
-    place = f"{s.operation} with a name of {names}, a stack area of {size(s.machine.stack)}."
-    return " ".join([place[0].upper() + place[1:], *(f"{label}: {_told(run)}." for label, run in shown)])
-
-
-def _spans(run: Run, row: float) -> Iterator[Span]:
-    """The area from its low end, then the names, lowest last; what lies below the room is overrun."""
-    s, stack = run.scenario, run.scenario.machine.stack
-    top = stack - s.depth
-    yield Span(row, top, stack, "calls so far", "calls so far")
-    arrays = [event for event in run.events if isinstance(event, TookArray)]
+def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> Group:
+    """The stack area: the descriptor at its low end, functions at its high end, the arrays between them."""
+    area, task = scenario.machine.stack, scenario.task
+    top = area - SAVED - scenario.extra_depth - frames
     low = arrays[-1].low if arrays else top
-    yield Span(row, -BELOW * stack, min(low, 0), "not this task's", "not this task's")
-    yield Span(row, 0, min(max(low, 0), s.task), "task descriptor", "task descriptor")
-    yield Span(row, s.task, max(low, s.task), "free", "free")
-    for array, look in zip(arrays, ("name", "other name"), strict=False):
-        end = array.low + array.size
-        if end > s.task:
-            yield Span(row, max(array.low, s.task), end, look, f"{look}, {number(array.size)} B")
-    if low < s.task:
-        yield Span(row, max(low, -BELOW * stack), s.task, "overrun", f"overrun, {number(s.task - low)} B")
+    over = low < task
+    cells = [] if over else [Cell("T", 0, task, ["task descriptor", "descriptor"], "task")]
+    cells += [Cell("F", task, low - task, "free", "free")] if low > task else []
+    for which, each in zip(("old name", "new name"), arrays):
+        start, end = max(each.low, task), each.low + each.size
+        if end > start:
+            cells.append(Cell("A", start, end - start, [f"{which}, {number(each.size)} B", which], which))
+    cells.append(Cell("C", top, area - top, ["functions", "calls"], "calls"))
+    cells += [Cell("O", low, task - low, "overwritten", "overrun")] if over else []
+    brackets = [Bracket(0, task, ["here was the task descriptor", "task descriptor"], "alert")] if over else []
+    x = axis("address", min(0, low), area, "byte", ticks=[0, task, area])
+    if low < 0:
+        brackets.append(Bracket(low, 0, ["beyond the stack area", "beyond"], "alert", 1))
+    return row("stack", cells, x, brackets=brackets)
 
 
-def _verdict(label: str, run: Run) -> str:
+def name_row(scenario: Scenario, sent: bool = True) -> Group:
+    """A name, and how much of it the server gets."""
+    out = scenario.converted(scenario.length)
+    wire = min(out, NAME_MAX)
+    x = axis("byte of the name", 0, out)
+    if not sent:
+        return row("old name", [Cell("A", 0, out, f"{number(out)} B", "wire")], x)
+    cells = [Cell("W", 0, wire, [f"{wire} B sent", f"{wire}"], "wire")]
+    if out > wire:
+        cells.append(Cell("A", wire, out - wire, ["the server never sees this", "never sent"], "rest"))
+    return row("old name", cells, x, brackets=[Bracket(0, wire, ["what the server looks for", "looked for"], "blue")])
+
+
+# ---- the picture of a run ----
+
+
+def scene(run: Run) -> Scene:
+    """The stack at its deepest, and how much of the old name the server got."""
+    s, n = run.scenario, run.numbers
+    arrays, frames_used = deepest(run)
+    asked = any(isinstance(event, Sent) for event in run.events)
+    groups = [stack_row(s, arrays, frames_used)] + ([name_row(s)] if asked else [])
+    top = s.machine.stack - SAVED - s.extra_depth
+    grows = Link(f"stack@{top}", "meant", f"stack@{top - s.machine.stack // 4}", ["the stack grows this way", "grows"])
+    return Scene(
+        clause=_clause(run),
+        groups=groups,
+        states=STATES,
+        links=[grows],
+        numbers={
+            "answer": str(n["answer"]),
+            "sent to the server": f"{n['sent (B)']} B" if asked else "nothing",
+            "stack used": f"{number(n['stack used (B)'])} of {number(n['room (B)'])} B",
+            "overrun": f"{number(n['overrun (B)'])} B",
+        },
+        end="bad" if n["overrun (B)"] else "good",
+        alt=_alt(run, arrays),
+    )
+
+
+def deepest(run: Run) -> tuple[list[TookArray], int]:
+    """The arrays that lay on the stack at once when it was deepest, and the bytes of functions above them."""
+    taken = [event for event in run.events if isinstance(event, TookArray)]
+    looked = sum(isinstance(event, LookedUp) for event in run.events)
+    looking, acting = run.scenario.frames
+    ways = [([event], looking) for event in taken[:looked] or taken] + [(taken[looked:], acting)] * (
+        len(taken) > looked
+    )
+    return min(ways, key=lambda way: way[0][-1].low, default=([], 0))
+
+
+def _clause(run: Run) -> list[str]:
+    n, operation = run.numbers, run.scenario.operation
+    if over := n["overrun (B)"]:
+        return [f"overruns its stack by {number(over)} bytes", f"overruns by {number(over)} B"]
+    if n["answer"] == "success":
+        return [f"does the {operation}, within its stack", f"does the {operation}"]
+    return [f"returns {n['answer']}"]
+
+
+def _alt(run: Run, arrays: Sequence[TookArray]) -> str:
+    s, n = run.scenario, run.numbers
+    sizes = " and ".join(f"{number(each.size)} B" for each in arrays) or "no array"
+    names = " and ".join(f"{number(length)} B" for length in s.lengths)
+    return (
+        f"A stack area of {number(s.machine.stack)} B with a descriptor of {number(s.task)} B at its low end. "
+        f"{s.operation} with names of {names}. At the deepest: {sizes}. Used: {number(n['stack used (B)'])} B of "
+        f"{number(n['room (B)'])} B, {number(n['overrun (B)'])} B too deep. Sent: {n['sent (B)']} B. "
+        f"Answer: {n['answer']}."
+    )
+
+
+# ---- the map ----
+
+STACKS = {4096: "alert", 8192: "ink", 16384: "done"}  # a stack's bytes -> the tone of its line
+DEEPEST = 4000  # bytes of other calls that are drawn
+
+
+def safe_names(operation: str = "rename") -> Drawing:
+    """The longest name without an overrun, over what other calls have on the stack: 4, 8 and 16 KiB, unpatched."""
+    from vmteach.figures import shown
+
+    lines = [Line(tone, _safe(operation, area), f"{size(area)} stack") for area, tone in STACKS.items()]
+    lawful = Line("quiet", [(0, NAME_MAX), (DEEPEST, NAME_MAX)], "255 B, which both repairs allow", dashed=True)
+    x = axis("used by other calls", 0, DEEPEST, "byte")
+    y = axis("longest name", 0, PATH_MAX, "byte")
+    safe = number(longest_safe(Scenario(operation=operation), POLICIES[UNPATCHED]))
+    scene = Scene(
+        clause=[f"is safe up to names of {safe} B, and 4,095 are allowed", f"is safe up to {safe} B"],
+        groups=[chart("safe names", x, y, [*lines, lawful])],
+        alt=f"The longest safe name of {operation} over the bytes that other calls use, for three stacks. On 8 KiB "
+        f"with no other call it is {safe} B.",
+    )
+    return shown([(UNPATCHED, scene)])
+
+
+def _safe(operation: str, area: int) -> list[tuple[float, float]]:
+    machine = replace(PRESETS["256 MB"], stack=area)
+    start = Scenario(machine, operation=operation)
+    depths = range(0, min(DEEPEST, start.room) + 1, 100)
+    return [(depth, longest_safe(replace(start, extra_depth=depth), POLICIES[UNPATCHED])) for depth in depths]
+
+
+# ---- step by step ----
+
+STORIES = {
+    "Two names of 4,095 bytes": Scenario(),
+    "No such file": Scenario(on_server=False),
+}
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame a step of the call, with the stack as it was then."""
+    return [*_first(run), *_steps(run)]
+
+
+def _first(run: Run) -> Iterator[Frame]:
+    s = run.scenario
+    has = "has" if s.on_server else "has no"
+    say = f"Both names have {number(s.length)} bytes. The server {has} file with the first 255 bytes of the old one."
+    yield Frame(
+        say.replace("has file", "has a file"),
+        {"stack": stack_row(s, [], 0), "name": name_row(s, sent=False)},
+        key="start",
+    )
+
+
+def _steps(run: Run) -> Iterator[Frame]:
+    """Frames from the events: the state is the arrays that lie on the stack, and how many names were looked up."""
+    s, arrays, looked, sent = run.scenario, list[TookArray](), 0, False
+    for event in run.events:
+        acting = looked == len(s.lengths)
+        if isinstance(event, TookArray):
+            arrays = [*arrays, event] if acting else [event]
+        if isinstance(event, LookedUp):
+            arrays, looked = [], looked + 1
+        sent = sent or isinstance(event, Sent)
+        used = (s.frames.acting if acting else s.frames.looking) if arrays else 0
+        groups = {"stack": stack_row(s, arrays, used), "name": name_row(s, sent)}
+        frame = _acting(event, arrays, groups) if acting else _looking(event, looked, groups)
+        if isinstance(event, Answered):
+            frame = _end(run, groups, event.answer)
+        if frame:
+            yield frame
+
+
+def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | None:
+    which = ("old", "new")[min(looked, 1)]
+    match event:
+        case TookArray(size, _):
+            say = f"`ncp_lookup` lays an array of {number(size)} bytes on the stack for the {which} name. It fits."
+            return Frame(say, groups, f"array {looked}", ["ncp_lookup"])
+        case Sent(_, wire):
+            say = f"{wire} bytes of the name go to the server: the length on the wire is one byte."
+            first = not looked
+            mark, ask = ("255 bytes on the wire", _question()) if first else ("", None)
+            return Frame(say, groups, f"sent {looked}", ["ncp_add_pstring"], mark=mark, ask=ask)
+        case LookedUp(_, found):
+            say = "The server has such a file. The array is gone again." if found else "There is no such file."
+            return Frame(say, groups, f"looked {looked}", ["ncp_lookup"])
+        case Refused(_, by) if by in RULES:
+            return Frame("The length test refuses the name before there is an array.", groups, "", [by], mark="refused")
+    return None
+
+
+def _acting(event: Event, arrays: Sequence[TookArray], groups: dict[str, Group]) -> Frame | None:
+    match event:
+        case TookArray(size, _):
+            which = ("old", "new")[len(arrays) - 1]
+            say = f"`ncp_rename` lays an array of {number(size)} bytes on the stack for the {which} name."
+            mark = "the second array" if len(arrays) == 2 else ""
+            return Frame(say, groups, f"act {len(arrays)}", ["ncp_rename"], mark=mark)
+        case Overran(task, beyond):
+            say = f"It reaches {number(task + beyond)} bytes too far. The descriptor, {number(task)} bytes, lies in it."
+            return Frame(say, groups, "over", ["ncp_rename"])
+    return None
+
+
+def _question() -> Ask:
+    wrong = ("", "A request has one byte for the length of a name.", "The look-up asks the server at every call.")
+    choices = ("255", "4,095", "none")
+    why = "So a file with a name of 255 bytes answers for every longer name that begins with it."
+    return Ask("How many bytes of the old name does the server get?", choices, 0, why, wrong)
+
+
+def _end(run: Run, groups: dict[str, Group], answer: str) -> Frame:
     over = run.numbers["overrun (B)"]
     if over:
-        return f"{label}, {number(over)} B too deep"
-    refused = run.numbers["answer"].startswith("ENAMETOOLONG")
-    return f"{label}, refused" if refused else f"{label}, {number(run.numbers['stack used (B)'])} B of stack"
+        say = "Both names are written, over the task's own data. The server renames, and the call reports success."
+        return Frame(say, groups, rule=["ncp_rename"], end="bad", mark="the end")
+    if answer == "success":
+        return Frame("The call succeeds.", groups, end="good")
+    return Frame(f"The call returns {answer}. Nothing was written outside the stack.", groups, end="good")
 
 
-def _told(run: Run) -> str:
-    n = run.numbers
-    return (
-        f"{number(n['arrays (B)'])} B of arrays, {number(n['stack used (B)'])} B of {number(n['room (B)'])} B used, "
-        f"{number(n['overrun (B)'])} B overrun, {number(n['of it in the task descriptor (B)'])} B of it in the task "
-        f"descriptor; {n['answer']}"
-    )
-
-
-def _predict(picture: Picture, run: Run, prediction: Any) -> None:
-    given = isinstance(prediction, int | float) and not isinstance(prediction, bool)
-    line, words = picture.parts["guess"], picture.parts["guess word"]
-    line.set_visible(given)
-    words.set_visible(given)
-    if given:
-        low, high = picture.axes["stack"].get_xlim()
-        x = min(max(run.scenario.task - prediction, low), high)
-        line.set_xdata([x, x])
-        words.set(text=f" your prediction: {number(prediction)} B overrun ", ha="left" if x < high / 2 else "right")
-        words.set_position((x, words.get_position()[1]))
-
-
-def safe_names(operation: str = "rename", task: int = 1700) -> Drawing:
-    """The longest name without an overrun, over the depth of the calls so far: stacks of 4 to 16 KiB, before."""
-    picture = Picture(9.6, 3.0)
-    deepest = 4000
-    axes = picture.panel(
-        "safe",
-        (0.09, 0.17, 0.74, 0.76),
-        xlim=(0, deepest),
-        ylim=(0, PATH_MAX + 200),
-        xticks=(0, 1000, 2000, 3000, 4000),
-        yticks=(NAME_MAX, 1000, 2000, 3000, PATH_MAX - 1),
-        xlabel="stack used by the calls so far, B",
-        ylabel="longest name without an overrun, B",
-    )
-    axes.axhline(NAME_MAX, color=INK, lw=1, ls=":")
-    ends: list[tuple[float, float, str, str]] = []
-    numbers: dict[str, dict[str, int]] = {}
-    for stack, colour, dash in ((4096, "#D55E00", "--"), (8192, "#0060A0", "-"), (16384, "#00664B", "-.")):
-        depths = range(0, min(deepest, stack - task) + 1, 50)
-        safe = [_safe(operation, stack, task, depth) for depth in depths]
-        axes.plot(list(depths), safe, color=colour, ls=dash, lw=2)
-        ends.append((depths[-1], safe[-1], f"{size(stack)} stack", colour))
-        some = ((depth, name) for depth, name in zip(depths, safe) if depth % 500 == 0)
-        numbers[f"{size(stack)} stack"] = {f"{depth} B deep: longest name (B)": name for depth, name in some}
-    EndLabels(picture, axes).show(ends)
-    example = _safe(operation, 8192, task, 1500)
-    picture.finding = (
-        f"{operation}, 8 KiB of stack, 1,500 B deep: safe up to names of {number(example)} B, and 4,095 are allowed"
-    )
-    return Drawing(picture, picture.finding + ". Dotted: 255 B.", numbers)
-
-
-def _safe(operation: str, stack: int, task: int, depth: int) -> int:
-    machine = replace(PRESETS["256 MB"], stack=stack)
-    return longest_safe(Scenario(machine, operation=operation, task=task, depth=depth), POLICIES[UNPATCHED])
+def story(case: Scenario) -> Story:
+    """The rename on the unpatched and the patched kernel, side by side."""
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    return Story("a rename with two names of 4,095 bytes", STATES, RULES, tracks)

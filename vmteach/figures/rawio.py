@@ -1,144 +1,234 @@
-"""The list of page pointers, from the first page of the read to the last: what was got, and what was walked.
+"""Pages of a buffer, and the pointers that were walked: one read, and the read step by step."""
 
-Each run has two strips. The upper one says what became of each page that was wanted, the lower one which
-pointers were walked, and which of those were never set.
-"""
-
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vmteach.figures.style import (
-    INK,
-    OVER_LINES,
-    PAPER,
-    PREDICTION_COLOUR,
-    PREDICTION_LINE,
-    QUIET,
-    SMALL,
-    Look,
-    Picture,
-    Span,
-    Strips,
-    number,
-    size,
+from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, prediction, row
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.words import number, size
+from vmteach.machine import KIB, PRESETS
+from vmteach.patches.rawio import (
+    CHUNK,
+    PATCHED,
+    POLICIES,
+    UNPATCHED,
+    WILD,
+    Event,
+    Failed,
+    Flushed,
+    Mapped,
+    Moved,
+    Pinned,
+    Released,
+    Scenario,
+    simulate,
 )
-from vmteach.patches.rawio import Flushed, Mapped, Pinned, Released, pages_wanted
 from vmteach.run import Run
 
-ROWS = 3  # runs that are shown
-ROOM = 0.95  # inches for one run
-LOOKS = {
-    "handed on": Look("#56B4E9"),
-    "released": Look("#F0E442", "\\\\"),
-    "held": Look("#CC79A7", ".."),
-    "not got": Look("#F4F4F4"),
-    "not asked for": Look("#FFFFFF"),
-    "walked": Look("#009E73", "", PAPER),
-    "stale": Look("#D55E00", "xx"),
+STATES = {
+    "P": (["page passed on to the disk", "passed on"], "data"),
+    "R": (["page released", "released"], "other"),
+    "N": (["page not got", "not got"], "nothing"),
+    "W": (["pointer of this chunk", "set"], "done"),
+    "S": (["pointer to nothing", "stale pointer", "stale"], "promised"),
+}
+RULES = {
+    "get_user_pages": "stops at the first page that it cannot get, and returns how many it got",
+    "map_user_kiobuf": "keeps the number of pages and the length of the buffer",
+    "flush_dcache_page": "is called for every pointer of the walk",
+    "the strict rule": "fewer pages than wanted: release them and fail",
 }
 
 
-def layout(run: Run) -> Picture:
-    """Two strips for each of three runs, over one axis: the share of the read."""
-    picture = Picture(9.6, ROWS * ROOM + 0.45)
-    axes = picture.panel(
-        "list",
-        (0.085, 0.13, 0.895, 0.84),
-        ylim=(-0.5, ROWS * 3 - 0.5),
-        xticks={0: "first byte of the read", 0.25: "1/4", 0.5: "1/2", 0.75: "3/4", 1: "last"},
-        spines="",
-    )
-    picture.parts["strips"] = Strips(picture, axes, LOOKS, thickness=0.8, edge=QUIET, edge_width=0.5)
-    how: dict[str, Any] = {"size": SMALL + 1, "va": "center", "color": INK, "bbox": OVER_LINES}
-    picture.parts["words"] = [picture.words(axes, 0, 3 * (ROWS - row) - 1, **how) for row in range(ROWS)]
-    how = {"size": SMALL, "va": "center", "ha": "right", "color": QUIET}
-    picture.parts["strip words"] = [
-        [
-            picture.words(axes, -0.008, 3 * (ROWS - row) - below, name, **how)
-            for below, name in ((2, "pages"), (3, "pointers"))
-        ]
-        for row in range(ROWS)
-    ]
-    picture.parts["line"] = picture.moving(axes.axvline(0, **PREDICTION_LINE))
-    picture.parts["guess"] = picture.words(axes, 1, ROWS * 3 - 0.55, color=PREDICTION_COLOUR, size=SMALL, ha="right")
-    return picture
+# ---- the picture of a run ----
 
 
-def fill(picture: Picture, runs: Mapping[str, Run], prediction: Any = None) -> str:
-    """Draw the first three runs; the prediction is a number of pages handed on. The alt text says every number."""
-    shown = list(runs.items())[:ROWS]
-    spans: list[Span] = []
-    for row, words in enumerate(picture.parts["words"]):
-        for text in (words, *picture.parts["strip words"][row]):
-            text.set_visible(row < len(shown))
-        if row < len(shown):
-            label, run = shown[row]
-            words.set_text(f"{label}:  {_outcome(run)}")
-            spans += _spans(run, 3 * (ROWS - 1 - row))
-    picture.parts["strips"].show(spans)
-    _predict(picture, next(iter(runs.values())), prediction)
-    finding = "; ".join(_verdict(label, run) for label, run in runs.items()) + "."
-    if len(runs) > ROWS:
-        finding += f" Drawn: {', '.join(label for label, _ in shown)}."
-    picture.finding = finding[0].upper() + finding[1:]
-    return " ".join([picture.finding, *(f"{label}: {_told(run)}." for label, run in shown)])
-
-
-def _verdict(label: str, run: Run) -> str:
-    stale = run.numbers["stale pointers walked"]
-    return f"{label}, {number(stale)} stale pointers walked" if stale else f"{label}, none"
-
-
-def _outcome(run: Run) -> str:
-    n = run.numbers
-    recorded, covered = n["bytes recorded (B)"], n["bytes covered (B)"]
-    over = f", {size(recorded)} recorded" if recorded != covered else ""
-    return f"{n['ends with']}; {size(covered)} covered{over}"
-
-
-def _told(run: Run) -> str:
-    """The run in words."""
-    n = run.numbers
-    pages = f"{number(n['pages got'])} of {number(n['pages wanted'])} pages wanted were got"
-    walked = f"{number(n['pointers walked'])} pointers walked, {number(n['stale pointers walked'])} of them stale"
-    return f"{pages}, {walked}; {_outcome(run)}"
-
-
-def _total(run: Run) -> int:
-    """Pages of the whole read."""
-    s = run.scenario
-    return pages_wanted(s.va, s.length_kib * 1024, s.machine.page)
-
-
-def _predict(picture: Picture, run: Run, prediction: Any) -> None:
-    given = isinstance(prediction, int | float) and not isinstance(prediction, bool)
-    line, words = picture.parts["line"], picture.parts["guess"]
-    line.set_visible(given)
-    words.set_visible(given)
-    if given:
-        x = min(max(prediction / _total(run), 0.0), 1.0)
-        line.set_xdata([x, x])
-        words.set_text(f"dashed: your prediction, {number(prediction)} pages handed on")
-
-
-def _spans(run: Run, low: int) -> Iterator[Span]:
-    """The two strips of one run, in shares of the read; chunks one after another."""
-    total, first = _total(run), 0
+def scene(run: Run) -> Scene:
+    """The buffer: which pages were got and passed on, how many pointers were walked, which length was recorded."""
+    n, page = run.numbers, run.scenario.machine.page
+    length = run.scenario.length_kib * KIB
+    x = axis("buffer", 0, length, ticks=[(length * n // 4, size(length * n // 4)) for n in range(5)])
+    pages, pointers = list[Cell](), list[Cell]()
     for pinned in (event for event in run.events if isinstance(event, Pinned)):
         mine = [event for event in run.events if event.chunk == pinned.chunk]
-        fate = "handed on" if any(isinstance(e, Mapped) for e in mine) else "held"
-        if fate == "held" and any(isinstance(e, Released) for e in mine):
-            fate = "released"
-        walked = next((e for e in mine if isinstance(e, Flushed)), Flushed(pinned.chunk, 0, 0))
-        parts = (
-            (low + 1, 0, pinned.got, fate),
-            (low + 1, pinned.got, pinned.wanted, "not got"),
-            (low, 0, walked.walked - walked.stale, "walked"),
-            (low, walked.walked - walked.stale, walked.walked, "stale"),
+        begin = (pinned.chunk - 1) * CHUNK
+        pages += _run_of("P" if _one(mine, Mapped) else "R", begin, pinned.got, page, "pages")
+        pages += _run_of("N", begin + pinned.got * page, pinned.wanted - pinned.got, page, "pages")
+        if flushed := _one(mine, Flushed):
+            fresh = flushed.walked - flushed.stale
+            pointers += _run_of("W", begin, fresh, page, "pointers")
+            pointers += _run_of("S", begin + fresh * page, flushed.stale, page, "pointers")
+    recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
+    tone = "alert" if recorded > covered else "ink"
+    brackets = [Bracket(0, recorded, [f"length recorded: {size(recorded)}", size(recorded)], tone)] if recorded else []
+    chunks = range(CHUNK, run.scenario.length_kib * KIB, CHUNK)
+    edges = [Edge(at, ["chunk 2 begins", "chunk 2"] if len(chunks) == 1 else "", "quiet") for at in chunks[:8]]
+    return Scene(
+        clause=_clause(run),
+        groups=[
+            row("pages", pages, x, brackets=brackets),
+            row("pointers walked", pointers, x, edges=edges),
+        ],
+        states=STATES,
+        numbers={
+            "read returns": str(n["read returns"]),
+            "pages got": f"{number(n['pages got'])} of {number(n['pages wanted'])}",
+            "stale pointers walked": number(n["stale pointers walked"]),
+            "recorded": size(recorded),
+        },
+        end="bad" if n["stale pointers walked"] or recorded > covered else "good",
+        alt=_alt(run),
+    )
+
+
+def _run_of(state: str, at: int, count: int, page: int, noun: str) -> list[Cell]:
+    """So many pages or pointers side by side, as one piece."""
+    if not count:
+        return []
+    said = {"N": ["not got"], "S": ["pointers to nothing", "stale"], "R": ["released"]}.get(state, [noun])
+    return [Cell(state, at, count * page, [*(f"{number(count)} {words}" for words in said), number(count)])]
+
+
+def _one(events: list[Event], kind: type) -> Any:
+    return next((event for event in events if isinstance(event, kind)), None)
+
+
+def _clause(run: Run) -> list[str]:
+    """The title's half."""
+    n = run.numbers
+    recorded, covered, last = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"]), str(n["last chunk"])
+    if last == WILD:
+        return ["follows a pointer to nothing: a wild access", "follows a pointer to nothing"]
+    if recorded > covered:
+        return [f"records {size(recorded)} and has {size(covered)}"]
+    if last != "success":
+        return (
+            [f"delivers {size(covered)}, then stops with {last}", f"stops at {size(covered)}"]
+            if covered
+            else [f"returns {last}"]
         )
-        for row, start, end, look in parts:
-            if start < end:
-                yield Span(row, (first + start) / total, (first + end) / total, look, f"{end - start} {look}")
-        first += pinned.wanted
-    if first < total:
-        yield Span(low + 1, first / total, 1, "not asked for", f"{total - first} not asked for")
+    whole = covered == run.scenario.length_kib * KIB
+    return (
+        [f"reads all {size(covered)}"]
+        if whole
+        else [f"keeps the {size(covered)} that it has", f"keeps {size(covered)}"]
+    )
+
+
+def _alt(run: Run) -> str:
+    n = run.numbers
+    return (
+        f"A buffer of {size(run.scenario.length_kib * KIB)} in chunks of 512 KiB. {number(n['pages got'])} of "
+        f"{number(n['pages wanted'])} pages wanted were got, {number(n['pointers walked'])} pointers walked, "
+        f"{number(n['stale pointers walked'])} of them stale. Recorded {size(n['bytes recorded (B)'])}, covered "
+        f"{size(n['bytes covered (B)'])}. The read returns {n['read returns']}."
+    )
+
+
+def predicted(value: int) -> dict[str, Any]:
+    """A reader's prediction, in pages of 4 KiB passed on, as a line on the buffer."""
+    return prediction("buffer", value * 4 * KIB, [f"your prediction: {number(value)} pages", f"you: {number(value)}"])
+
+
+# ---- step by step ----
+
+STORIES = {
+    "Half of the second chunk": Scenario(),
+    "The same with a real flush": Scenario(machine=PRESETS["64-bit 64 GB"]),
+}
+
+
+def frames(run: Run) -> list[Frame]:
+    """One frame an event, with the list of pointers as it was then."""
+    page, wanted = run.scenario.machine.page, CHUNK // run.scenario.machine.page
+    shown = _List(wanted)
+    room, length = run.scenario.limit_kib * KIB // page, run.scenario.length_kib * KIB
+    say = f"A read of {size(length)} goes in chunks of {wanted} pages. The tmpfs has room for {room} pages."
+    told = [Frame(say, shown.groups(), key="start")]
+    for event in run.events:
+        shown.see(event)
+        if said := _said(event):
+            words, rule, mark, ask = said
+            key = f"{type(event).__name__} {event.chunk}"
+            told.append(Frame(words, shown.groups(), key, [rule] if rule else [], mark=mark, ask=ask))
+    return [*told[:-1], _end(run, told[-1])]
+
+
+class _List:
+    """The reused list of pointers, and how many pages of this chunk are pinned."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted, self.set, self.old, self.pinned, self.chunk = wanted, 0, 0, 0, 1
+
+    def see(self, event: Event) -> None:
+        match event:
+            case Pinned(chunk, _, got, _):
+                self.set, self.pinned, self.chunk = got, got, chunk
+            case Released():
+                self.pinned, self.old, self.set = 0, max(self.old, self.set), 0
+
+    def groups(self) -> dict[str, Group]:
+        x = axis("pointer", 0, self.wanted)
+        stale = max(0, self.old - self.set)
+        cells = (
+            [Cell("W", 0, self.set, [f"{self.set} of chunk {self.chunk}", str(self.set)], "set")] if self.set else []
+        )
+        if stale:
+            words = [f"{stale} of an earlier chunk", f"{stale} earlier", str(stale)]
+            cells.append(Cell("S", self.set, stale, words, "old"))
+        if not cells:
+            cells = [Cell("N", 0, self.wanted, "never set", "none")]
+        pinned = (
+            [Cell("P", 0, self.pinned, [f"{self.pinned} pinned", str(self.pinned)], "pages")] if self.pinned else []
+        )
+        missing = self.wanted - self.pinned
+        pinned.append(Cell("N", self.pinned, missing, "none pinned" if not pinned else "", "missing"))
+        return {"pages": row("pages", pinned, x), "maplist": row("maplist", cells, x)}
+
+
+def _said(event: Event) -> tuple[str, str, str, Ask | None] | None:
+    """The sentence of an event, the rule that fires, its mark, its question."""
+    match event:
+        case Pinned(chunk, wanted, got, _) if got < wanted:
+            say = f"`get_user_pages` gets {got} of {wanted} pages for chunk {chunk}. It returns {got}: no error."
+            return say, "get_user_pages", "half of the pages", _question(got, wanted)
+        case Pinned(chunk, wanted, _, _):
+            return f"`get_user_pages` gets all {wanted} pages of chunk {chunk}.", "get_user_pages", "", None
+        case Flushed(_, walked, 0):
+            return f"{walked} pointers are walked. Each was set for this chunk.", "flush_dcache_page", "", None
+        case Flushed(_, walked, stale):
+            say = f"All {walked} pointers are walked. {stale} of them were set for an earlier chunk, now gone."
+            return say, "flush_dcache_page", "pointers to nothing", None
+        case Mapped(_, length, covered) if length > covered:
+            return f"{size(length)} are recorded. The pages cover {size(covered)}.", "map_user_kiobuf", "", None
+        case Moved(_, moved, _):
+            return f"The disk moves {size(moved)}. The pages are released; the pointers stay in the list.", "", "", None
+        case Released(chunk, pages) if chunk > 1:
+            return f"The {pages} pages are released.", "the strict rule", "", None
+        case Failed(chunk, error):
+            return f"Chunk {chunk} ends with: {error}.", "", "", None
+    return None
+
+
+def _question(got: int, wanted: int) -> Ask:
+    choices = ("walk all pointers", "fail, or use only what was got", "ask for the same pages again")
+    why = f"{got} is neither an error nor everything. Both honest rules fit: strict fails, short keeps {got}."
+    wrong = (f"Only {got} of {wanted} pointers were set.", "", "The tmpfs is full: it will not have more.")
+    return Ask(f"get_user_pages returns {got}. What should its caller do?", choices, 1, why, wrong)
+
+
+def _end(run: Run, last: Frame) -> Frame:
+    n = run.numbers
+    recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
+    if n["last chunk"] == WILD:
+        say = "The flush writes through a pointer to a page that is no longer pinned: a wild access."
+        return Frame(say, last.groups, end="bad", mark="the end")
+    if recorded > covered:
+        say = f"The call reports success. It recorded {size(recorded)} and has {size(covered)}."
+        return Frame(say, last.groups, rule=["map_user_kiobuf"], end="bad", mark="the end")
+    return Frame(f"{last.say} The program gets {n['read returns']}.", last.groups, rule=last.rule, end="good")
+
+
+def story(case: Scenario) -> Story:
+    """The read on the unpatched and the patched kernel, side by side."""
+    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    return Story(f"a read of {size(case.length_kib * KIB)} into a tmpfs that fills up", STATES, RULES, tracks)

@@ -42,7 +42,7 @@ from vmteach.kernel.mm import (
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -383,5 +383,11 @@ CONTROLS = (
             "shrink and move",
         ),
     ),
-    Control("below_limit", "mappings below the limit", (0, 1, 2, 4, 5, 6, 8)),
+    Control("below_limit", "room for more mappings", (0, 1, 2, 4, 5, 6, 8)),
+)
+TRY = (
+    Preset("full list", {}),
+    Preset("room for 8", {"below_limit": 8}),
+    Preset("length of zero", {"call": "move nothing", "below_limit": 8}),
+    Preset("move out of the middle", {"call": "move out of the middle"}),
 )

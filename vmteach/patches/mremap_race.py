@@ -2,8 +2,9 @@
 
 changelog   21_pte-highmem-mremap-smp-scale-2: "Fix race condition if src is cleared under us while we allocate the
             pagetable (from 2.6 CVS, from Andrew)."
-source      mm/mremap.c, move_one_page(), of the 2.6.3 release candidates and of 2.4.27 (read); the text of the -aa
-            patch was not found, so that the steps of version 1 are inferred from 2.6.3 before the same fix was made
+source      mm/mremap.c, move_one_page(), of 2.4.22, 2.4.27 and early 2.6 (read; run: data/cases). The text of the -aa
+            patch was not found: the steps of version 1 are those of a public patch for 2.4.19 (linux-mm, 25 November
+            2002) and of the 2.6.3 release candidates; that -aa had them is inferred
 unpatched   the source entry is looked up again after the page table of the target was allocated; if the look-up
             finds nothing, its null pointer is read through
 patched     if the second look-up finds nothing, the page is skipped: there is nothing left to move
@@ -17,21 +18,26 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim import Kind, PageRun, PageState, Pte, PteRun, Reclaim, Setup
+from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
-from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.machine import GIB, PRESETS, Machine, check_sysctl
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
-PTL, MMAP_SEM = "PTL", "mmap_sem"
+PTL, MMAP_SEM, LIST = "PTL", "mmap_sem", "i_shared_lock"  # the last one protects a file's list of mappings
 OOPS = "oops"  # where M stands when it has read through a null pointer
 
 
 class Clearer(Enum):
-    """Who clears the entry of the page with the page-table lock alone, and what stays behind."""
+    """Who clears the entry of the page without mmap_sem, and what stays behind.
+
+    TRUNCATE clears the entry wherever it is. The real truncate, LISTED, goes through the file's list of mappings, and
+    the new place enters that list only after the entries have moved.
+    """
 
     TRUNCATE = "truncate"
+    LISTED = "truncate, by the file's list"
     FILE = "swap_out of a file page"
     ANON = "swap_out of dirty anonymous memory"
 
@@ -53,6 +59,7 @@ class Scenario:
     mapped_mib: int = 12  # MiB of mapped pages at the inactive tail, in front of clean ones
     clearer: Clearer = Clearer.TRUNCATE
     table_present: bool = False  # the target's page table exists, or a free one is in the CPU's stock
+    allocation_fails: bool = False  # there is no memory for that table
     entry: str = PRESENT  # of the source, at the beginning
     addr: int = 0x4000_0000  # target of the whole move
     length: int = GIB  # bytes of the whole move
@@ -64,6 +71,11 @@ class Scenario:
         one_of("entry", self.entry, (NONE, PRESENT))
         between("length", self.length, 1, 1 << 46, "bytes")
         between("addr", self.addr, 0, 1 << 46)
+
+    @property
+    def starved(self) -> bool:
+        """Whether the target's table is needed and cannot be had."""
+        return self.allocation_fails and not self.table_present
 
     @property
     def own_reclaim(self) -> bool:
@@ -83,6 +95,7 @@ class Policy:
     rereads: bool = True  # the entry is read again after the allocation
     clears_old: bool = True  # the source entry is cleared when the target is written
     table_first: bool = False  # the target's table is allocated before anything is looked up
+    holds_list: bool = False  # the file's list is locked from before the move to after the new place is in it
 
 
 UNPATCHED, PATCHED, TODAY = "unpatched (version 1)", "patched (version 2)", "today (tables first)"
@@ -94,7 +107,7 @@ POLICIES: dict[str, Policy] = {
     UNPATCHED: Policy(),
     PATCHED: Policy(skips_if_gone=True),
     MAINLINE: Policy(atomic=False),
-    TODAY: Policy(skips_if_gone=True, table_first=True),
+    TODAY: Policy(skips_if_gone=True, table_first=True, holds_list=True),
     CACHED: Policy(skips_if_gone=True, rereads=False),
     KEPT: Policy(skips_if_gone=True, drops_map=False),
     SKIPS: Policy(skips_if_gone=True, nothing=(NONE, SWAP)),
@@ -107,56 +120,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("clearers", "other threads that clear the entry", (0, 1, 2)),
     Control("mapped_mib", "mapped pages in front of clean ones", (0, 4, 8, 12, 16), "MiB"),
 )
-
-
-LISTS_SHARE = 4  # 1/4 of RAM is page cache and on the lists: a machine full of programs
-
-
-# ---- does M's own request for a page get to swap_out? ----
-
-
-class Request(NamedTuple):
-    """What one request for 32 pages did: calls of swap_out, pages visited, passes, pages freed."""
-
-    swap_outs: int
-    visits: int
-    passes: int
-    freed: int
-
-
-def setup(machine: Machine, ratio: int, mapped_mib: int) -> Setup:
-    """The machine's lists: from the inactive tail mapped pages, then clean ones; two thirds are active, and clean.
-
-    Anonymous memory, the rest of RAM, is on neither list: vm_anon_lru is 0.
-
-    >>> [run.count for run in setup(PRESETS["1 GB"], 6, 12).inactive]
-    [3072, 18773]
-    """
-    lists = machine.pages // LISTS_SHARE
-    mapped = min(mapped_mib * MIB // machine.page, lists // 2)
-    inactive = max(lists // 3, mapped + 64)
-    file = PageState(Kind.FILE)
-    runs = (PageRun(0, mapped, PageState(Kind.SHM, dirty=True)), PageRun(mapped, inactive - mapped, file))
-    return Setup(
-        shm=mapped,
-        inactive=tuple(run for run in runs if run.count),
-        active=(PageRun(inactive, lists - inactive, file),),
-        ptes=(PteRun(0, mapped, Pte.OLD),) if mapped else (),
-        slots=machine.swap // machine.page,
-        sysctls=Sysctls(vm_cache_scan_ratio=ratio),
-    )
-
-
-@lru_cache(maxsize=1024)
-def request(machine: Machine, ratio: int, mapped_mib: int) -> Request:
-    """One request for memory on these lists, by the reclaim engine of shm_big_iron with its stock rules.
-
-    >>> request(PRESETS["32 MB"], 6, 12).swap_outs > 0, request(PRESETS["1 GB"], 6, 12).swap_outs
-    (True, 0)
-    """
-    engine = Reclaim(setup(machine, ratio, mapped_mib))
-    freed = engine.reclaim()
-    return Request(engine.count["swap_outs"], engine.count["visits"], engine.count["passes"], freed)
+TRY: tuple[Preset, ...] = (
+    Preset("truncate beside it", {}),
+    Preset("alone", {"clearers": 0}),
+    Preset("12 MiB in front of 8 GB", {"clearers": 0, "machine": "8 GB"}),
+)
 
 
 # ---- the threads ----
@@ -173,6 +141,8 @@ class Tables(NamedTuple):
     kept: str = NONE  # what M read at M3
     src_map: bool = False  # atomic maps that M holds
     dst_map: bool = False
+    listed: bool = False  # the new place is in the file's list of mappings
+    cut: bool = False  # truncate has been through that list
     returned: bool = False  # mremap said 0
 
 
@@ -187,25 +157,32 @@ def clearing(clearer: Clearer) -> Change:
     """
     left = SWAP if clearer is Clearer.ANON else NONE
 
+    def clear_listed(tables: Tables) -> Tables:
+        new = NONE if tables.listed else tables.new
+        return tables._replace(old=NONE, new=new, freed=new != PRESENT, cut=True)
+
     def clear(tables: Tables) -> Tables:
         old, new = (left if entry == PRESENT else entry for entry in tables[:2])
         return tables._replace(old=old, new=new, freed=tables.freed or clearer is Clearer.TRUNCATE)
 
-    return clear
+    return clear_listed if clearer is Clearer.LISTED else clear
 
 
 def clearer_thread(name: str, clearer: Clearer) -> Thread:
-    """The other thread: it needs the page-table lock alone.
+    """The other thread: it needs the page-table lock, and if it goes by the file's list, that list's lock around it.
 
     >>> [step.says for step in clearer_thread("C", Clearer.FILE).steps]
     ['lock PTL', 'clear the entry', 'unlock PTL']
     """
-    rows = (
+    rows = [
         Step(f"{name}1", take=PTL),
         Step(f"{name}2", "clear the entry", do=clearing(clearer)),
         Step(f"{name}3", give=PTL),
-    )
-    return Thread(name, rows)
+    ]
+    if clearer is Clearer.LISTED:
+        rows[1] = rows[1]._replace(does="clear the listed entries")
+        rows = [Step(f"{name}0", take=LIST), *rows, Step(f"{name}4", give=LIST)]
+    return Thread(name, tuple(rows))
 
 
 def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
@@ -216,9 +193,14 @@ def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     """
     rows = {step.at: step for step in _rows(scenario, policy)}
     own = [at for at in rows if at.startswith("M6")]
-    ahead = ["M1", *own, "M7", "M3"] if policy.table_first else ["M1", "M2", "M3", "M4", "M5", *own, "M7"]
+    listing = scenario.clearer is Clearer.LISTED
+    early = ["M0"] if listing and policy.holds_list else []
+    ahead = (
+        ["M1", *own, *early, "M7", "M3"] if policy.table_first else ["M1", *early, "M2", "M3", "M4", "M5", *own, "M7"]
+    )
     behind = ["M8", "M10", "M11"] if policy.table_first else ["M8", "M9", "M10", "M11"]
-    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", "M13", OOPS]))
+    enter = ["L1", "L2", "L3"][bool(early) :] if listing else []
+    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", *enter, "M13", OOPS]))
 
 
 def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
@@ -230,9 +212,6 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     def drop(tables: Tables) -> Tables:
         gives_up = policy.atomic and policy.drops_map
         return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
-
-    def install(tables: Tables) -> Tables:
-        return tables._replace(table=True)
 
     def map_target(tables: Tables) -> Tables:
         return tables._replace(dst_map=policy.atomic)
@@ -251,6 +230,8 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
 
     def move(tables: Tables) -> Tables:
         value = tables.old if policy.rereads else tables.kept
+        if not tables.table:  # no place for it: it is put back
+            return tables._replace(old=value)
         return tables._replace(new=value, old=NONE if policy.clears_old else tables.old)
 
     def unmap(tables: Tables) -> Tables:
@@ -261,13 +242,7 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step("M3", "look the source up (none: leave)", do=look, when=lambda t: t.old == NONE, goto="M12")
     yield Step("M4", "target's table there? (if not: drop the map)", do=drop, when=lambda t: t.table, goto="M8")
     yield Step("M5", give=PTL)
-    yield Step("M6", "allocate a table page (may sleep)")
-    if scenario.own_reclaim:
-        own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
-        yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
-        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
-        yield Step("M6c", give=PTL)
-    yield Step("M7", "lock PTL, install the table", take=PTL, do=install, rests=True)
+    yield from _allocation(scenario, policy)
     yield Step("M8", "map the target slot", do=map_target)
     again = Step("M9", "look the source up again", do=look_again)
     leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
@@ -275,7 +250,34 @@ def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     yield Step("M10", "read through the pointer (null: oops)", when=lambda t: t.src == NULL, goto=OOPS)
     yield Step("M11", "clear the source, write the target", do=move)
     yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
-    yield Step("M13", "unlock mmap_sem, return 0", give=MMAP_SEM, do=lambda t: t._replace(returned=True), goto=END)
+    yield from _last_rows(scenario)
+
+
+def _allocation(scenario: Scenario, policy: Policy) -> Iterator[Step]:
+    """M6 and M7: a page for the table, for which M may have to reclaim, and the lock again."""
+    yield Step("M6", "allocate a table page (may sleep)")
+    if scenario.own_reclaim:
+        own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
+        yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
+        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
+        yield Step("M6c", give=PTL)
+    if scenario.starved:
+        leave = "M12" if policy.table_first else "M9"
+        yield Step("M7", "lock PTL: there is no table", take=PTL, goto=leave, rests=True)
+    else:
+        does = "lock PTL, install the table"
+        yield Step("M7", does, take=PTL, do=lambda tables: tables._replace(table=True), rests=True)
+
+
+def _last_rows(scenario: Scenario) -> Iterator[Step]:
+    """The file's list of mappings, the return, and the end of a thread that crashed."""
+    yield Step("M0", "lock the file's list", take=LIST)
+    yield Step("L1", "lock the file's list", take=LIST)
+    yield Step("L2", "the new place enters the list", do=lambda tables: tables._replace(listed=True))
+    yield Step("L3", "unlock the file's list", give=LIST)
+    says = f"unlock mmap_sem, return {'ENOMEM' if scenario.starved else 0}"
+    success = not scenario.starved
+    yield Step("M13", says, give=MMAP_SEM, do=lambda tables: tables._replace(returned=success), goto=END)
     yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
 
 
@@ -303,6 +305,7 @@ INVARIANTS = MappingProxyType(
         "I6": "entry left behind",
         "I7": "swapped page lost or doubled",
         "I8": "not moved",
+        "I9": "mapped after truncate",
     }
 )
 
@@ -313,7 +316,7 @@ def broken(scenario: Scenario, state: State) -> str:
     asleep = state.at[0] == "M6"
     ended = all(at == END for at in state.at)
     entries = [entry for entry in tables[:2] if entry != NONE]
-    quiet = not scenario.clearers and not scenario.own_reclaim
+    quiet = not scenario.clearers and not scenario.own_reclaim and (tables.returned or scenario.entry == NONE)
     anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
     breaks = {
         "I1": state.at[0] == OOPS,
@@ -324,6 +327,7 @@ def broken(scenario: Scenario, state: State) -> str:
         "I6": tables.returned and tables.old != NONE,
         "I7": ended and anonymous and len(entries) != 1,
         "I8": ended and quiet and tables.new != scenario.entry,
+        "I9": tables.cut and tables.new == PRESENT and PTL not in held,
     }
     return next((name for name, so in breaks.items() if so), "")
 

@@ -1,23 +1,47 @@
 """A file name is copied into an array on the kernel's stack that is as long as the caller likes.
 
 changelog   00_ncpfs-1: Limit dentry name length (from Andi)
-source      before: fs/ncpfs/dir.c of 2.4.22 (read); mainline's fix in 2.4.25 (read); Andi's text was not found: a test
-            of the length in front of the arrays is what the entry's one line says (inferred)
+source      fs/ncpfs/dir.c, ncplib_kernel.c and fs/namei.c of 2.4.22, mainline's fix in 2.4.25 (read; run: 2.4.22 and
+            2.4.27, data/cases); Andi's text was not found: a test of the length in front of the arrays is what the
+            entry's one line says (inferred)
 unpatched   the array has the length of the name and one byte more; a name may have 4095 bytes, and rename takes two
 patched     a name of more than 255 bytes is refused (ENAMETOOLONG) before there is any array
-left out    alignment of frames, interrupts that arrive on the same stack, what the overwritten bytes then do
+left out    interrupts and the socket layers on the same stack, other compilers, what the overwritten bytes then do
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
-NAME_MAX = 255  # bytes of a name that other file systems take
+NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
-ENAMETOOLONG = "ENAMETOOLONG"
-NAMES = {"lookup": 1, "create": 1, "mkdir": 1, "rmdir": 1, "rename": 2}  # name arrays of each operation
+TASK = 1440  # bytes of the task descriptor, i386, as measured
+SAVED = 60  # bytes of registers that the way into the kernel saves at the high end
+SHRINKS = 0  # as an expansion: every byte is written as :0061, five bytes that become one
+
+
+class Frames(NamedTuple):
+    """Bytes that an operation's functions take without their arrays: at its look-ups, and when it acts."""
+
+    looking: int
+    acting: int
+
+
+# Measured: i386, gcc 12, code pages on (data/cases). Acting, rmdir needs no more than here; unlink and lookup no array.
+FRAMES = {
+    "lookup": Frames(676, 0),
+    "create": Frames(636, 668),
+    "mkdir": Frames(668, 668),
+    "rmdir": Frames(648, 648),
+    "unlink": Frames(648, 0),
+    "rename": Frames(716, 436),
+}
+NO_NLS = {"rename": Frames(32, 8)}  # what they take less without code pages: 32 bytes, but for rename's acting
+MAKES = ("create", "mkdir")  # operations that want the name to be free
+UNNAMED = ("lookup", "unlink")  # operations that act on what the look-up found, without the name
 
 
 # ---- what goes in ----
@@ -28,8 +52,9 @@ NAMES = {"lookup": 1, "create": 1, "mkdir": 1, "rmdir": 1, "rename": 2}  # name 
 class Scenario:
     """A machine with its kernel stack, and an operation on names of `length` bytes.
 
-    `depth` is what the functions above have on the stack already, `task` the descriptor at its low end, both in
-    bytes and both examples. In conversion a name grows `expansion` times. `second` is rename's other name; 0: as long.
+    `on_server` says whether the server has a file whose name is the first 255 bytes of the (old) name. `second` is
+    rename's new name, which is free; 0: as long. In conversion a byte becomes `expansion` bytes; 0: five become one.
+    `extra_depth` bytes lie on the stack above the call, `task` is the descriptor at its low end.
 
     >>> Scenario(operation="rename", length=255).lengths
     (255, 255)
@@ -40,28 +65,47 @@ class Scenario:
     operation: str = "rename"
     length: int = 4095
     second: int = 0
-    depth: int = 1500
-    task: int = 1700
+    on_server: bool = True
+    extra_depth: int = 0
+    task: int = TASK
     expansion: int = 1
+    nls: bool = True  # code pages: without them a name goes out as it came in
 
     def __post_init__(self) -> None:
         check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("operation", self.operation, tuple(NAMES))
+        one_of("operation", self.operation, tuple(FRAMES))
         between("length", self.length, 1, PATH_MAX - 1, "bytes")
         between("second", self.second, 0, PATH_MAX - 1, "bytes")
         between("task", self.task, 1, self.machine.stack // 2, "bytes")
-        between("depth", self.depth, 0, self.room, "bytes")
-        between("expansion", self.expansion, 1, 3)
+        between("extra_depth", self.extra_depth, 0, self.room, "bytes")
+        between("expansion", self.expansion, 0, 3)
 
     @property
     def lengths(self) -> tuple[int, ...]:
         """The lengths of the names, in bytes."""
-        return (self.length, self.second or self.length)[: NAMES[self.operation]]
+        return (self.length, self.second or self.length) if self.operation == "rename" else (self.length,)
 
     @property
     def room(self) -> int:
         """Bytes of the stack area above the task descriptor."""
         return self.machine.stack - self.task
+
+    @property
+    def frames(self) -> Frames:
+        """What the functions take without their arrays, in bytes."""
+        less = Frames(0, 0) if self.nls else NO_NLS.get(self.operation, Frames(32, 32))
+        full = FRAMES[self.operation]
+        return Frames(full.looking - less.looking, full.acting - less.acting)
+
+    def converted(self, length: int) -> int:
+        """Bytes of a name in the server's code page.
+
+        >>> Scenario(expansion=2).converted(100), Scenario(expansion=SHRINKS).converted(637)
+        (200, 129)
+        """
+        if not self.nls:
+            return length
+        return length // 5 + length % 5 if self.expansion == SHRINKS else length * self.expansion
 
 
 # ---- what the patch changed ----
@@ -72,7 +116,7 @@ class Scenario:
 class Policy:
     """How long a name may be, and how long its array is.
 
-    longest    bytes beyond which a name is refused before anything else; 0: no such test
+    longest    bytes beyond which a name is refused before it gets an array; 0: no such test
     buffer     bytes of the array for one name; 0: the name's own length and one more
     """
 
@@ -94,10 +138,16 @@ CONTROLS = (
         "vm_cache_scan_ratio",
         "vm_cache_scan_ratio",
         (1, 2, 3, 6, 10, 20, 60),
-        why_not="a kernel stack is never reclaimed, and no scan decides how deep a call goes.",
+        why_not="A kernel stack is never reclaimed, and no scan decides how deep a call goes.",
     ),
-    Control("operation", "operation", tuple(NAMES)),
-    Control("length", "name", (1, 100, 255, 256, 1000, 2495, 2496, 4095), "B"),
+    Control("length", "length of both names", (1, 100, 255, 256, 1000, 3127, 3128, 4095), "B"),
+    Control("on_server", "file on the server", (True, False)),
+)
+TRY = (
+    Preset("rename, 4,095", {}),
+    Preset("a lawful name (255)", {"length": 255}),
+    Preset("one byte more (256)", {"length": 256}),
+    Preset("no such file", {"on_server": False}),
 )
 
 
@@ -105,104 +155,195 @@ CONTROLS = (
 
 
 class Refused(NamedTuple):
-    """A name was refused; `by` says where."""
+    """A name of `length` bytes was refused; `by` says where."""
 
     length: int
     by: str
 
 
 class TookArray(NamedTuple):
-    """An array was laid on the stack; it reaches down to address `low` of the stack area."""
+    """An array of `size` bytes was laid on the stack; it reaches down to address `low` of the stack area."""
 
     size: int
     low: int
 
 
 class Converted(NamedTuple):
-    """A name was written into its array."""
+    """A name was written into its array of `buffer` bytes: `out` bytes and the end mark."""
 
     length: int
     out: int
     buffer: int
 
 
+class Sent(NamedTuple):
+    """Of a name of `out` bytes, `wire` bytes went to the server: the length on the wire is one byte."""
+
+    out: int
+    wire: int
+
+
+class LookedUp(NamedTuple):
+    """The server, or the conversion, said whether there is a file of that name."""
+
+    length: int
+    found: bool
+
+
 class Overran(NamedTuple):
-    """The arrays reach below the room: into the task descriptor, and by `beyond` out of the stack area."""
+    """The stack reached below its room: into the task descriptor, and by `beyond` out of the stack area."""
 
     task: int
     beyond: int
 
 
-Event = Refused | TookArray | Converted | Overran
+class Answered(NamedTuple):
+    """The call's answer: success, or the name of an error."""
+
+    answer: str
+
+
+Event = Refused | TookArray | Converted | Sent | LookedUp | Overran | Answered
 
 
 class Stack:
     """The kernel stack of one task: addresses from 0, its descriptor at the low end, and it grows downwards.
 
     >>> stack = Stack(Scenario())
-    >>> stack.take(4096).low, stack.overrun
-    (2596, 0)
+    >>> stack.enter(716), stack.take(4096)
+    (None, TookArray(size=4096, low=3320))
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        self.task = scenario.task
-        self.low = scenario.machine.stack - scenario.depth
+        self.task, self.word = scenario.task, scenario.machine.word // 8
+        self.low = self.top = scenario.machine.stack - SAVED - scenario.extra_depth
+        self.lowest = self.low
+
+    def enter(self, frames: int) -> None:
+        """Come from the top with functions that take so many bytes, their arrays apart."""
+        self.low = self.top - frames
+        self.lowest = min(self.lowest, self.low)
 
     def take(self, size: int) -> TookArray:
-        """Lay an array of `size` bytes on the stack. Nothing checks whether there is room."""
-        self.low -= size
+        """Lay an array on the stack, in whole words. Nothing checks whether there is room."""
+        self.low -= aligned(size, self.word)
+        self.lowest = min(self.lowest, self.low)
         return TookArray(size, self.low)
 
     @property
     def overrun(self) -> int:
-        """Bytes by which the stack reaches into the descriptor and beyond."""
-        return max(0, self.task - self.low)
+        """Bytes by which the stack has reached into the descriptor and beyond."""
+        return max(0, self.task - self.lowest)
+
+    def overran(self) -> Iterator[Overran]:
+        """The damage so far, if there is any: whatever is written or called from here on lies there."""
+        if self.overrun:
+            yield Overran(min(self.overrun, self.task), self.overrun - min(self.overrun, self.task))
 
 
-def ncp_io2vol(length: int, expansion: int, buffer: int) -> Converted | Refused:
-    """The name in the server's code page, or its refusal when it does not fit the array with its end mark.
+def aligned(size: int, word: int) -> int:
+    """`size` in whole words.
 
-    >>> ncp_io2vol(100, 2, 101), ncp_io2vol(100, 2, 256)
-    (Refused(length=100, by='the conversion'), Converted(length=100, out=200, buffer=256))
+    >>> aligned(4095 + 1, 4), aligned(3128 + 1, 4)
+    (4096, 3132)
     """
-    out = length * expansion
+    return -(-size // word) * word
+
+
+def ncp_lookup(scenario: Scenario, policy: Policy, stack: Stack, length: int, there: bool) -> Iterator[Event]:
+    """Ask the server for a name. Any failure of the conversion counts as "no such file"."""
+    if policy.longest and length > policy.longest:
+        yield from (Refused(length, "the length test"), Answered("ENAMETOOLONG"))
+        return
+    stack.enter(scenario.frames.looking)
+    yield stack.take(policy.buffer or length + 1)
+    yield from stack.overran()
+    yield (name := ncp_io2vol(scenario, policy, length))
+    if isinstance(name, Converted):
+        yield ncp_add_pstring(name.out)
+    yield LookedUp(length, there and isinstance(name, Converted))
+
+
+def ncp_act(scenario: Scenario, policy: Policy, stack: Stack) -> Iterator[Event]:
+    """Create, remove or rename: an array for each name at once, conversions, and then the request."""
+    names: list[Converted] = []
+    if scenario.operation not in UNNAMED:
+        stack.enter(scenario.frames.acting)
+        for length in scenario.lengths:
+            yield stack.take(policy.buffer or length + 1)
+        yield from stack.overran()
+        for length in scenario.lengths:
+            yield (name := ncp_io2vol(scenario, policy, length))
+            if isinstance(name, Refused):
+                yield Answered("ENAMETOOLONG")
+                return
+            names.append(name)
+    yield from (ncp_add_pstring(name.out) for name in names)
+    yield Answered("success")
+
+
+def ncp_io2vol(scenario: Scenario, policy: Policy, length: int) -> Converted | Refused:
+    """The name in the server's code page, or its refusal when it does not fit its array with the end mark.
+
+    >>> ncp_io2vol(Scenario(expansion=2), POLICIES[UNPATCHED], 100)
+    Refused(length=100, by='the conversion')
+    """
+    out, buffer = scenario.converted(length), policy.buffer or length + 1
     return Converted(length, out, buffer) if out < buffer else Refused(length, "the conversion")
 
 
-def directory_operation(scenario: Scenario, policy: Policy) -> list[Event]:
-    """Look at the names, lay their arrays on the stack, write the names into them: what happened.
+def ncp_add_pstring(out: int) -> Sent:
+    """The name as the server gets it: at most 255 bytes, for its length is said in one byte."""
+    return Sent(out, min(out, NAME_MAX))
 
-    >>> directory_operation(Scenario(length=300), POLICIES[PATCHED])
-    [Refused(length=300, by='the length test')]
+
+def directory_operation(scenario: Scenario, policy: Policy, stack: Stack) -> Iterator[Event]:
+    """Look each name up, then act: what happened, up to the answer.
+
+    >>> scenario = Scenario(length=300)
+    >>> list(directory_operation(scenario, POLICIES[PATCHED], Stack(scenario)))
+    [Refused(length=300, by='the length test'), Answered(answer='ENAMETOOLONG')]
     """
-    for length in scenario.lengths:
-        if policy.longest and length > policy.longest:
-            return [Refused(length, "the length test")]
-    stack = Stack(scenario)
-    sizes = [policy.buffer or length + 1 for length in scenario.lengths]
-    events: list[Event] = [stack.take(size) for size in sizes]
-    if stack.overrun:  # whatever is written or called from here on lies there
-        events.append(Overran(min(stack.overrun, scenario.task), max(0, -stack.low)))
-    for length, size in zip(scenario.lengths, sizes):
-        events.append(ncp_io2vol(length, scenario.expansion, size))
-        if isinstance(events[-1], Refused):
-            break
-    return events
+    for number, length in enumerate(scenario.lengths):  # only the first name may be there already
+        *events, last = ncp_lookup(scenario, policy, stack, length, scenario.on_server and not number)
+        yield from (*events, last)
+        ended = isinstance(last, Answered)
+        if isinstance(last, LookedUp) and not number and (answer := may_act(scenario.operation, last.found)):
+            yield answer
+            ended = True
+        if ended:
+            return
+    yield from ncp_act(scenario, policy, stack)
+
+
+def may_act(operation: str, found: bool) -> Answered | None:
+    """The answer that ends a call after the look-up of its first name, or None.
+
+    >>> may_act("rename", found=False), may_act("mkdir", found=True), may_act("mkdir", found=False)
+    (Answered(answer='ENOENT'), Answered(answer='EEXIST'), None)
+    """
+    if operation in MAKES:
+        return Answered("EEXIST") if found else None
+    return None if found else Answered("ENOENT")
 
 
 # ---- the run ----
 
 
 def longest_safe(scenario: Scenario, policy: Policy) -> int:
-    """The longest name, in bytes, up to which no operation of this kind overruns the stack; at most 4095.
+    """The longest name, in bytes, up to which this operation overruns no stack, whatever the server has; at most 4095.
 
     >>> longest_safe(Scenario(operation="rename"), POLICIES[UNPATCHED])
-    2495
+    3127
     """
-    names, room = NAMES[scenario.operation], scenario.room - scenario.depth
-    if policy.buffer:
-        return PATH_MAX - 1 if names * policy.buffer <= room else 0  # the arrays do not grow with the name
-    longest = max(0, room // names - 1)
+    below, word = scenario.room - SAVED - scenario.extra_depth, scenario.machine.word // 8
+    looking, acting = scenario.frames
+    names = 0 if scenario.operation in UNNAMED else len(scenario.lengths)
+    if policy.buffer:  # the arrays do not grow with the name
+        buffer = aligned(policy.buffer, word)
+        return PATH_MAX - 1 if max(looking + buffer, acting + names * buffer) <= below else 0
+    array = min(below - looking, (below - acting) // names if names else below)
+    longest = max(0, array // word * word - 1)
     return PATH_MAX - 1 if policy.longest and longest >= policy.longest else min(longest, PATH_MAX - 1)
 
 
@@ -210,24 +351,23 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """One directory operation.
 
     >>> run = simulate(Scenario(operation="rename", length=4095), POLICIES[UNPATCHED])
-    >>> run.numbers["overrun (B)"], run.numbers["answer"]
-    (3200, 'goes on, overrun')
+    >>> run.numbers["overrun (B)"], run.numbers["answer"], run.numbers["sent (B)"]
+    (1936, 'success', '255 255 255 255')
     """
-    events = directory_operation(scenario, policy)
-    arrays = sum(event.size for event in events if isinstance(event, TookArray))
-    over = next((event for event in events if isinstance(event, Overran)), Overran(0, 0))
-    refused = any(isinstance(event, Refused) for event in events)
+    stack = Stack(scenario)
+    events = tuple(directory_operation(scenario, policy, stack))
+    sent = [str(event.wire) for event in events if isinstance(event, Sent)]
     return Run(
         scenario,
         policy,
-        tuple(events),
+        events,
         {
-            "arrays (B)": arrays,
-            "stack used (B)": scenario.depth + arrays,
+            "answer": next(event.answer for event in events if isinstance(event, Answered)),
+            "sent (B)": " ".join(sent) or "nothing",
+            "stack used (B)": scenario.machine.stack - stack.lowest,
             "room (B)": scenario.room,
-            "overrun (B)": over.task + over.beyond,
-            "of it in the task descriptor (B)": over.task,
-            "answer": (ENAMETOOLONG if refused else "goes on") + (", overrun" if over.task else ""),
+            "overrun (B)": stack.overrun,
+            "of it in the task descriptor (B)": min(stack.overrun, scenario.task),
             "no overrun up to names of (B)": longest_safe(scenario, policy),
         },
     )

@@ -1,11 +1,12 @@
 """Half of the pages: a list of pinned pages came back short, and its reader walked it to the end.
 
 changelog   00_rawio-crash-1: "Handle partial get_user_pages correctly"
-source      2.4.22 mm/memory.c get_user_pages() and map_user_kiobuf(), fs/iobuf.c (read); the patch was not
-            found, so that how it handles a short list is inferred
+source      2.4.22 mm/memory.c get_user_pages() and map_user_kiobuf(), fs/iobuf.c, mm/filemap.c, fs/nfs/direct.c
+            (read; run, with 2.4.27 and 2.4.32: data/cases); the patch was not found, so that how it handles a short
+            list is inferred
 unpatched   only a negative result is an error; a short list is used as if it were full
 patched     strict: the pages are released and the call fails; or short: the length is cut (both inferred)
-left out    the disk, sector alignment, vectors of several kiobufs, pages of finished chunks that go to swap
+left out    the disk, vectors of several kiobufs, pages of finished chunks that go to swap
 """
 
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
-from vmteach.run import Control, Run, between, inputs
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
+UNITS = {"raw device": 512, "O_DIRECT file": 4096, "O_DIRECT over NFS": 8192}  # bytes: sector, block, rsize
 LISTS_SHARE = 4  # 1/4 of RAM is on the lists: half of it pinned, at the tail, and half clean
 FREE_SHARE = 1024  # 1/1024 of RAM is free when the call begins
 
@@ -37,6 +39,7 @@ class Scenario:
     length_kib: int = 1024  # of the buffer and of the read
     limit_kib: int = 768  # what the tmpfs that holds the buffer may still grow by
     va: int = 0x4000_0000  # where the buffer begins
+    consumer: str = "raw device"  # who uses the list of pages
     vm_passes: int = 6  # the kernel's default is 60: a caller that gives up sooner
 
     def __post_init__(self) -> None:
@@ -45,6 +48,7 @@ class Scenario:
         between("length_kib", self.length_kib, 1, 1 << 20, "KiB")
         between("limit_kib", self.limit_kib, 0, 1 << 30, "KiB")
         between("va", self.va, 0, self.machine.task_size)
+        one_of("consumer", self.consumer, tuple(UNITS))
         if self.va % self.machine.page:
             raise ValueError(f"va must be a multiple of the page ({self.machine.page}), got {self.va:#x}")
 
@@ -80,6 +84,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("limit_kib", "room in the tmpfs", (0, 256, 512, 640, 768, 1024, 65536), "KiB"),
     Control("length_kib", "length of the read", (64, 512, 1024, 4096, 16384), "KiB"),
 )
+TRY = (
+    Preset("half there", {}),
+    Preset("room enough", {"limit_kib": 65536}),
+    Preset("64-bit, real flush", {"machine": "64-bit 64 GB"}),
+)
 
 
 # ---- where pages come from ----
@@ -99,17 +108,19 @@ class Supply:
         clean = PageRun(lists // 2, lists - lists // 2, PageState(Kind.FILE))
         sysctls = Sysctls(vm_cache_scan_ratio=scenario.vm_cache_scan_ratio, vm_passes=scenario.vm_passes)
         self.engine = Reclaim(Setup(shm=0, inactive=(pinned, clean), sysctls=sysctls))
+        self.next, self.page, self.end = scenario.va, machine.page, machine.task_size
         self.room = scenario.limit_kib * KIB // machine.page
         self.free = machine.pages // FREE_SHARE
 
     def get(self) -> str:
-        """One page: empty if it was got, else the error. (handle_mm_fault)"""
-        if not self.room:
+        """The next page of the buffer: empty if it was got, else the error. (handle_mm_fault)"""
+        if not self.room or self.next >= self.end:
             return "EFAULT"
         if not self.free:
             self.free = self.engine.reclaim()
         if not self.free:
             return "ENOMEM"
+        self.next += self.page
         self.room -= 1
         self.free -= 1
         return ""
@@ -150,6 +161,14 @@ class Mapped(NamedTuple):
     covered: int
 
 
+class Moved(NamedTuple):
+    """The consumer moved so many bytes of the chunk, and reported them, or an error if there are none."""
+
+    chunk: int
+    moved: int
+    error: str
+
+
 class Failed(NamedTuple):
     """The chunk ended with an error, or with a wild access of the kernel."""
 
@@ -158,7 +177,8 @@ class Failed(NamedTuple):
 
 
 WILD = "wild access"
-Event = Pinned | Flushed | Released | Mapped | Failed
+BAD_FRAME = "no page frame"  # as the error of one page: all that were got before it are released
+Event = Pinned | Flushed | Released | Mapped | Moved | Failed
 
 
 def pages_wanted(va: int, length: int, page: int) -> int:
@@ -178,6 +198,8 @@ def get_user_pages(wanted: int, get: Callable[[], str]) -> tuple[int, str]:
     """
     for got in range(wanted):
         error = get()
+        if error == BAD_FRAME:
+            return 0, "EFAULT"
         if error:
             return got, error
     return wanted, ""
@@ -207,35 +229,52 @@ def map_user_kiobuf(
     return pinned, flushed, Mapped(chunk, covered if policy.cuts_length else length, covered), Released(chunk, got)
 
 
+def moved(consumer: str, length: int, covered: int, unit: int = 0) -> tuple[int, str]:
+    """Bytes of a chunk that a consumer moves, in whole units, and its error where there are none.
+
+    NFS asks for rsize bytes at a time, and stops with EFAULT at the first request whose pages are not all there.
+
+    >>> moved("raw device", 8192, 4096), moved("O_DIRECT over NFS", 8192, 4096), moved("raw device", 8192, 0x200)
+    ((4096, ''), (0, 'EFAULT'), (512, ''))
+    """
+    unit = unit or UNITS[consumer]
+    over_nfs = consumer == "O_DIRECT over NFS"
+    done = length if over_nfs and covered == length else covered // unit * unit
+    return done, "EFAULT" if over_nfs and not done else ""
+
+
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
-    """The whole read, chunk by chunk, up to the first that is not covered in full.
+    """The whole read, chunk by chunk, up to the first that is not moved in full.
 
     >>> [simulate(policy=POLICIES[label]).numbers["bytes recorded (B)"] for label in (UNPATCHED, PATCHED, SHORT)]
     [1048576, 524288, 786432]
-    >>> simulate().numbers["ends with"]
-    'ENOMEM'
+    >>> simulate().numbers["last chunk"], simulate().numbers["read returns"]
+    ('ENOMEM', '524,288 B')
     """
     machine, supply = scenario.machine, Supply(scenario)
     events: list[Event] = []
-    done, total = 0, scenario.length_kib * KIB
-    while done < total:
-        length = min(CHUNK, total - done)
+    total = scenario.length_kib * KIB
+    for done in range(0, total, CHUNK):
+        length, chunk = min(CHUNK, total - done), done // CHUNK + 1
         events += map_user_kiobuf(
-            scenario.va + done, length, machine.page, supply.get, policy, scenario.flush_real, done // CHUNK + 1
+            scenario.va + done, length, machine.page, supply.get, policy, scenario.flush_real, chunk
         )
-        covered = sum(event.covered for event in events if isinstance(event, Mapped))
-        if covered < done + length:
+        mapped = next((e for e in events if isinstance(e, Mapped) and e.chunk == chunk), None)
+        if mapped:
+            events.append(Moved(chunk, *moved(scenario.consumer, mapped.length, mapped.covered)))
+        if not mapped or mapped.covered < length:
             break
-        done = covered
-    return Run(scenario, policy, tuple(events), _numbers(scenario, tuple(events), supply))
+    return Run(scenario, policy, tuple(events), _numbers(tuple(events), supply))
 
 
-def _numbers(scenario: Scenario, events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
+def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
     pinned = [event for event in events if isinstance(event, Pinned)]
     mapped = [event for event in events if isinstance(event, Mapped)]
     flushed = [event for event in events if isinstance(event, Flushed)]
     released = sum(event.pages for event in events if isinstance(event, Released))
-    errors = [event.error for event in events if isinstance(event, Failed)]
+    errors = [event.error for event in events if isinstance(event, Failed | Moved) and event.error]
+    done = sum(event.moved for event in events if isinstance(event, Moved))
+    wild = WILD in errors
     claimed, covered = sum(event.length for event in mapped), sum(event.covered for event in mapped)
     return {
         "pages wanted": sum(event.wanted for event in pinned),
@@ -244,7 +283,8 @@ def _numbers(scenario: Scenario, events: tuple[Event, ...], supply: Supply) -> d
         "stale pointers walked": sum(event.stale for event in flushed),
         "bytes recorded (B)": claimed,
         "bytes covered (B)": covered,
-        "ends with": errors[0] if errors else "success",
+        "last chunk": errors[0] if errors else "success",
+        "read returns": WILD if wild else f"{done:,} B" if done or not errors else errors[0],
         "pages never released": sum(event.got for event in pinned) - released,
         "pages visited by reclaim": supply.engine.count["visits"],
     }

@@ -65,14 +65,39 @@ function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, 
   const look = lookOf(meaning);
   const edge = hot ? { stroke: "ink", width: 3 } : look.stroke ? { stroke: look.stroke, dash: look.dash, width: 1.2 } : {};
   sheet.rect(key, x, y, w, h, { fill: look.fill, rx: Math.min(rx, w / 3), ...edge });
-  const low = look.pattern && rim ? Math.min(10, Math.round(h * 0.3)) : 0;
-  if (low) sheet.rect(`${key}.rim`, x, y + h - low, w, low, { pattern: look.pattern, rx: Math.min(2, w / 3) });
+  const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
+  if (low) sheet.add("path", `${key}.rim`, rimOf(look, (part, u) => [x + u, y + h - 1 - (low - 1) * part], 1, w - 1, 1, low));
   const [from, to] = widest(x, x + w, cuts);
   let said = fit(words, to - from - 6, size, bold || hot);
   if (!said && (said = fit(words, to - from - 2, SMALL, hot))) size = SMALL;
   const middle = lift || y + (h - low) / 2 + size * 0.36;
   if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: bold || hot, anchor: "middle", fill: look.on, own });
   return Boolean(said);
+}
+
+// A pattern on a rim as lines: as a pattern each would be a bitmap of its own on paper. `at(part, u)` is the place at a
+// part of the rim's height, u along it; `px` is how much of u a pixel is.
+function rimOf(look, at, from, to, px, high = 10) {
+  const { pattern, on } = look, lean = 9 * px, every = 5.5 * px;
+  const place = (part, u) => at(part, u).map(round).join(" ");
+  let d = "";
+  const line = (u, over) => { // cut at both ends of the rim
+    const cut = (limit) => Math.max(0, Math.min(1, (limit - u) / over));
+    const [a, b] = [cut(from), cut(to)].sort((one, other) => one - other);
+    if (b - a > 0.05) d += `M${place(a, u + over * a)}L${place(b, u + over * b)}`;
+  };
+  if (pattern === "done") {
+    for (const part of high < 8 ? [0.2, 0.85] : [0.15, 0.5, 0.85]) d += [0, 1, 2, 3].map((n) => `${n ? "L" : "M"}${place(part, from + ((to - from) * n) / 3)}`).join("");
+    return { d, fill: "none", stroke: on, width: 1.2 };
+  }
+  for (let u = from - lean + every / 2; u < to + lean; u += every) {
+    if (pattern === "attention" || pattern === "promised") line(u, lean);
+    if (pattern === "promised") line(u, -lean);
+    if (u < from || u > to) continue;
+    if (pattern === "in-use") d += `M${place(0, u)}L${place(1, u)}`;
+    if (pattern === "moving") for (const part of [0.25, 0.75]) d += `M${place(part, u)}m-1.2 0a1.2 1.2 0 1 0 2.4 0a1.2 1.2 0 1 0 -2.4 0`;
+  }
+  return pattern === "moving" ? { d, fill: on } : { d, fill: "none", stroke: on, width: 1.2 };
 }
 
 // The widest part between cuts: words do not lie on the edge that goes through their cell.

@@ -28,6 +28,8 @@ function drawRing(sheet, group, area, context) {
 
 const polar = (r, turn) => [r * Math.sin((turn * Math.PI) / 180), -r * Math.cos((turn * Math.PI) / 180)];
 
+const shiftedBy = ([x, y], down) => [x, y + down];
+
 // A piece of the ring around (cx, cy), turned clockwise from twelve o'clock.
 function sector(outer, thick, step, cx, cy, turn, inner = outer - thick) {
   const gap = Math.min(0.8, step / 8), half = step / 2 - gap;
@@ -44,7 +46,7 @@ function drawSector(sheet, context, { key, id, wide, outer, thick, middle, cx, c
   const kids = [
     { kind: "path", key: "body", d: sector(outer, thick, step, 0, middle, 0), turn, fill: look.fill, stroke: hot ? "ink" : look.stroke || "none", dash: hot ? "" : look.dash, width: hot ? 3 : 1 },
   ];
-  if (look.pattern) kids.push({ kind: "path", key: "rim", d: sector(outer, rim, step, 0, middle, 0), turn, pattern: look.pattern });
+  if (look.pattern) kids.push({ ...rimOf(look, (part, u) => shiftedBy(polar(outer - rim + (rim - 1) * part, u), middle), -step / 2 + 0.8, step / 2 - 0.8, 57 / outer), kind: "path", key: "rim", turn });
   const inner = polar(-rim / 2 + 1, turn);
   if (wide >= 22 && widthOf(id, NORMAL, hot) <= wide) {
     const px = look.pattern ? inner : [0, 0];

@@ -1,0 +1,131 @@
+"""Rows of pinning calls and of whole reads: pages got, what was recorded, covered, walked, released and returned."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vmteach.cases import Outside
+from vmteach.machine import KIB
+from vmteach.patches.rawio import (
+    BAD_FRAME,
+    CHUNK,
+    POLICIES,
+    UNPATCHED,
+    Event,
+    Failed,
+    Flushed,
+    Mapped,
+    Pinned,
+    Released,
+    map_user_kiobuf,
+    moved,
+)
+from vmteach.tables import Case
+
+ERRORS = {"EFAULT": -14, "ENOMEM": -12}
+CONSUMERS = {"file": "O_DIRECT file", "raw": "raw device", "nfs": "O_DIRECT over NFS"}
+
+
+class Memory:
+    """The areas of a row: which of their pages can be had, and what is left of room and memory.
+
+    >>> row = {"kernel": "2.4.22", "direction": "read", "page_bytes": 4096, "vmas": "8048000-804a000:rwt"}
+    >>> get = Memory(row | {"room_pages": 1, "free_pages": -1}).pages_from(0x8048000)
+    >>> get(), get()
+    ('', 'EFAULT')
+    """
+
+    def __init__(self, row: Case) -> None:
+        areas = re.findall(r"([0-9a-f]+)-([0-9a-f]+):([a-z]*)(\d*)", row["vmas"])
+        self.areas = [(int(start, 16), int(end, 16), flags, int(first or 0)) for start, end, flags, first in areas]
+        self.page, self.room, self.free = row["page_bytes"], row["room_pages"], row["free_pages"]
+        self.right = "w" if row["direction"] == "read" else "r"
+        self.bad = "b" if row["kernel"] != "2.4.32" else "bv"  # 2.4.32 refuses reserved pages too
+        self.present: set[int] = set()
+
+    def pages_from(self, va: int) -> Callable[[], str]:
+        """A source of the pages from `va` on, in order: empty for each that is got, else the error."""
+        answers: Iterator[str] = map(self.page_at, range(va // self.page * self.page, 1 << 65, self.page))
+        return answers.__next__
+
+    def page_at(self, addr: int) -> str:
+        area = next((area for area in self.areas if area[0] <= addr < area[1]), None)
+        grows = next((area for area in self.areas if area[0] > addr), None)
+        if area is None and grows and "g" in grows[2]:
+            area = grows
+        if area is None or "i" in area[2] or self.right not in area[2]:
+            return "EFAULT"
+        if addr not in self.present and (addr - area[0]) // self.page >= area[3]:
+            if "t" in area[2] and not self.room:
+                return "EFAULT"
+            if not self.free:
+                return "ENOMEM"
+            self.room -= "t" in area[2]
+            self.free -= 1
+        self.present.add(addr)
+        return BAD_FRAME if set(self.bad) & set(area[2]) else ""
+
+
+def pinning(row: Case) -> str:
+    """One call of map_user_kiobuf."""
+    va, length, page = row["va"], row["length_bytes"], row["page_bytes"]
+    if row["pages_wanted"] < 0:
+        return Outside("the address wraps")
+    if row["list_alloc"] != "ok" and row["pages_wanted"] > CHUNK // page + 1:
+        return Outside("the list is too short, and a longer one cannot be had")
+    events = map_user_kiobuf(va, length, page, Memory(row).pages_from(va), POLICIES[UNPATCHED])
+    theirs = row | {"stale": row["stale_old"] + row["stale_unset"]}
+    differ = [name for name, ours in numbers(events).items() if ours != theirs[name]]
+    return f"kind {row['kind']}: {differ[0]}" if differ else ""
+
+
+def numbers(events: tuple[Event, ...]) -> dict[str, Any]:
+    """The columns of a row of pinning."""
+    pinned, mapped, flushed, failed = (_one(events, kind) for kind in (Pinned, Mapped, Flushed, Failed))
+    released = sum(event.pages for event in events if isinstance(event, Released))
+    return {
+        "pages_wanted": pinned.wanted,
+        "answer": ERRORS[failed.error] if failed else 0,
+        "pages_got": pinned.got if mapped else 0,
+        "length_recorded_bytes": mapped.length if mapped else 0,
+        "covered_bytes": mapped.covered if mapped else 0,
+        "pointers_walked": flushed.walked if flushed else 0,
+        "stale": flushed.stale if flushed else 0,
+        "refs_left": (pinned.got if mapped else 0) - released,
+    }
+
+
+def whole_read(row: Case) -> str:
+    """One read or write through a consumer, chunk by chunk."""
+    total = row["length_bytes"]
+    if row["consumer"] == "raw":  # a device never grows, and its size counts whole KiB (chapter 1)
+        total = min(total, row["file_bytes"] // KIB * KIB - row["offset"])
+    elif row["direction"] == "read":
+        total = min(total, row["file_bytes"] - row["offset"])
+    if total <= 0 or row["chunk_list"] in ("", "-"):
+        return Outside("nothing is there to move")
+    memory, consumer, chunks, done, error = Memory(row), CONSUMERS[row["consumer"]], [], 0, ""
+    for begin in range(0, total, CHUNK):
+        va, length = row["va"] + begin, min(CHUNK, total - begin)
+        events = map_user_kiobuf(va, length, row["page_bytes"], memory.pages_from(va), POLICIES[UNPATCHED])
+        pinned, mapped, failed = (_one(events, kind) for kind in (Pinned, Mapped, Failed))
+        if failed:
+            chunks.append(f"{pinned.wanted}/{ERRORS[failed.error]}/0")
+            error = failed.error
+            break
+        chunks.append(f"{pinned.wanted}/{pinned.got}/{length}")
+        part, error = moved(consumer, length, mapped.covered, row["unit_bytes"])
+        done += part
+        if part < length:
+            break
+    if row["chunk_list"] != " ".join(chunks):
+        return f"{row['consumer']}, kind {row['kind']}: chunks {' '.join(chunks)}"
+    answer = done or ERRORS.get(error, 0)
+    return "" if answer == row["answer"] else f"{row['consumer']}, kind {row['kind']}: {answer} for {row['answer']}"
+
+
+def _one(events: tuple[Event, ...], kind: type) -> Any:
+    return next((event for event in events if isinstance(event, kind)), None)
+
+
+TABLES = {"map": pinning, "read": whole_read}
