@@ -412,20 +412,32 @@ def _plain(text: str) -> str:
 
 def _markdown(source: str) -> str:
     """Markdown as HTML, formulas as MathML."""
-    from latex2mathml.converter import convert
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     class Renderer(IPythonRenderer):
         def inline_math(self, body: str) -> str:
-            return str(convert(body))
+            return formula(body, "inline")
 
         def block_math(self, body: str) -> str:
-            return str(convert(body, display="block"))
+            return formula(body, "block")
 
         def latex_environment(self, name: str, body: str) -> str:
             raise ValueError(f"a formula may not use the environment {name}: write plain formulas")
 
     return str(MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def formula(source: str, display: str) -> str:
+    """A formula as MathML; ValueError for what would be shown as it is written."""
+    from latex2mathml.converter import convert
+
+    try:
+        text = str(convert(source, display=display))
+    except Exception as trouble:
+        raise ValueError(f"the formula {source} cannot be shown ({type(trouble).__name__})") from None
+    if unknown := re.search(r"\\\w+", text):
+        raise ValueError(f"the formula {source} cannot be shown: {unknown[0]} is not known")
+    return text
 
 
 def _code_marks(words: str) -> str:
