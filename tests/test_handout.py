@@ -220,7 +220,7 @@ def test_formulas_become_mathml_and_what_cannot_stops():
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in body(new_markdown_cell("where $x^2$"))
     assert '<math display="block"' in body(new_markdown_cell("$$\\frac{a}{b}$$"))
     for source in ("\\nosuch{a}", "a^"):
-        with pytest.raises(ValueError, match="cell sums: the formula .* cannot be shown"):
+        with pytest.raises(ValueError, match=r"cell sums: the formula .* cannot be shown"):
             body(new_markdown_cell(f"${source}$", id="sums"))
 
 
