@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parent.parent
 # Ours is this machine, which no proxy of the environment's need know.
 ASK = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+OVERRIDES = ROOT / "vmteach" / "lab" / "settings" / "overrides.json"
 READY = """async () => {
   const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
   await panel.context.ready; await panel.sessionContext.ready;
@@ -56,6 +56,7 @@ class Lab(NamedTuple):
 
     url: str
     token: str
+    folder: Path
 
 
 def free_port() -> int:
@@ -77,12 +78,15 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
     folders = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
     for name in folders:
         (scratch / name).mkdir(parents=True)
-    notices = scratch / "SETTINGS" / "@jupyterlab" / "apputils-extension"
-    notices.mkdir(parents=True)
-    (notices / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))  # the course's own
+    settings["@jupyterlab/apputils-extension:notification"]["doNotDisturbMode"] = True
+    for plugin, values in settings.items():
+        folder, _, name = plugin.partition(":")
+        (scratch / "SETTINGS" / folder).mkdir(parents=True, exist_ok=True)
+        (scratch / "SETTINGS" / folder / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
     if whole:
         cells = scratch / "SETTINGS" / "@jupyterlab" / "notebook-extension"
-        cells.mkdir(parents=True)
+        cells.mkdir(parents=True, exist_ok=True)
         (cells / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
@@ -102,7 +106,7 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/api/status?token={token}", server, scratch / "log")
-            yield Lab(url, token)
+            yield Lab(url, token, scratch / "course" / "notebooks")
         finally:
             server.send_signal(signal.SIGTERM)
             try:
@@ -191,6 +195,10 @@ class Visit:
         face.scroll_into_view_if_needed()
         self.page.wait_for_function("() => document.querySelector('.vmt-finding')?.textContent", timeout=60_000)
         return face
+
+    def tell(self, script: str) -> Any:
+        """Do something to the open notebook, `panel`, and wait for it."""
+        return self.page.evaluate(f"async () => {{ const panel = window.jupyterapp.shell.currentWidget; {script} }}")
 
     def close(self) -> None:
         self.context.close()

@@ -383,3 +383,142 @@ def test_page_runs(browser, lab, axe, notebook):
     assert barriers(axe, visit) == []
     assert (visit.errors(), visit.strangers, visit.complaints) == ([], [], [])
     visit.close()
+
+
+# ---- a reader's session: the kernel goes, the day ends, a cell is run again
+
+GONE = "The kernel was restarted: choose Run > Run All Above Selected Cell, then run this cell."
+RESTART = "await panel.sessionContext.session.kernel.restart();"
+WIDGETS = ".jp-Notebook .vmt, .jp-Notebook .vml"
+
+
+@pytest.fixture(scope="module", params=["08_shm_big_iron", "01_blkdev_eof", "12_scsi_deadlock"])
+def session(request, browser, lab):
+    """A chapter that was run; the tests of one chapter share its page, in the order below."""
+    visit = Visit(browser, lab)
+    visit.name, visit.stem = request.param, request.param[3:]
+    visit.folder = lab.folder
+    visit.open(f"{request.param}.ipynb")
+    visit.run_all()
+    visit.explorer()
+    yield visit
+    visit.close()
+
+
+def all_say_that_the_kernel_is_gone(visit) -> bool:
+    every = visit.page.locator(WIDGETS).all()
+    return len(every) > 3 and all(one.locator(".vmt-gone, .vml-gone").count() for one in every)
+
+
+def predict_and_recall(visit, number="7"):
+    """Hand in a prediction and an answer; what the page says to both."""
+    widget = visit.page.get_by_role("group", name="Prediction", exact=True).first
+    field = widget.locator("input[type=text]")
+    if field.count():
+        field.fill(number)
+        field.press("Enter")
+    else:
+        widget.get_by_role("radio").nth(int(number) % 2).check()
+        widget.get_by_role("button").first.press("Enter")
+    recall = visit.page.get_by_role("group", name="Recall", exact=True)
+    recall.get_by_role("radio").first.check()
+    recall.get_by_role("button").first.press("Enter")
+    visit.page.wait_for_timeout(300)
+    return widget.get_by_role("status").first.inner_text(), recall.get_by_role("status").first.inner_text()
+
+
+def document() -> dict:
+    path = Path(os.environ["VMTEACH_PROGRESS"])
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def test_goals_follow_the_newest_explorer(session):
+    """The explorer's cell is run again; what is reached in the new one is what every goal speaks of."""
+    at = next(i for i, source in enumerate(session.cells()) if "explore(" in source)
+    session.run(at)
+    face = session.explorer()
+    face.locator('input[type="range"]').first.press("Home")
+    _settle(face)
+    own = face.locator(".vmt-goal .vmt-said").all_inner_texts()
+    assert len(own) == 2
+    for i, goal in enumerate(session.page.get_by_role("group", name="Goal", exact=True).all()):
+        assert soon(lambda i=i, goal=goal: own[i] in goal.get_by_role("status").inner_text())
+
+
+def saved(visit) -> tuple[int, list[str]]:
+    """The size of the saved notebook, and the kinds of widgets that were saved with it."""
+    visit.tell("await panel.context.save();")
+    path = visit.folder / f"{visit.name}.ipynb"
+    text = path.read_text(encoding="utf-8")
+    state = json.loads(text)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    return len(text), [one["state"].get("script", "") for one in state.values() if "script" in one["state"]]
+
+
+def test_a_saved_notebook_has_what_is_on_screen_and_not_more(session):
+    """Cells that are run again leave nothing behind in the file."""
+    cells = [next(i for i, text in enumerate(session.cells()) if source in text) for source in ("explore(", "recall(")]
+    sizes = []
+    for _ in range(3):
+        for at in cells:
+            session.run(at)
+        session.explorer()
+        session.page.wait_for_timeout(500)
+        size, kinds = saved(session)
+        sizes.append(size)
+        assert len(kinds) == session.page.locator(f"{WIDGETS}, .jp-Notebook .vm-story").count()
+    assert max(sizes) < 1.02 * min(sizes)
+
+
+def test_after_a_restart_every_widget_says_so_at_once_and_nothing_is_claimed(session):
+    face, before = session.explorer(), document()
+    _settle(face)
+    finding, drawn = face.locator(".vmt-finding").inner_text(), picture(face)
+    began = time.monotonic()
+    session.tell(RESTART)
+    assert soon(lambda: all_say_that_the_kernel_is_gone(session)) and time.monotonic() - began < 10
+    assert GONE in face.inner_text()
+    assert (face.locator(".vmt-finding").inner_text(), picture(face)) == (finding, drawn)
+    assert "vmt-lost" in face.get_attribute("class")
+    assert all(one.is_disabled() for one in face.locator("[data-field]").all()), (
+        "no control shows a stop that is not drawn"
+    )
+    predicted, recalled = predict_and_recall(session)
+    assert predicted.startswith("Not kept.") and GONE in predicted
+    assert "Not counted." in recalled and GONE in recalled
+    assert document() == before
+    face.screenshot(path=shots() / f"{session.name}_restarted.png")
+
+
+def test_run_again_all_is_well(session):
+    session.run_all()
+    face = session.explorer()
+    assert soon(lambda: face.locator(".vmt-gone").count() == 0 and "vmt-lost" not in face.get_attribute("class"))
+    said, _ = predict_and_recall(session, "5")
+    assert "Not kept" not in said
+
+
+def test_the_next_day_every_widget_is_there_with_its_last_picture(session):
+    """Saved, shut down, closed, opened again: controls, texts and picture, and the sentence; no model is missing."""
+    face = session.explorer()
+    face.locator('input[type="range"]').first.press("Home")
+    _settle(face)
+    seen = [one.inner_text() for one in (face.locator(".vmt-finding"), face.locator(".vmt-readout"))]
+    stop, drawn = face.locator('input[type="range"]').first.input_value(), bool(picture(face))
+    count = session.page.locator(WIDGETS).count()
+    session.tell("await panel.context.save(); await panel.sessionContext.shutdown(); panel.dispose();")
+    session.open(f"{session.name}.ipynb")
+    face = session.explorer()
+    assert soon(lambda: session.page.locator(WIDGETS).count() == count)
+    assert soon(lambda: all_say_that_the_kernel_is_gone(session))
+    assert [one.inner_text() for one in (face.locator(".vmt-finding"), face.locator(".vmt-readout"))] == seen
+    assert (face.locator('input[type="range"]').first.input_value(), bool(picture(face))) == (stop, drawn)
+    assert "model not found" not in session.page.locator(".jp-Notebook").inner_text()
+    face.screenshot(path=shots() / f"{session.name}_next_day.png")
+
+
+def test_a_kernel_that_is_shut_down_is_as_gone(session):
+    session.run_all()
+    face = session.explorer()
+    assert soon(lambda: face.locator(".vmt-gone").count() == 0)
+    session.tell("await panel.sessionContext.shutdown();")
+    assert soon(lambda: all_say_that_the_kernel_is_gone(session))

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 from vmteach.course import CHAPTERS, levels
+from vmteach.exercises import chapter as exercises
 from vmteach.figures.course import graph
+from vmteach.lab.door import front_door, minutes
+from vmteach.lab.progress import Progress
 from vmteach.patches import STEMS
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -16,14 +19,22 @@ def test_every_entry_has_a_chapter_in_the_order_of_the_announcement():
     assert [chapter.number for chapter in CHAPTERS.values()] == list(range(1, len(STEMS) + 1))
 
 
-def test_the_start_leads_to_every_chapter():
-    """To those of the announcement by its table; to one of another announcement by a link in the text."""
-    announced = (NOTEBOOKS.parent / "data" / "changelog.csv").read_text(encoding="utf-8")
-    cells = json.loads((NOTEBOOKS / "00_start_here.ipynb").read_text(encoding="utf-8"))["cells"]
-    start = "".join(line for cell in cells for line in cell["source"])
-    for stem, chapter in CHAPTERS.items():
-        link = f"[{chapter.title}]({chapter.notebook})"
-        assert f",{stem}," in announced or link in start, f"notebooks/00_start_here.ipynb: no text has the link {link}"
+def test_the_front_door_is_up_to_date():
+    """One Markdown cell, before anything runs: its cards have the titles, links and minutes of the chapters."""
+    first = json.loads((NOTEBOOKS / "00_start_here.ipynb").read_text(encoding="utf-8"))["cells"][0]
+    assert first["cell_type"] == "markdown"
+    assert "".join(first["source"]) == front_door(), "write the cards again: python scripts/door.py"
+    for chapter in CHAPTERS.values():
+        assert f'<a href="{chapter.notebook}">' in front_door() and minutes(chapter.stem) > 0
+        assert len(chapter.idea.split()) <= 10
+
+
+def test_cards_say_what_is_done():
+    solved = {task.name: {"solved": True} for task in exercises("mremap").EXERCISES}
+    progress = Progress({"mremap": {"exercises": solved}, "rawio": {"predictions": {"handed": {"value": 3}}}})
+    assert progress.states["mremap"] == "done" and progress.states["rawio"] == "started"
+    assert set(progress.states.values()) == {"done", "started", "to do"}
+    assert progress._repr_html_().count("<a href=") == len(CHAPTERS)
 
 
 def test_a_chapter_stands_after_what_it_needs():

@@ -127,14 +127,13 @@ def of_nfs_directio():
 
 
 def of_overflow_buffers():
-    scenario, told = overflow_buffers.Scenario(), "told to wait from (GiB)"
+    scenario, told = overflow_buffers.Scenario(PRESETS["8 GB"]), "told to wait from (GiB)"
     runs = {k: overflow_buffers.simulate(scenario, p).numbers for k, p in overflow_buffers.POLICIES.items()}
-    patched, memory = runs[overflow_buffers.PATCHED], scenario.start.memory
+    here, memory = runs[overflow_buffers.UNPATCHED], scenario.start.memory
     free = round((memory.dma + memory.normal + memory.high) * 4096 / GIB)
-    assert patched[told] == pytest.approx(3 / 8 * free, rel=0.03)
-    others = {runs[k][told] for k in (overflow_buffers.UNPATCHED, "2.4.22 (bytes)")}
-    guesses = {0.6 * free, patched["background writing from (GiB)"], (1 << 32) / GIB, *others}
-    return patched[told], guesses, {60, 30}
+    assert here[told] == runs[overflow_buffers.PATCHED][told] == pytest.approx(3 / 8 * free, rel=0.03)
+    others = {runs["2.4.22 (bytes)"][told], before(overflow_buffers)[told]}
+    return here[told], {0.6 * free, here["background writing from (GiB)"], (1 << 32) / GIB, *others}, {60, 30, 16}
 
 
 def of_scsi_deadlock():
@@ -143,7 +142,9 @@ def of_scsi_deadlock():
     stepped = [event.at for event in run.events if isinstance(event, interleave.Stepped)]
     waits = sum(isinstance(event, interleave.Waited) for event in run.events)
     assert stepped == ["R1", "E1", "R2", "R3", "E2", "E3.0"]
-    return way, {2, 4, back, way + waits}, set()
+    result = before(scsi_deadlock, dispatchers=3, disks=3, machine=PRESETS["8 GB"])["way to the deadlock (steps)"]
+    assert result == way
+    return result, {2, back, way + waits, 3 * way}, set()
 
 
 @pytest.mark.parametrize("stem", STEMS)

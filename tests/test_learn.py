@@ -5,6 +5,8 @@ import contextlib
 import inspect
 import json
 import os
+import select
+import signal
 import sys
 import threading
 import time
@@ -301,6 +303,23 @@ def test_slow_steps_are_ended_by_the_clock():
 
     with pytest.raises(Raised, match=r"still running after 0.2 s"):
         Bounds(seconds=0.2).call(slow)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarm")
+@pytest.mark.parametrize(
+    "wait", [lambda: time.sleep(60), lambda: threading.Event().wait(60), lambda: select.select([], [], [], 60)]
+)
+def test_a_wait_is_ended_by_the_clock_and_leaves_no_alarm(wait):
+    def waits():
+        return wait()
+
+    before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
+    for _ in range(2):
+        with pytest.raises(Raised, match=r"still running after 0.2 s") as raised:
+            Bounds(seconds=0.2).call(waits)
+        assert raised.value.line >= wait.__code__.co_firstlineno
+    assert time.monotonic() - began < 5
+    assert signal.getsignal(signal.SIGALRM) is before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_the_budget_is_one_for_all_calls_of_a_check():

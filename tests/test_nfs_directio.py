@@ -15,7 +15,6 @@ from vmteach.patches.nfs_directio import (
     POLICIES,
     REFUSES,
     TODAY,
-    UNIT,
     UNPATCHED,
     Client,
     Refused,
@@ -228,8 +227,17 @@ def test_stretches_join_the_chunks_that_moved_alike():
     assert list(figure.stretches(refused)) == [(2 * TIB, None, CHUNK)]
 
 
-def test_the_limits_are_drawn_from_the_model():
-    drawn = figure.limits()
-    assert drawn.numbers[PATCHED]["blocks of 4 KiB: right below (GiB)"] == 16384
-    assert "below 2 TiB to 128 TiB after" in drawn.finding
-    assert UNIT == 512
+def test_both_kernels_show_the_same_windows_of_the_file():
+    """What is compared stands on one axis, also where a kernel puts nothing wrong."""
+    for mib in (0, 4095, 5120, 2 << 20):
+        shown = {label: figure.scene(simulate(Scenario(offset_mib=mib), POLICIES[label])) for label in POLICIES}
+        assert len({str(scene.groups[0]["x"]) for scene in shown.values()}) == 1
+
+
+def test_the_story_cuts_off_what_the_model_cuts_off():
+    """Digit for digit: what stays in the word is the offset on the wire."""
+    frames = figure.frames(simulate(Scenario(), POLICIES[UNPATCHED]))
+    (cut,) = (frame for frame in frames if "cut off" in frame.say)
+    digits = [cell for cell in cut.groups["number"]["cells"] if cell[0] == "K"]
+    assert int("".join(cell[3] for cell in digits), 16) == wire_offset(4 * GIB, 12, 32, POLICIES[UNPATCHED]) == 0
+    assert frames[-1].end == "bad" and figure.frames(simulate(Scenario()))[-1].end == "good"

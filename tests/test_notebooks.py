@@ -153,9 +153,8 @@ def test_exercises_stand_in_the_chapter_as_their_module_has_them(path):
     )
     assert [cell for cell in found if cell in expected] == expected
     cells = [sections(path)[""][0], *sections(path)["Change it"]]
-    assert imported(chapter(stem).NEEDS) <= imported(*cells), (
-        f"{path.name}: its exercises need the imports of {stem}.md"
-    )
+    missing = imported(chapter(stem).NEEDS) - imported(*cells)
+    assert not missing, f"{path.name}: its exercises need the imports {sorted(missing)}"
 
 
 def imported(*cells: str) -> set[str]:

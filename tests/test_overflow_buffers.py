@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmteach.cases import score
+from vmteach.figures import overflow_buffers as figure
 from vmteach.machine import GIB, MIB, PRESETS, Machine
 from vmteach.patches.overflow_buffers import (
     DEVICE,
@@ -230,6 +231,13 @@ def wait_of(start, policy):
 # ---- four texts of one loop ----
 
 
+def test_the_limit_of_2_4_22_is_536_mib_from_1_gb_on():
+    for ram in ("1 GB", "16 GB", "64 GB"):
+        machine = PRESETS[ram]
+        limit = 0.6 * nr_free_buffer_pages(Memory(0, 0, 0), SIZES, machine) * machine.page / MIB
+        assert round(limit) == 536
+
+
 def test_what_the_four_texts_count():
     memory, machine = Memory(dma=1000, normal=100_000, high=50_000, cache=20_000), PRESETS["16 GB"]
     counted = {name: nr_free_buffer_pages(memory, guard, machine) for name, guard in GUARDS.items()}
@@ -363,6 +371,31 @@ def test_a_phase_ends_where_a_zone_gives_out():
     assert lacks == "lowmem"
     assert [phase.data for phase in found[:1]] == ["high"]
     assert all(a.dirty < b.dirty for a, b in zip(found, found[1:]))
+
+
+# ---- the picture ----
+
+
+def test_the_saw_falls_at_each_wrap_and_the_limit_never_rises():
+    run = simulate(Scenario(PRESETS["32 GB"]), OLD)
+    lines = {line[2][0]: line[1] for line in figure.scene(run).groups[0]["lines"]}
+    saw, limit = lines["shown by the counter"], lines["limit: 60 % of the count"]
+    falls = [x for (x, y), (x2, y2) in zip(saw, saw[1:]) if x == x2 and y2 < y]
+    assert [round(x / GIB) for x in falls] == [4, 8, 12, 16]
+    assert all(b <= a * 1.0001 for (_, a), (_, b) in zip(limit, limit[1:]))  # a scene keeps five digits
+
+
+@pytest.mark.parametrize("label", POLICIES)
+def test_the_strip_covers_the_dirty_data_once(label):
+    spans = figure.scene(simulate(Scenario(), POLICIES[label])).groups[1]["spans"]
+    assert spans[0][1] == 0 and all(a[2] == b[1] for a, b in zip(spans, spans[1:]))
+
+
+def test_the_story_shows_what_the_writer_is_told():
+    frames = {label: figure.frames(simulate(Scenario(), POLICIES[label])) for label in (UNPATCHED, PATCHED)}
+    assert sum("from **zero**" in frame.say for frame in frames[UNPATCHED]) == 2
+    assert [frame[-1].end for frame in frames.values()] == ["bad", "good"]
+    assert sum(frame.ask is not None for frame in frames[UNPATCHED]) == 1
 
 
 @pytest.mark.parametrize(

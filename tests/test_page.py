@@ -164,6 +164,34 @@ def test_kernels_share_the_axis_and_the_longer_one_chooses_the_unit(sheet, forms
     assert axis[0] == 292 and axis[1][-1][1].endswith(" min")
 
 
+def test_a_prediction_and_the_last_position_are_drawn_on_the_shared_axis(sheet, forms):
+    keys = sheet.evaluate(
+        "([panels, options]) => flat(layout(panels, 848, options).items).map((item) => [item.key, item.text || ''])",
+        [
+            forms["swap"],
+            {
+                "prediction": {"axis": "time", "at": 77, "words": ["your prediction: 77 s", "77 s"]},
+                "last_scene": forms["swap"][1][1],
+            },
+        ],
+    )
+    assert [text for key, text in keys if key.endswith("guess.words")] == ["your prediction: 77 s"] * 2
+    assert sum(".was" in key for key, _ in keys) == 4  # two lines of the last position in each panel
+
+
+def test_no_picture_has_a_blank_band(sheet, forms):
+    wide = sheet.evaluate(
+        """(forms) => Object.entries(forms).flatMap(([name, panels]) => [848, 366].flatMap((width) => {
+        const picture = layout(panels, width), spans = flat(picture.items).flatMap((item) => item.kind === "rect" ? [[item.y, item.y + item.h]]
+          : item.kind === "text" ? [[item.box[1], item.box[3]]] : item.points ? [[Math.min(...item.points.map((p) => p[1])), Math.max(...item.points.map((p) => p[1]))]] : []);
+        let low = 0, gap = 0;
+        for (const [top, bottom] of spans.sort((a, b) => a[0] - b[0])) { gap = Math.max(gap, top - low); low = Math.max(low, bottom); }
+        return gap > picture.height * 0.12 && gap > 40 ? [`${name} ${width}: ${Math.round(gap)} of ${picture.height}`] : [] }))""",
+        forms,
+    )
+    assert wide == []
+
+
 def test_a_drawing_has_ids_of_its_own_and_says_what_it_shows(sheet, forms):
     ids, roles = sheet.evaluate(
         """(forms) => { const at = document.getElementById('at'); at.replaceChildren();
@@ -343,6 +371,15 @@ def test_a_cell_that_stays_moves_and_jumps_for_those_who_asked_for_less_motion(s
     same, still, duration = sheet.evaluate(look)
     sheet.emulate_media(reduced_motion="no-preference")
     assert same and not still and duration == "0s"
+
+
+def test_with_less_motion_what_changed_keeps_a_thick_edge(sheet):
+    thick = "(n) => { stepper.to(n); return [...document.querySelectorAll('.vm-panel:nth-child(2) [data-cell]')].filter((g) => g.querySelector('[stroke-width=\"3\"]')).map((g) => g.dataset.cell.split('.').pop()) }"
+    mounted(sheet, storm())
+    assert sheet.evaluate(thick, 12) == ["15"]  # the page that is taken
+    sheet.emulate_media(reduced_motion="reduce")
+    assert sheet.evaluate(thick, 12) == ["13", "15"]  # and the one whose write has ended
+    sheet.emulate_media(reduced_motion="no-preference")
 
 
 def test_a_kernel_that_has_ended_keeps_its_last_frame_and_says_so(sheet):

@@ -148,7 +148,7 @@ def test_after_a_restart_the_chapter_runs_again_from_the_top(home):
         before = chapter.shown()
         chapter.restart()
         error = chapter.run(next(i for i in chapter.code() if "explore(" in chapter.cells[i].source))
-        assert (error.ename, error.evalue) == ("NameError", "name 'explore' is not defined")
+        assert (error.ename, error.evalue) == ("NameError", "name 'ch' is not defined")
         assert chapter.run_all() == {}
         assert chapter.shown() == before
 

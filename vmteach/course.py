@@ -32,23 +32,25 @@ class Chapter(NamedTuple):
 
 
 _ROWS = (
-    Chapter("blkdev_eof", "The last block of a device", "four layers that disagree about an end"),
-    Chapter("csum_trail", "The byte after the buffer", "a read that touches one byte too many", ("blkdev_eof",)),
-    Chapter("elf_interp", "The point of no return", "check before you burn the bridge"),
-    Chapter("extraversion", "The craft of a patch set", "what a diff of two directories tells", ("csum_trail",)),
-    Chapter("mremap", "Moving a mapping", "a length of zero, an answer unread"),
-    Chapter("ncpfs", "A name on the stack", "an array as long as the caller likes", ("blkdev_eof",)),
-    Chapter("rawio", "Half of the pages", "a part that is taken for the whole", ("shm_big_iron", "blkdev_eof")),
-    Chapter("shm_big_iron", "Swapping shared memory", "one request that moves gigabytes"),
-    Chapter("mremap_race", "The entry that went away", "a look-up that is stale", ("mremap", "scsi_deadlock")),
-    Chapter("nfs_directio", "Beyond four gigabytes", "a shift in too small a type"),
+    Chapter("blkdev_eof", "The last block of a device", "Four layers disagree about where a disk ends."),
+    Chapter("csum_trail", "The byte after the buffer", "A load touches one byte too many.", ("blkdev_eof",)),
+    Chapter("elf_interp", "The point of no return", "A check that comes too late kills the caller."),
+    Chapter(
+        "extraversion", "The craft of a patch set", "A diff of two directories, and what it hides.", ("csum_trail",)
+    ),
+    Chapter("mremap", "Moving a mapping", "A length of zero, a return value ignored."),
+    Chapter("ncpfs", "A name on the stack", "An array as long as the caller likes.", ("blkdev_eof",)),
+    Chapter("rawio", "Half of the pages", "A part is taken for the whole.", ("shm_big_iron", "blkdev_eof")),
+    Chapter("shm_big_iron", "Swapping shared memory", "One request moves gigabytes."),
+    Chapter("mremap_race", "The entry that went away", "A look-up goes stale.", ("mremap", "scsi_deadlock")),
+    Chapter("nfs_directio", "Beyond four gigabytes", "A shift in too small a type."),
     Chapter(
         "overflow_buffers",
         "A proof that leans on another file",
-        "finding the line on which a proof depends",
+        "A proof depends on a line in another file.",
         ("nfs_directio",),
     ),
-    Chapter("scsi_deadlock", "Two locks, two orders", "every interleaving, and one that hangs"),
+    Chapter("scsi_deadlock", "Two locks, two orders", "Of all orders of steps, some hang."),
 )
 
 CHAPTERS: dict[str, Chapter] = {chapter.stem: chapter for chapter in _ROWS}

@@ -10,7 +10,7 @@ BANK = {
             ("wire = lambda offset: offset - offset // 2**32 * 2**32\n", None),
         ),
         wrong=(
-            ("def wire(offset):\n    return offset\n", "You send offset 4294967296 as it is"),  # the kernel after
+            ("def wire(offset):\n    return offset\n", "You send offset 4294967296 as it is"),  # the patched kernel
             ("def wire(offset):\n    return offset >> 12\n", "that is the block number"),
             ("def wire(offset):\n    return min(offset, 2**32 - 1)\n", "starts again from zero"),
             ("def wire(offset):\n    return offset % 2**31\n", "comes out as"),
@@ -29,11 +29,11 @@ BANK = {
         wrong=(
             ("mine = Policy(shift_bits=64)\n", "At 2 TiB, in blocks of 512 bytes"),  # the patch
             ("mine = Policy(refuses=True)\n", "are not written, and there is room for them"),
-            ("mine = Policy(shift_bits=32)\n", "of other data are destroyed"),  # the kernel before
+            ("mine = Policy(shift_bits=32)\n", "of other data are destroyed"),  # the unpatched kernel
             ("mine = Policy(shift_bits=64, by_block=False)\n", "Keep the block number"),
             ("mine = Policy(34, True, True)\n", "and a block number can say the place"),
             ("mine = Policy(44, True, True)\n", "At 134217726 MiB, in blocks of 32768 bytes"),
-            ("mine = 64\n", "Hand in a `Policy(...)`"),
+            ("mine = 64\n", "Give a `Policy(...)`"),
             ("mine = Policy(shift_bits=33)\n", "At 8193 MiB 2048 KiB of other data"),
         ),
         secret=(r"refuses=True",),
@@ -45,7 +45,7 @@ BANK = {
             ("mine = Scenario(offset_mib=2**21 - 1, block_bits=9)\n", 50),
         ),
         wrong=(
-            ("mine = Scenario(offset_mib=4096)\n", "its limit is 16384 GiB here"),  # where the kernel before fails
+            ("mine = Scenario(offset_mib=4096)\n", "its limit is 16384 GiB here"),  # where the unpatched kernel fails
             ("mine = Scenario(offset_mib=2**21, block_bits=10)\n", "its limit is 4096 GiB here"),
             ("mine = Scenario(offset_mib=2**21 - 2, block_bits=9)\n", "where they belong"),
             (
@@ -53,7 +53,7 @@ BANK = {
                 "offset_mib=2**21, block_bits=9)\n",
                 "words of 32 bits",
             ),
-            ("mine = Policy()\n", "Hand in a `Scenario(...)`"),
+            ("mine = Policy()\n", "Give a `Scenario(...)`"),
         ),
         secret=(r"2 ?\*\* ?21", r"1024 ?\* ?1024"),
     ),
@@ -70,7 +70,7 @@ GOALS = {
     "second": (
         ({}, "not yet", "its limit is 16384 GiB"),
         ({"offset_mib": 2097152, "block_bits": 9}, "right", "destroys 2048 KiB"),
-        ({"offset_mib": 2097152}, "not yet", "The kernel after is right here"),
+        ({"offset_mib": 2097152}, "not yet", "The patched kernel is right here"),
         ({"offset_mib": 16777216, "block_bits": 12}, "right", "the second limit"),
         ({"offset_mib": 16777216, "block_bits": 15}, "not yet", "its limit is 131072 GiB"),
     ),

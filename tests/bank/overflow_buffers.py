@@ -79,7 +79,7 @@ GOALS = {
         ({"policies": ["unpatched (bytes)"]}, "not yet", "Show the kernel 'patched (sectors)' too"),
     ),
     "device": (
-        ({}, "not yet", "is to write a block device"),
+        ({}, "not yet", "Let the writer write a block device"),
         ({"writer": "block device"}, "not yet", "There is a smaller machine"),
         ({"writer": "block device", "machine": "2 GB"}, "right", "until low memory is full"),
         ({"writer": "block device", "machine": "2 GB", "free_high": 1}, "right", "until low memory is full"),

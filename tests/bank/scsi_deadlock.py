@@ -14,7 +14,7 @@ BANK = {
             (
                 'pairs = {("Q", "H"), ("H", "Q")}\n',
                 'You have ("H", "Q"). Stop at each +Q',
-            ),  # those of the kernel before
+            ),  # those of the unpatched kernel
             ('pairs = {("Q", "H"), ("H", "H")}\n', 'You have ("H", "H")'),
             ('pairs = {("Q", "host")}\n', "You have 'host'"),
             ('pairs = ("Q", "H")\n', "Write pairs of two locks"),
@@ -48,7 +48,7 @@ BANK = {
             ('mine = Policy("clear +H -H [+Q run -Q]")\n', None),
         ),
         wrong=(
-            ('mine = Policy("clear +H [check +Q -H run +H -Q] -H")\n', "ends in a deadlock"),  # the kernel before
+            ('mine = Policy("clear +H [check +Q -H run +H -Q] -H")\n', "ends in a deadlock"),  # the unpatched kernel
             ('mine = Policy("clear [+Q run -Q]")\n', "yours does without it"),
             ('mine = Policy("clear +H -H [check +Q run -Q]")\n', "behind the blocked one"),
             ('mine = Policy("clear +H [-H +Q check run -Q +H] -H")\n', "thread E must hold H before it gives it"),
@@ -60,7 +60,7 @@ BANK = {
             ('mine = Policy("clear [run]")\n', "The model cannot run that script"),
             ('mine = Policy("clear +H [check run] -H", split=False)\n', "Keep `split` as it was"),
             ('mine = Policy("clear +H -H [+Q run -Q]" + " +H -H" * 20)\n', "A dozen are enough"),
-            ('mine = "clear +H -H [+Q run -Q]"\n', "Hand in a `Policy"),
+            ('mine = "clear +H -H [+Q run -Q]"\n', "Give a `Policy"),
         ),
         secret=(r"\[-H \+Q run -Q", r"`?check`? out"),
     ),
@@ -78,7 +78,7 @@ BANK = {
             ("mine = Scenario(disks=4, blocked=frozenset({0, 1, 2, 3}))\n", "equally many"),
             ("mine = Scenario(disks=4, commands=0, blocked=frozenset({0}))\n", "equally many"),
             ("mine = Scenario(disks=4, dispatchers=4, blocked=frozenset({0}))\n", "Take three dispatchers or fewer"),
-            ("mine = Policy('clear [+Q run -Q]')\n", "Hand in a `Scenario(...)`"),
+            ("mine = Policy('clear [+Q run -Q]')\n", "Give a `Scenario(...)`"),
         ),
         secret=(r"frozenset\(\{0", r"disks=4"),
     ),
@@ -86,10 +86,10 @@ BANK = {
 
 GOALS = {
     "crowd": (
-        ({}, "not yet", "are wanted"),
+        ({}, "not yet", "Set three dispatchers"),
         ({"dispatchers": 3, "disks": 3}, "not yet", "can be reached here"),
-        ({"dispatchers": 3, "disks": 3, "machine": "1 GB"}, "right", "nobody ever finds a lock held"),
-        ({"dispatchers": 3, "disks": 2, "machine": "1 GB"}, "not yet", "are wanted"),
+        ({"dispatchers": 3, "disks": 3, "machine": "1 GB"}, "right", "none ever finds a lock held"),
+        ({"dispatchers": 3, "disks": 2, "machine": "1 GB"}, "not yet", "Set three dispatchers"),
         (
             {"dispatchers": 3, "disks": 3, "machine": "1 GB", "policies": ["patched (form 1)"]},
             "not yet",

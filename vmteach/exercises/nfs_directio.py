@@ -34,11 +34,11 @@ def check_wire(wire: Any, given: Mapping[str, Any]) -> Verdict:
         if got == offset >> bits:
             return not_yet(f"For offset {offset} you give {got}: that is the block number. The wire carries bytes.")
         if got == offset:
-            return not_yet(f"You send offset {offset} as it is. The kernel before cannot: its result has 32 bits.")
+            return not_yet(f"You send offset {offset} as it is. The unpatched kernel cannot: its result has 32 bits.")
         if got == 2**32 - 1 or got == 2**32 - (1 << bits):
             return not_yet("Your word stops at its largest value. One that overflows starts again from zero.")
         return not_yet(f"Offset {offset} comes out as {got}.")
-    return right("As the kernel before does it, below 4 GiB and beyond.")
+    return right("As the unpatched kernel does it, below 4 GiB and beyond.")
 
 
 # ---- rule
@@ -46,7 +46,7 @@ def check_wire(wire: Any, given: Mapping[str, Any]) -> Verdict:
 
 def check_rule(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Policy):
-        return not_yet("Hand in a `Policy(...)`.")
+        return not_yet("Give a `Policy(...)`.")
     if not mine.by_block:
         return not_yet("Keep the block number: the file layer of that kernel has no other way down.")
     for offset_mib in (0, 4095, 4096, 8193):
@@ -74,14 +74,14 @@ def check_rule(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 def check_harm(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Scenario):
-        return not_yet("Hand in a `Scenario(...)`.")
+        return not_yet("Give a `Scenario(...)`.")
     if mine.machine.word != 32:
-        return not_yet("The machine is to have words of 32 bits.")
+        return not_yet("The machine must have words of 32 bits.")
     harm = simulate(mine, POLICIES[PATCHED]).numbers
     if not harm[DESTROYED]:
         limit = right_below(mine.block_bits, 32, POLICIES[PATCHED])
         return not_yet(
-            f"The kernel after writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB} GiB here.", 0
+            f"The patched kernel writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB} GiB here.", 0
         )
     score = 100 * harm[DESTROYED] / mine.length_kib
     if harm[KEPT]:
@@ -96,14 +96,14 @@ def check_immune(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     if state["offset_mib"] != 5120:
         return not_yet("The request is to begin at 5120 MiB.")
     if gone := numbers[UNPATCHED][DESTROYED]:
-        return not_yet(f"The kernel before destroys {gone} KiB of other data here.")
+        return not_yet(f"The unpatched kernel destroys {gone} KiB of other data here.")
     return right("Words of 64 bits: nothing of the offset is lost, with no patch at all.")
 
 
 def check_second(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if gone := numbers[PATCHED][DESTROYED]:
-        return right(f"The kernel after destroys {gone} KiB: the second limit.")
-    return not_yet(f"The kernel after is right here; its limit is {numbers[PATCHED]['right below (GiB)']} GiB.")
+        return right(f"The patched kernel destroys {gone} KiB: the second limit.")
+    return not_yet(f"The patched kernel is right here; its limit is {numbers[PATCHED]['right below (GiB)']} GiB.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

@@ -120,15 +120,15 @@ def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
 
 def check_device(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["writer"] != DEVICE:
-        return not_yet("The writer is to write a block device.")
+        return not_yet("Let the writer write a block device.")
     if (told := numbers[PATCHED][TOLD]) != "never":
         return not_yet(f"Here the writer is told to wait, at {told} GiB.")
     names = list(PRESETS)
     for name in names[: names.index(state["machine"])]:
         smaller = simulate(Scenario(PRESETS[name], writer=DEVICE), POLICIES[PATCHED])
         if smaller.numbers[TOLD] == "never":
-            return not_yet("Nobody tells the writer to wait. There is a smaller machine on which nobody does.")
-    return right("Nobody tells the writer to wait until low memory is full of dirty pages.")
+            return not_yet("The writer is never told to wait. There is a smaller machine on which it is not.")
+    return right("The writer is never told to wait until low memory is full of dirty pages.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

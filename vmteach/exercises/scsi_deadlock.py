@@ -65,7 +65,7 @@ def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
     taken = [event for event in events if isinstance(event, Stepped)]
     stuck = sorted(event.wants for event in events[-2:] if not isinstance(event, Stepped))
     if [event.thread for event in taken[:3]] != ["E"] * 3:
-        return not_yet("The first three steps are to be E's.")
+        return not_yet("The first three steps must be E's.")
     if stuck != ["H", "Q0"]:
         return not_yet("After these turns one of the two can still take a step, or is through. Print the story.")
     return right("As soon as R0 has its queue's lock, nothing helps any more.")
@@ -79,7 +79,7 @@ BLOCKED = replace(READY, blocked=frozenset({0}))
 
 def check_forgotten(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Policy):
-        return not_yet('Hand in a `Policy("...")` with your script.')
+        return not_yet('Give a `Policy("...")` with your script.')
     if not mine.split:
         return not_yet("With one lock for everything there is nothing to order. Keep `split` as it was.")
     words = mine.restart.replace("[", " ").replace("]", " ").split()
@@ -111,7 +111,7 @@ def check_forgotten(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 def check_idle(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, Scenario):
-        return not_yet("Hand in a `Scenario(...)`: disks, dispatchers, and what is blocked.")
+        return not_yet("Give a `Scenario(...)`: disks, dispatchers, and what is blocked.")
     if mine.dispatchers > 3:
         return not_yet("Take three dispatchers or fewer: the orders of more take long to walk.")
     first, second = (scsi.found(mine, policy).waiting for policy in (FORM_1, FORM_2))
@@ -127,10 +127,10 @@ def check_idle(mine: Any, _: Mapping[str, Any]) -> Verdict:
 
 def check_crowd(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if (state["dispatchers"], state["disks"]) != (3, 3):
-        return not_yet("Three dispatchers and three disks are wanted.")
+        return not_yet("Set three dispatchers and three disks.")
     here = numbers[UNPATCHED]
     if here[DEADLOCK] == "impossible":
-        return right("Many who want the locks, and no deadlock: nobody ever finds a lock held.")
+        return right("Many threads want the locks, and no deadlock: none ever finds a lock held.")
     return not_yet(f"A deadlock can be reached here, after {here['way to the deadlock (steps)']} steps.")
 
 

@@ -1,6 +1,7 @@
 """The end of a disk in sectors: its blocks, and what each way to read and write them gives."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -51,6 +52,12 @@ def scene(run: Run) -> Scene:
     numbers |= {"old memory": size(run.numbers["bytes of old memory (B)"])}
     shown = {name: value for name, value in numbers.items() if value != "0 B" or name == "refused"}
     return Scene(_clause(run), groups, _alt(run), STATES, shown, more=more)
+
+
+def hook() -> list[tuple[str, Scene]]:
+    """The chapter's first picture: the two rows that disagree."""
+    panels = [(label, scene(simulate(policy=POLICIES[label]))) for label in (UNPATCHED, PATCHED)]
+    return [(label, replace(panel, groups=panel.groups[:2], more=())) for label, panel in panels]
 
 
 def _clause(run: Run) -> list[str]:

@@ -1,18 +1,21 @@
 """Learner's code, called within bounds: an exception or an endless loop comes back as just that, with its line.
 
-source      sys.settrace, which works in the main thread of a notebook as in a script, on every platform
-left out    one call of a C function that never ends, and a bare `except:` in an endless loop: only the reader's
-            interrupt ends those
+source      sys.settrace, which works in the main thread of a notebook as in a script, on every platform; an alarm
+            for what waits and runs no line, such as time.sleep(60), where the system has one and in the main thread
+left out    on Windows, and in another thread, a wait: only the reader's interrupt ends that; and everywhere one call
+            of a C function that computes for ever
 """
 
 import contextlib
 import inspect
 import io
 import linecache
+import signal
 import sys
 import sysconfig
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import Any
 
 STEPS = 500_000  # bytecodes and lines of the learner's code in one check: a fraction of a second
 SECONDS = 5.0  # and a limit for lines that are slow
+AGAIN = 0.5  # s until a wait that goes on is ended again
 DEPTH = 700  # calls within calls of the learner's code
 PRINTED = 600  # characters that are shown of what it prints
 
@@ -86,11 +90,12 @@ class Bounds:
         self._until = self._until or time.monotonic() + self._seconds
         try:
             with contextlib.redirect_stdout(self._out):
-                sys.settrace(self._trace)
                 try:
-                    result = function(*args, **named)
-                    if inspect.isgenerator(result):
-                        result = list(result)  # its lines run here, not in the check
+                    with self._alarm():
+                        sys.settrace(self._trace)
+                        result = function(*args, **named)
+                        if inspect.isgenerator(result):
+                            result = list(result)  # its lines run here, not in the check
                 finally:
                     sys.settrace(outer)
                     self._depth = depth
@@ -101,6 +106,30 @@ class Bounds:
         if result is ...:
             raise Unfinished
         return result
+
+    @contextlib.contextmanager
+    def _alarm(self) -> Iterator[None]:
+        """Within it a wait is ended when the time is up, and again and again if the code goes on waiting."""
+        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ring(signum: int, frame: FrameType | None) -> None:
+            if inside:
+                self._end()
+
+        old, left = signal.signal(signal.SIGALRM, ring), max(self._until - time.monotonic(), 0.01)
+        inside = True
+        running = signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+        try:
+            yield
+        finally:
+            inside = False
+            signal.setitimer(signal.ITIMER_REAL, *running)
+            signal.signal(signal.SIGALRM, old)
+
+    def _end(self) -> None:
+        raise Endless(f"it was still running after {self._seconds:g} s. Does it come to an end?")
 
     def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         if not learners(frame.f_code.co_filename):
@@ -125,7 +154,7 @@ class Bounds:
         if self._left < 0:
             raise Endless(f"it was still running after {self._allowed:,} steps. Does the loop come to an end?")
         if self._left % 256 == 0 and time.monotonic() > self._until:
-            raise Endless(f"it was still running after {self._seconds:g} s. Does it come to an end?")
+            self._end()
 
 
 @dataclass(frozen=True)

@@ -339,7 +339,7 @@ class Line {
     if (message.kind === "ahead" || message.kind === "answer") {
       if (buffers?.length) {
         message.png = buffers[0];
-        message.picture = URL.createObjectURL(new Blob([message.png], { type: "image/png" }));
+        message.picture = pictureOf(message.png);
       }
       if (!message.error) this.answers.put(message);
     }
@@ -357,6 +357,9 @@ class Line {
   }
 }
 
+// A bitmap as text and back: a notebook's file holds no bytes.
+const asText = (bytes) => btoa(Array.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), (b) => String.fromCharCode(b)).join(""));
+const asBytes = (text) => { const b = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); return new DataView(b.buffer); };
 const pictureOf = (png) => URL.createObjectURL(new Blob([png], { type: "image/png" }));
 
 export default {
@@ -368,13 +371,14 @@ export default {
     line = new Line(model, reach, () => face);
     const stored = model.get("shown");
     if (stored.finding) {
-      if (stored.png) stored.picture = pictureOf(stored.png);
-      line.answers.put({ ...stored, edition: stored.edition ?? 1 });
+      const png = stored.png && asBytes(stored.png);
+      line.answers.put({ ...stored, ...(png ? { png, picture: pictureOf(png) } : {}) });
     }
     let saving = false;
     const seen = (answer) => { // for the notebook's file: the kernel has it already
       const { picture, decoded, size, kind, seq, ...rest } = answer;
       saving = true;
+      if (rest.png) rest.png = asText(rest.png);
       model.set("shown", rest);
       model.set("at", answer.at);
       saving = false;

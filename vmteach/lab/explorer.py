@@ -8,6 +8,7 @@ machine is busy or the line is slow.
 
 import asyncio
 import sys
+from base64 import b64encode
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
@@ -162,14 +163,9 @@ class Explorer(Face):
         ]
 
     def _whole(self, shown: Shown, at: At) -> dict[str, Any]:
-        """An answer with its position and what the goals say there."""
-        return {
-            **shown.answer,
-            "edition": self.stage.edition,
-            "at": at,
-            "goals": self._goals(at),
-            **({"png": shown.png} if shown.png else {}),
-        }
+        """An answer with its position and what the goals say there, as text."""
+        picture = {"png": b64encode(shown.png).decode()} if shown.png else {}
+        return {**shown.answer, "edition": self.stage.edition, "at": at, "goals": self._goals(at), **picture}
 
     def _goals(self, at: At, keep: bool = False) -> list[dict[str, Any]]:
         told = []

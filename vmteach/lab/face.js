@@ -4,7 +4,8 @@
 const opened = (globalThis.vmteachScripts ??= new Map());
 
 async function unpack(packed) {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const { scripts, style } = JSON.parse(await new Response(stream).text());
   const sheet = document.createElement("style");
   sheet.textContent = style;
@@ -14,6 +15,22 @@ async function unpack(packed) {
     try { return [name, await import(address)]; } finally { URL.revokeObjectURL(address); }
   };
   return Object.fromEntries(await Promise.all(Object.entries(scripts).map(load)));
+}
+
+// JupyterLab saves a notebook without the widgets whose kernel is gone: a restart or a second day, and the next save
+// would take their pictures away. So those on screen count as live while they are written down.
+function keepOnScreen(manager) {
+  const models = manager._modelsSync;
+  if (!models?.values || !manager.get_state_sync || manager.vmteachKeeps) return;
+  const write = manager.get_state_sync.bind(manager);
+  manager.vmteachKeeps = true;
+  manager.get_state_sync = (options) => {
+    const seen = [...models.values()].filter((model) => model.get("library") && Object.keys(model.views ?? {}).length);
+    const needed = seen.flatMap((model) => [model, models.get(model.get("library")), model.get("layout")]);
+    const lost = [...new Set(needed)].filter((model) => model && model._comm_live === false);
+    lost.forEach((model) => { model._comm_live = true; });
+    try { return write(options); } finally { lost.forEach((model) => { model._comm_live = false; }); }
+  };
 }
 
 // Calls `tell` once when the kernel that made these widgets is found to be gone: restarted, shut down, of another day.
@@ -29,6 +46,7 @@ function link(library, manager, tell) {
     kernel?.statusChanged?.disconnect(status);
     kernel?.disposed?.disconnect(end);
   };
+  keepOnScreen(manager);
   library.on("comm_live_update", look);
   kernel?.statusChanged?.connect(status);
   kernel?.disposed?.connect(end);

@@ -6,6 +6,7 @@ a few lines. So a notebook that is saved with its widgets grows by what is on sc
 
 import gzip
 import json
+from base64 import b64encode
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -27,21 +28,21 @@ SCRIPTS, STYLES = ("explorer", "learn", "picture", "story"), ("explorer", "learn
 
 
 @cache
-def scripts() -> tuple[str, bytes]:
-    """The version of the page's scripts and styles, and all of them, packed."""
+def scripts() -> tuple[str, str]:
+    """The version of the page's scripts and styles, and all of them, packed (as text: a notebook saves no bytes)."""
     text = {name: (HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS}
     text["page"] = f"{page.script()}\nexport default {{ panels: mountPanels, story: mountStory }};\n"
     style = "".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in STYLES)
     style += page.style()
     packed = gzip.compress(json.dumps({"scripts": text, "style": style}).encode(), mtime=0)
-    return sha256(packed).hexdigest()[:16], packed
+    return sha256(packed).hexdigest()[:16], b64encode(packed).decode()
 
 
 class Library(Widget):  # type: ignore[misc]  # ipywidgets has no types
     """The page's scripts, as a model without a face."""
 
     version = traitlets.Unicode().tag(sync=True)
-    packed = traitlets.Bytes().tag(sync=True)
+    packed = traitlets.Unicode().tag(sync=True)
     _one: "ClassVar[Library | None]" = None
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
 from vmteach.lab import kept
+from vmteach.lab.door import DONE, STARTED, TO_DO, cards
 from vmteach.patches import STEMS
 
 if TYPE_CHECKING:
@@ -40,6 +41,18 @@ class Progress:
         return pd.DataFrame.from_dict(rows, orient="index", columns=["predictions", "exercises", "goals", "recall"])
 
     @property
+    def states(self) -> dict[str, str]:
+        """Each chapter's state: done (all exercises solved), started, to do."""
+        return {stem: self._state(stem) for stem in STEMS if self._has(stem)}
+
+    def _state(self, stem: str) -> str:
+        solved = self._row(stem)[1].split(" of ")
+        if len(solved) == 2 and solved[0] == solved[1]:
+            return DONE
+        kept_here = self._chapters.get(stem, {})
+        return STARTED if any(kept_here.get(kind) for kind in kept_here) else TO_DO
+
+    @property
     def predictions(self) -> list[tuple[str, float, float, str]]:
         """Each prediction of a number whose result is known: chapter/name, said, found, unit."""
         rows = (
@@ -59,9 +72,10 @@ class Progress:
         return "\n".join([*lines, f"Kept in {kept.where()}"])
 
     def _repr_html_(self) -> str:
-        table = str(self.frame.to_html(border=0))
+        table = f"<details><summary>In numbers</summary>{self.frame.to_html(border=0)}</details>"
         picture = self.picture._repr_html_() if self.picture else ""
-        return f"{table}{picture}<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
+        where = f"<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
+        return f"{cards(self.states)}{table}{picture}{where}"
 
     def _has(self, stem: str) -> bool:
         return stem in self._chapters or (HERE.parent / "exercises" / f"{stem}.py").exists()

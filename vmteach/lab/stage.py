@@ -13,7 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from vmteach.figures.scene import title
+from vmteach.figures.scene import alt, title
 from vmteach.figures.words import number
 from vmteach.lab.bitmap import Bitmaps
 from vmteach.machine import PRESETS, Machine
@@ -213,9 +213,9 @@ class Stage:
         answer = {"labels": list(runs), "rows": rows, "code": self.code(at)}
         if scene := getattr(self.figure, "scene", None):
             return Shown({**answer, **told([(label, scene(run).data) for label, run in runs.items()])})
-        finding, alt, png = self.bitmaps.draw(runs)
+        finding, words, png = self.bitmaps.draw(runs)
         readout = [with_units(row) for row in rows[:MOST_READ]]
-        return Shown({**answer, "readout": readout, "finding": finding, "alt": alt}, png)
+        return Shown({**answer, "readout": readout, "finding": finding, "alt": words}, png)
 
     # ---- what the page must know
 
@@ -267,8 +267,7 @@ def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """What the panels of some kernels say together: the finding, the picture in words, the numbers beside it."""
     names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
     readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
-    alt = " ".join(f"{label[0].upper()}{label[1:]}: {panel['alt']}" for label, panel in panels)
-    return {"panels": panels, "finding": title(panels), "alt": alt, "readout": readout}
+    return {"panels": panels, "finding": title(panels), "alt": alt(panels), "readout": readout}
 
 
 def with_units(row: list[str]) -> list[str]:

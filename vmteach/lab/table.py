@@ -48,8 +48,10 @@ def _row(row: Any) -> Mapping[Any, Any]:
 
 
 def _shown(cell: Any) -> str:
-    """A cell as a reader sees it: a name by its value, a number with its digits grouped."""
+    """A cell as a reader sees it: an enum by its value, a number with its digits grouped, a set as a list."""
     value = cell.value if isinstance(cell, Enum) else cell
+    if isinstance(value, tuple | list | frozenset | set):
+        return ", ".join(map(_shown, value)) or "none"
     return number(value) if isinstance(value, int | float | str) else str(value)
 
 
@@ -60,9 +62,7 @@ class Table:
         self.head, self.rows = list(head), [list(row) for row in rows]
 
     def _cells(self) -> list[list[str]]:
-        return [
-            [number(cell) if isinstance(cell, int | float | str) else str(cell) for cell in row] for row in self._few
-        ]
+        return [[_shown(cell) for cell in row] for row in self._few]
 
     @property
     def _few(self) -> list[list[Any]]:

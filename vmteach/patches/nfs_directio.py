@@ -1,8 +1,8 @@
 """A file offset becomes a block number and an offset again; in 32 bits it comes back 4 GiB lower.
 
 changelog   30_20-nfs-directio-lfs-1: Read right page with directio
-source      before: fs/nfs/direct.c of 2.4.22 (read); after: Chuck Lever's fix of 18 December 2003, in 2.4.25 (read);
-            that the -aa file does the same is inferred; today: offsets are passed whole (general knowledge)
+source      unpatched: fs/nfs/direct.c of 2.4.22; patched: Chuck Lever's fix of 18 December 2003, in 2.4.27 (READ,
+            and RUN: docs/cases.md); that the -aa file does the same is INFERRED; today: offsets are passed whole
 unpatched   the block number is shifted back in a word of the machine, and only then widened to 64 bits
 patched     it is widened first; what is left is the block number itself, which still has the machine's bits
 left out    the server, its page cache and its errors; requests that are not whole blocks; the cost of anything
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes that one call of nfs_direct_IO moves at most
 UNIT = 512  # bytes: the smallest block, and what the file of the model is made of
@@ -93,6 +93,11 @@ CONTROLS = (
     ),
     Control("offset_mib", "offset", (0, 2048, 4095, 4096, 5120, 8193, 2097152, 16777216), "MiB"),
     Control("block_bits", "block", (9, 10, 12, 15), "bits"),
+)
+TRY = (
+    Preset("at 2 GiB", {"offset_mib": 2048}),
+    Preset("at 5 GiB", {"offset_mib": 5120}),
+    Preset("2 TiB on 64 bits", {"machine": "64-bit 64 GB", "offset_mib": 2097152}),
 )
 
 

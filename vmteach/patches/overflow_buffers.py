@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -144,6 +144,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
     Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
     Control("writer", "what is written", (FILE, DEVICE)),
+)
+TRY = (
+    Preset("32 GB, just started", {"machine": "32 GB"}),
+    Preset("16 GB, after a day", {"free_high": 0}),
+    Preset("a block device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
 )
 
 

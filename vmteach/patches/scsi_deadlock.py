@@ -336,7 +336,7 @@ def _turns(schedule: Schedule) -> list[str]:
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule into the deadlock, or else one run to the end.
 
-    That run starts with the turns that kill the kernel before (if any do), so that the two can be laid side by
+    That run starts with the turns that kill the unpatched kernel (if any do), so that the two can be laid side by
     side; then the threads take turns. The numbers are those of all interleavings.
 
     >>> simulate(policy=POLICIES[UNPATCHED]).events[-1]

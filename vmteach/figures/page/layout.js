@@ -63,6 +63,7 @@ const overlap = (a, b, gap = 0) => a[0] < b[2] + gap && b[0] < a[2] + gap && a[1
 // A filled piece: colour, pattern on the rim below, edge; its words only if they fit.
 function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, own, rx = 3, size = NORMAL, lift = 0, cuts = [] } = {}) {
   const look = lookOf(meaning);
+  if (hot) [x, y, w, h] = [x + 1, y + 1, Math.max(1, w - 2), h - 2]; // its thick edge stays clear of its neighbours
   const edge = hot ? { stroke: "ink", width: 3 } : look.stroke ? { stroke: look.stroke, dash: look.dash, width: 1.2 } : {};
   sheet.rect(key, x, y, w, h, { fill: look.fill, rx: Math.min(rx, w / 3), ...edge });
   const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
@@ -184,7 +185,7 @@ function drawTicks(sheet, key, scale, y, area) {
     used.push([left, left + w]);
     sheet.text(`${key}.at${at}`, left, y + 17, said, { size: SMALL, fill: "quiet" });
   }
-  return y + 24;
+  return used.length ? y + 24 : y;
 }
 
 // ---- a panel ----
@@ -299,10 +300,13 @@ function drawArc(sheet, key, a, b, kind, words, area) {
 // ---- all of it ----
 
 function layout(panels, width, options = {}) {
-  const sheet = new Sheet(width);
   const full = options.full !== false;
+  const high = (scene) => scene.groups.length > 1 || scene.groups.some((group) => group.as === "lanes");
+  const squeezed = !full && width >= 760 && panels.some(([, scene]) => high(scene)); // an explorer must not scroll
+  const side = panels.length > 1 && (squeezed || (width >= 520 && panels.every(([, scene]) => fitsBeside(scene, full))));
+  const marked = side && panels.some(([, scene]) => groupsOf(scene, full).some((group) => group.as === "lanes" && (group.marks || []).length));
+  const sheet = new Sheet(width);
   const axes = options.axes || sharedAxes(panels.map(([, scene]) => scene));
-  const side = panels.length > 1 && width >= 520 && panels.every(([, scene]) => fitsBeside(scene, full));
   const across = side ? Math.min(panels.length, width >= 760 ? 3 : 2) : 1;
   const gap = 28, room = (width - gap * (across - 1)) / across;
   const gutter = Math.max(...panels.map(([, scene]) => gutterOf(scene, axes, room, full)));
@@ -311,7 +315,7 @@ function layout(panels, width, options = {}) {
     const tops = panels.slice(i, i + across).map((panel, n) => {
       const left = n * (room + gap);
       const area = { left, right: left + room, x0: left + gutter, x1: left + room - 2, y, width: room, stacked: across === 1 };
-      return drawPanel(sheet, panel, area, axes, { ...options, full, last: i + across >= panels.length });
+      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, last: i + across >= panels.length });
     });
     y = Math.max(...tops) + 10;
   }

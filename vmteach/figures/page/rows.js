@@ -119,7 +119,7 @@ const RAIL = 20;
 function drawLanes(sheet, group, area, context, ticks) {
   const scale = scaleOf(context.axes.get(group.x.name), area.x0, area.x1);
   const rails = Math.max(1, (group.rails || []).length, ...group.stays.map((stay) => stay[1] + 1));
-  const marked = (group.marks || []).some((mark) => mark[1]);
+  const marked = context.options.marked || (group.marks || []).some((mark) => mark[1]);
   let y = area.y + (marked ? 24 : 0);
   const top = y, lane = new Map();
   const bottom = y + group.threads.reduce((sum, [, words]) => sum + rails * RAIL + (fit(words, area.right - area.x0, SMALL) ? 24 : 7), 0);

@@ -166,6 +166,15 @@ class Stepper {
     if (!always) this.show(this.step);
   }
 
+  // With less motion asked for, what has changed its state or its list keeps a thick edge in place of moving.
+  changedAt(n, t) {
+    if (n === 0 || !this.moved(n, t) || !matchMedia("(prefers-reduced-motion: reduce)").matches) return [];
+    const where = (frame) => new Map(Object.values(frame.groups).filter((g) => typeof g.cells === "string").flatMap((g) => cellsOf(g.cells).map(([key, id]) => [id, `${key} ${g.id}`])));
+    const before = where(this.tracks[t].frames[this.story.steps[n - 1][t]]), now = where(this.framesAt(n)[t]);
+    const changed = [...now].filter(([id, place]) => before.has(id) && before.get(id) !== place).map(([id]) => id);
+    return changed.length > 8 ? [] : changed;
+  }
+
   sceneOf(frame) {
     const { states, gauges = {}, debts = [] } = this.story;
     return { states, groups: Object.values(frame.groups), links: frame.links, hot: frame.hot || [], gauges: frame.gauges, gaugeStates: gauges, debts };
@@ -246,7 +255,7 @@ class Stepper {
     const gone = frame.end && !this.moved(this.step, t);
     panel.name.hidden = narrow && this.tracks.length > 1;
     panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, frame.end === "bad" ? "it has stopped" : "it has finished")] : []));
-    const picture = this.pictureOf(t, frame);
+    const picture = this.pictureOf(t, { ...frame, hot: [...(frame.hot || []), ...this.changedAt(this.step, t)] });
     const title = `${headOf(this.tracks[t].name)}, step ${this.step + 1}`;
     paint(panel.svg, { ...picture, height: narrow ? picture.height : this.tall }, { title, alt: `${plainly(frame.say)} ${this.told(frame)}` });
     panel.note.textContent = plainly(frame.note || "");
