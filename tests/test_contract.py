@@ -215,8 +215,15 @@ def test_a_control_that_matters_changes_a_number_and_one_with_a_reason_changes_n
 
 
 def changes_a_number(stem: str, label: str, control: Control) -> bool:
-    first, *others = ((control.field, stop) for stop in control.stops)
-    return any(numbers(stem, label, other) != numbers(stem, label, first) for other in others)
+    """At the defaults, or where a preset puts the other controls."""
+    first, *others = control.stops
+    places = [{}, *(preset.stops for preset in getattr(patch(stem), "TRY", ()))]
+    return any(
+        numbers(stem, label, *{**place, control.field: other}.items())
+        != numbers(stem, label, *{**place, control.field: first}.items())
+        for other in others
+        for place in places
+    )
 
 
 @every_patch

@@ -32,6 +32,11 @@ def ask(explorer, at, kind="ask", seq=1):
     return answer
 
 
+def panels(explorer):
+    """The scenes on screen."""
+    return explorer.get_state()["shown"].get("panels")
+
+
 def apart(work):
     """What `work` gives in a thread of its own: in this one a browser's loop may be running."""
     with ThreadPoolExecutor(1) as thread:
@@ -43,16 +48,18 @@ def test_it_begins_at_the_scenario_s_defaults():
     assert state == {
         "machine": "32 GB",
         "vm_cache_scan_ratio": 6,
-        "shm_percent": 75,
-        "processes": 100,
+        "wants": patch.Wants.BACKUP,
+        "file_percent": 3,
+        "unmapped_percent": 37,
+        "swap": 10,
         "policies": ["unpatched", "patched"],
     }
 
 
 def test_the_panel_comes_first_and_names_its_stops(explorer):
-    first, second, third, *_ = explorer.spec["controls"]
+    first, second, _, fourth, *_ = explorer.spec["controls"]
     assert [first["field"], second["field"]] == ["machine", "vm_cache_scan_ratio"]
-    assert "75 % of RAM" in third["stops"] and third["stops"][third["first"]] == "75 % of RAM"
+    assert fourth["stops"][fourth["first"]] == "3 % of the lists"
 
 
 def test_a_control_that_cannot_matter_says_why():
@@ -75,42 +82,42 @@ def test_names_are_buttons_or_a_menu_and_sizes_a_slider():
 
 
 def test_setting_moves_the_numbers_and_the_picture(explorer):
-    numbers, picture, alt = explorer.numbers, explorer.png(), explorer.alt
-    explorer.set(shm_percent=10)
+    numbers, picture, alt = explorer.numbers, panels(explorer), explorer.alt
+    explorer.set(unmapped_percent=10)
     assert explorer.numbers != numbers
-    assert explorer.png() != picture
+    assert panels(explorer) != picture
     assert explorer.alt != alt
     explorer.reset()
-    assert explorer.state["shm_percent"] == 75
+    assert explorer.state["unmapped_percent"] == 37
 
 
 def test_the_code_it_shows_gives_the_numbers_it_shows(explorer):
-    explorer.set(shm_percent=25, policies=["fix 1", "patched"])
+    explorer.set(unmapped_percent=20, policies=["fix 1 only", "patched"])
     names = {}
     exec(explorer.code, names)  # the promise of "as code"
     assert {label: dict(run.numbers) for label, run in names["runs"].items()} == explorer.numbers
 
 
 def test_code_spells_enums_and_machines():
-    explorer = explore(patch, figure, machine=patch.PRESETS["32 MB"], start=patch.Start.RUN)
+    explorer = explore(patch, figure, machine=patch.PRESETS["32 MB"], order=patch.Order.STRETCHES)
     names = {}
     exec(explorer.code, names)
     assert names["scenario"] == explorer.scenario
 
 
 def test_an_answer_carries_its_question_s_number_and_a_picture(explorer):
-    at = {**explorer.at, "processes": 0}
-    answer, buffers = ask(explorer, at, seq=7)
+    at = {**explorer.at, "file_percent": 0}
+    answer, _ = ask(explorer, at, seq=7)
     assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["unpatched", "patched"])
-    assert buffers[0][1:4] == b"PNG"
-    assert explorer.state["processes"] == 1
+    assert [label for label, _ in answer["panels"]] == answer["labels"]
+    assert explorer.state["file_percent"] == 1
     assert len(answer["rows"][0]) == 3
 
 
 def test_positions_from_outside_are_held_within_their_ranges(explorer):
-    ask(explorer, {"machine": 0, "vm_cache_scan_ratio": 99, "shm_percent": -4, "processes": 0, "policies": ["nobody"]})
+    ask(explorer, {"machine": 0, "vm_cache_scan_ratio": 99, "unmapped_percent": -4, "wants": 0, "policies": ["nobody"]})
     assert explorer.state["vm_cache_scan_ratio"] == 60
-    assert explorer.state["shm_percent"] == 10
+    assert explorer.state["unmapped_percent"] == 0
     assert explorer.state["policies"] == ["unpatched"]
 
 
@@ -120,23 +127,23 @@ def test_other_messages_are_not_answered(explorer):
 
 
 def test_an_impossible_scenario_is_told_in_its_own_words_and_keeps_the_picture(explorer, monkeypatch):
-    picture = explorer.png()
+    picture = panels(explorer)
 
     def refuse(**_):
-        raise ValueError("shm_percent must be at most 50 here, got 75")
+        raise ValueError("unmapped_percent must be at most 50 here, got 75")
 
     monkeypatch.setattr(patch, "Scenario", refuse)
-    answer, buffers = ask(explorer, {**explorer.at, "processes": 0})
-    assert answer["error"] == "shm_percent must be at most 50 here, got 75"
+    answer, buffers = ask(explorer, {**explorer.at, "file_percent": 0})
+    assert answer["error"] == "unmapped_percent must be at most 50 here, got 75"
     assert buffers == []
-    assert explorer.png() == picture
+    assert panels(explorer) == picture
 
 
 def test_what_was_seen_is_not_simulated_again(explorer, monkeypatch):
-    explorer.set(processes=1)
-    explorer.set(processes=100)
+    explorer.set(file_percent=1)
+    explorer.set(file_percent=3)
     monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
-    explorer.set(processes=1)
+    explorer.set(file_percent=1)
 
 
 def thought_ahead(explorer, at, **more):
@@ -155,15 +162,15 @@ def thought_ahead(explorer, at, **more):
 
 
 def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeypatch):
-    thought_ahead(explorer, {**explorer.at, "processes": 2})
+    thought_ahead(explorer, {**explorer.at, "file_percent": 2})
     monkeypatch.setattr(patch, "simulate", lambda *_: pytest.fail("simulated again"))
-    for beside in ({"processes": 2}, {"processes": 50}, {"shm_percent": 80}, {"machine": "32 MB"}):
+    for beside in ({"file_percent": 2}, {"file_percent": 4}, {"unmapped_percent": 50}, {"machine": "32 MB"}):
         explorer.set(**beside)
-        explorer.set(processes=10, shm_percent=75, machine="256 MB")
+        explorer.set(file_percent=3, unmapped_percent=37, machine="256 MB")
 
 
 def test_what_was_sent_ahead_is_what_would_have_been_answered(explorer):
-    sent = thought_ahead(explorer, {**explorer.at, "processes": 3})
+    sent = thought_ahead(explorer, {**explorer.at, "file_percent": 3})
     assert sent[0][0]["kind"] == "answer" and len(sent) > 5
     for message, buffers in sent[1:]:
         assert message["kind"] == "ahead"
@@ -173,7 +180,7 @@ def test_what_was_sent_ahead_is_what_would_have_been_answered(explorer):
 
 
 def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_less(explorer):
-    at = {**explorer.at, "processes": 3}
+    at = {**explorer.at, "file_percent": 3}
     first = thought_ahead(explorer, at)
     again = thought_ahead(explorer, at)
     assert len(first) > 1 and len(again) == 1
@@ -182,10 +189,10 @@ def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_les
 
 
 def test_a_page_that_shows_what_it_has_only_tells_where_it_is(explorer):
-    at = {**explorer.at, "processes": 0}
+    at = {**explorer.at, "file_percent": 0}
     told, buffers = ask(explorer, at, kind="tell", seq=9)
     assert (told["kind"], told["seq"], buffers) == ("told", 9, [])
-    assert explorer.state["processes"] == 1 and explorer.alt == explore_at(at).alt
+    assert explorer.state["file_percent"] == 1 and explorer.alt == explore_at(at).alt
 
 
 def explore_at(at):
@@ -222,11 +229,11 @@ def test_another_policy_under_a_label_is_simulated_anew(explorer, monkeypatch):
 def test_the_way_that_the_control_moves_is_thought_of_first(explorer):
     stage, before = explorer.stage, dict(explorer.at)
     for step in (1, -1):
-        at = {**before, "processes": before["processes"] + step}
+        at = {**before, "file_percent": before["file_percent"] + step}
         first, second, *others = stage.beside(at, before)
-        assert first == {**at, "processes": at["processes"] + step}
+        assert first == {**at, "file_percent": at["file_percent"] + step}
         assert second == before
-        assert sum(other["processes"] == at["processes"] for other in others) == 6
+        assert sum(other["file_percent"] == at["file_percent"] for other in others) == 8
 
 
 def test_a_control_that_cannot_matter_is_not_thought_of():
@@ -238,7 +245,7 @@ def test_a_control_that_cannot_matter_is_not_thought_of():
 def test_the_garbage_collector_stays_as_the_reader_has_it(explorer):
     gc.disable()
     try:
-        ask(explorer, {**explorer.at, "processes": 2})
+        ask(explorer, {**explorer.at, "file_percent": 2})
         assert not gc.isenabled()
     finally:
         gc.enable()
@@ -254,7 +261,7 @@ def test_what_cannot_be_is_not_thought_of(explorer, monkeypatch):
 
 
 def test_the_state_has_what_is_on_screen_so_that_it_can_be_saved(explorer):
-    ask(explorer, {**explorer.at, "processes": 0})
+    ask(explorer, {**explorer.at, "file_percent": 0})
     shown = explorer.get_state()["shown"]
     assert (shown["finding"], shown["at"]) == (explorer.finding, explorer.at)
     assert "shown" not in explorer.get_state(key="at")
@@ -262,7 +269,7 @@ def test_the_state_has_what_is_on_screen_so_that_it_can_be_saved(explorer):
 
 def test_where_no_widget_is_shown_there_are_words_and_a_picture(explorer):
     page = explorer.still()
-    assert explorer.finding in page and "<svg" in page and "free (KiB)" in page
+    assert explorer.finding in page and "<table" in page and "free (KiB)" in page
     assert explorer.finding in repr(explorer) and explorer.alt in repr(explorer)
     assert "<svg" not in explorer.still(page=True), "matplotlib is not loaded for a page that draws by itself"
 

@@ -101,14 +101,11 @@ def of_rawio():
 
 def of_shm_big_iron():
     run = shm_big_iron.simulate(shm_big_iron.Scenario(), shm_big_iron.POLICIES["unpatched"])
-    disk = 4 * GIB / (80 * MIB)
-    first, swapped = run.numbers["first request (s)"], run.numbers["swapped out meanwhile (GiB)"]
-    written = swapped * GIB / (60 * MIB)
-    whole = disk + written + first
-    walk = run.numbers["page table entries walked (millions)"] / 2 * 1e6 * shm_big_iron.PTE / 8 / 1e9  # one of two
-    assert len(run.events) - whole == pytest.approx(walk, abs=1)
-    guesses = {round(value) for value in (disk, first + disk, written, written + disk, whole)}
-    return len(run.events), {60, *guesses}, {swapped, round(first), round(disk), 20}
+    file = 4 * GIB / MIB
+    disk, swap = round(file / 80), round(file / run.scenario.swap)
+    per_byte = run.numbers["swapped per byte copied"]
+    assert run.end == pytest.approx(disk + per_byte * swap, rel=0.02)
+    return round(run.end), {disk, 2 * disk, swap, disk + swap}, {swap, per_byte}
 
 
 def of_mremap_race():

@@ -33,7 +33,7 @@ class Shape(NamedTuple):
 SHAPES = {
     "changelog.csv": Shape(14, "release patch prefix topic serial stem says?"),
     "vmstat_storm.csv": Shape(32, "r* b* swpd* free* buff* cache* si* so* bi* bo* in* cs* us* sy* id* wa*"),
-    "claims.csv": Shape(24, "id claim value~? unit? low~? high~? tolerance kind source"),
+    "claims.csv": Shape(26, "id check claim value~? unit? low~? high~? tolerance compare kind source"),
     "machines.csv": Shape(10, "name ram* cpus* word* page* stack* swap* swap_rate* disk_rate* source"),
 }
 
@@ -60,6 +60,16 @@ def read_table(table: str | Path) -> Any:
 
     header, *rows = _lines(_file(table))
     return pd.DataFrame(rows, columns=header)
+
+
+def table_rows(table: str | Path) -> list[dict[str, Any]]:
+    """The rows of a table of data/ as dicts, whole numbers as such: `read_table` without pandas.
+
+    >>> table_rows("vmstat_storm")[0]["swpd"]
+    35156
+    """
+    header, *rows = _lines(_file(table))
+    return [dict(zip(header, row)) for row in rows]
 
 
 def _file(table: str | Path) -> Path:

@@ -3,6 +3,10 @@
 from bank import Case
 
 
+def quota(line: str) -> str:
+    return f"def quota(need, active, inactive, balance=2):\n    {line}\n"
+
+
 def laps(line: str) -> str:
     return f"""\
 def laps(rules):
@@ -59,6 +63,26 @@ def shrink(inactive, want, ratio):
 """
 
 BANK = {
+    "quota": Case(
+        right=(
+            (quota("return need * active // (balance * inactive + 1)"), None),
+            (quota("return int(need * active / (inactive * balance + 1))"), None),
+            (quota("return divmod(need * active, balance * inactive + 1)[0]"), None),
+        ),
+        wrong=(
+            (quota("return need * active / (balance * inactive + 1)"), "8.8 pages cannot be moved"),
+            (quota("return need * active // (balance * inactive or 1)"), "the 1 below the line is missing"),
+            (quota("return need * inactive // (balance * active + 1)"), "Which length stands below the line?"),
+            (quota("return need * active // (inactive + 1)"), "Where does the balance stand?"),
+            (quota("return need * active // 5"), "yours gives 8."),
+            (quota("return min(active, need * active // (balance * inactive + 1))"), "yours gives 22"),
+            (quota("return need * active // (2 * inactive + 1)"), "For 7 wanted"),
+            (quota("need * active // (balance * inactive + 1)"), "is there a `return`?"),
+            (quota("return '8'"), "a str, not an int or float"),
+        ),
+        raises=((quota("return need * active // (balance * inactive)"), 2, "ZeroDivisionError"),),
+        secret=(r"need \* active", r"inactive \+ 1"),
+    ),
     "laps": Case(
         right=(
             (laps("return -(-few.count['visits'] // 64)"), None),
@@ -135,46 +159,46 @@ BANK = {
         ),
         secret=(r"len\(inactive\) // ratio", r"\bmin\("),
     ),
-    "debt": Case(
+    "slower": Case(
         right=(
-            ("mine = patch.Scenario(shm_percent=60)\n", 22),
-            ("mine = patch.Scenario(shm_percent=50, vm_cache_scan_ratio=20)\n", None),
-            ("mine = patch.Scenario(copy=patch.GIB // 2)\n", None),
+            ("mine = patch.Scenario(wants=patch.Wants.APPLICATION_FIRST)\n", 11),
+            ("mine = patch.Scenario('16 GB', wants=patch.Wants.APPLICATION_FIRST)\n", 11),
+            ("mine = patch.Scenario(wants='the application, then the backup', swap=60)\n", None),
         ),
         wrong=(
-            ("mine = patch.Scenario(vm_cache_scan_ratio=20)\n", "Here the patch does not lose"),
-            ("mine = patch.Scenario(machine=patch.PRESETS['256 MB'])\n", "Here the patch does not lose"),
-            ("mine = patch.Scenario(shm_percent=10)\n", "Neither kernel writes anything"),
-            ("mine = patch.Scenario(start=patch.Start.MAPPED, shm_percent=25)\n", "Neither kernel writes anything"),
-            ("mine = patch.Scenario(processes=10_000)\n", "500 processes"),
-            ("mine = patch.Scenario(shm_percent=90)\n", "75 % shared memory at most"),
+            ("mine = patch.Scenario(vm_cache_scan_ratio=60)\n", "not the slower one"),
+            ("mine = patch.Scenario(machine=patch.PRESETS['256 MB'])\n", "not the slower one"),
+            ("mine = patch.Scenario(wants=patch.Wants.BACKUP_FIRST, machine='1 GB')\n", "not the slower one"),
+            ("mine = patch.Scenario(wants=patch.Wants.APPLICATION)\n", "Nothing is copied here"),
+            ("mine = patch.Scenario(copy=2**36)\n", "fit into the memory"),
             ("mine = patch.POLICIES['unpatched']\n", "Hand in a `patch.Scenario(...)`"),
             (
                 "from dataclasses import replace\n"
-                "machine = replace(patch.PRESETS['32 GB'], swap_rate=2**40)\n"
-                "mine = patch.Scenario(machine=machine, shm_percent=60)\n",
+                "mine = patch.Scenario(machine=replace(patch.PRESETS['32 GB'], cpus=3))\n",
                 "Take one of the machines in `PRESETS`",
             ),
         ),
-        secret=(r"shm_percent=", r"\b60\b"),
+        secret=(r"APPLICATION_FIRST", r"wants="),
     ),
 }
 
 # State of the explorer -> outcome and a part of what is said.
+LAPTOP = {"machine": "256 MB"}
 GOALS = {
-    "third": (
-        ({}, "not yet", "60 % of it"),
-        ({"vm_cache_scan_ratio": 60}, "not yet", "of it"),
-        ({"vm_cache_scan_ratio": 1}, "right", "The longest request takes"),
-        ({"vm_cache_scan_ratio": 1, "shm_percent": 10}, "not yet", "Put back: shm_percent"),
-        ({"vm_cache_scan_ratio": 1, "machine": "256 MB"}, "not yet", "Put back: machine"),
-        ({"vm_cache_scan_ratio": 1, "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
+    "knob": (
+        ({}, "not yet", "Put back: machine"),
+        (LAPTOP, "not yet", "swaps 0 bytes"),
+        ({**LAPTOP, "vm_cache_scan_ratio": 10}, "not yet", "Half a byte is wanted"),
+        ({**LAPTOP, "vm_cache_scan_ratio": 20}, "right", "swaps 0.55 bytes"),
+        ({**LAPTOP, "vm_cache_scan_ratio": 60}, "right", "swaps 0.8 bytes"),
+        ({**LAPTOP, "vm_cache_scan_ratio": 20, "swap": 60}, "not yet", "Put back: swap"),
+        ({**LAPTOP, "vm_cache_scan_ratio": 20, "policies": ["unpatched"]}, "not yet", "Show the kernel 'patched' too"),
     ),
-    "smallest": (
-        ({}, "not yet", "A smaller machine waits that long too"),
-        ({"machine": "256 MB"}, "not yet", "this machine is too small"),
-        ({"machine": "1 GB"}, "right", "on the next smaller one"),
-        ({"machine": "32 MB"}, "not yet", "this machine is too small"),
-        ({"machine": "1 GB", "processes": 1}, "not yet", "Put back: processes"),
+    "threshold": (
+        ({}, "not yet", "too few"),
+        ({"file_percent": 4}, "not yet", "at 52.7 MiB/s: too few"),
+        ({"file_percent": 5}, "right", "with 4 % at 52.7"),
+        ({"file_percent": 10}, "not yet", "A smaller share will do"),
+        ({"file_percent": 5, "machine": "1 GB"}, "not yet", "Put back: machine"),
     ),
 }

@@ -299,7 +299,7 @@ def _asked(section: prose.Section) -> Asked:
 def moved(state: Mapping[str, Any], scenario: Any, but: tuple[str, ...] = ()) -> list[str]:
     """The controls that do not stand where the scenario has them, those in `but` left out."""
     here = {field: getattr(scenario, field) for field in state if field not in ("policies", *but)}
-    return [field for field, value in here.items() if state[field] != getattr(value, "name", value)]
+    return [field for field, value in here.items() if state[field] not in (value, getattr(value, "name", value))]
 
 
 def chapter(stem: str) -> ModuleType:

@@ -1,15 +1,41 @@
-"""Exercises of shm_big_iron: laps of the list, the reach of the search, a search of one's own, a debt not seen."""
+"""Exercises of shm_big_iron: a quota, laps, the reach of the search, a search of one's own, a slower copy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, moved, not_yet, right, written
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
-from vmteach.machine import GIB, PRESETS, Sysctls
+from vmteach.machine import PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
 
 DIRTY, CLEAN = PageState(Kind.SHM, dirty=True), PageState(Kind.FILE)
-LONGEST, SWAPPED = "longest request (s)", "swapped out meanwhile (GiB)"
+SPEED, SWAPPED = "copy speed (MiB/s)", "swapped per byte copied"
+FULL, HALF = 75, 0.5  # MiB/s of a copy that nothing holds up; bytes swapped per byte copied
+
+
+# ---- quota
+
+
+def check_quota(quota: Any, _: Mapping[str, Any]) -> Verdict:
+    first = quota(2, 22, 2)
+    if wrong := misfit(first, int, float):
+        return not_yet(wrong)
+    if first == 8.8:
+        return not_yet("The kernel computes in whole numbers: 8.8 pages cannot be moved. Which division rounds down?")
+    quota(2, 22, 0)  # without the 1 this divides by zero, and the learner's own line says so
+    if first == 11:
+        return not_yet("For 2 wanted, 22 active and 2 inactive pages yours gives 11: the 1 below the line is missing.")
+    if first in (0, 2 * 2 // (2 * 22 + 1)):
+        return not_yet(
+            "For 2 wanted, 22 active and 2 inactive pages yours gives 0. Which length stands below the line?"
+        )
+    if first == 14:
+        return not_yet("For 2 wanted, 22 active and 2 inactive pages yours gives 14. Where does the balance stand?")
+    for given in ((2, 22, 2), (2, 22, 0), (32, 824_500, 0), (32, 3_000, 1_500), (32, 10, 5_000), (7, 100, 3, 1)):
+        if (got := quota(*given)) != given[0] * given[1] // ((given[3] if len(given) > 3 else 2) * given[2] + 1):
+            need, active, inactive = given[:3]
+            return not_yet(f"For {need} wanted, {active:,} active and {inactive:,} inactive pages yours gives {got}.")
+    return right("With an empty inactive list the quota is need times the active list: everything moves in one call.")
 
 
 # ---- laps
@@ -71,7 +97,7 @@ def check_reach(largest: Any, given: Mapping[str, Any]) -> Verdict:
 
 
 def _converted(ratio: int, total: int, dirty: int) -> int:
-    """Pages that a request for 32 converts on the kernel after."""
+    """Pages that a request for 32 converts on the patched kernel."""
     lists = (PageRun(0, dirty, DIRTY), PageRun(dirty, total - dirty, CLEAN))
     setup = Setup(shm=dirty, inactive=lists, slots=dirty, service=1, sysctls=Sysctls(vm_cache_scan_ratio=ratio))
     model = Reclaim(setup, patch.POLICIES[patch.PATCHED])
@@ -142,67 +168,65 @@ def _pair(value: Any) -> tuple[int, int] | None:
     return None
 
 
-# ---- debt
+# ---- slower
 
 
-def check_debt(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_slower(mine: Any, _: Mapping[str, Any]) -> Verdict:
     if not isinstance(mine, patch.Scenario):
-        return not_yet("Hand in a `patch.Scenario(...)`: a machine and what runs on it.")
+        return not_yet("Hand in a `patch.Scenario(...)`: a machine and those who want memory on it.")
     if mine.machine not in PRESETS.values():
         return not_yet("Take one of the machines in `PRESETS`, as it is.")
-    if mine.shm_percent > 75 or mine.processes > 500 or mine.copy_pages > mine.machine.pages:
-        return not_yet("Take 75 % shared memory at most, 500 processes, and a file that fits into the memory.")
-    runs = {label: patch.simulate(mine, patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)}
-    before, after = (runs[label].numbers[SWAPPED] for label in (patch.UNPATCHED, patch.PATCHED))
-    told = f"before {before:g} GiB, after {after:g} GiB"
-    if before == after == 0:
-        return not_yet("Neither kernel writes anything to swap here: there is nothing to lose yet.")
-    if after <= before:
-        return not_yet(f"Swapped out while the file is copied: {told}. Here the patch does not lose.")
-    score = round(100 * (after - before) / (mine.shm * mine.machine.page / GIB))
-    return right(
-        f"Swapped out while the file is copied: {told}. The score is the difference in % of the segment.", score
-    )
+    if mine.copy_pages > mine.machine.pages or mine.application_pages > mine.machine.pages:
+        return not_yet("Take a file and a demand that fit into the memory.")
+    numbers = {label: patch.simulate(mine, patch.POLICIES[label]).numbers for label in (patch.UNPATCHED, patch.PATCHED)}
+    speeds = [numbers[label][SPEED] for label in (patch.UNPATCHED, patch.PATCHED)]
+    if not all(isinstance(speed, float) for speed in speeds):
+        return not_yet("Nothing is copied here: let `wants` name the backup.")
+    told = f"The unpatched kernel copies at {speeds[0]:g} MiB/s, the patched one at {speeds[1]:g}"
+    if speeds[1] >= speeds[0]:
+        return not_yet(f"{told}. Here the patched kernel is not the slower one.")
+    return right(f"{told}. The score is the difference in %.", round(100 * (1 - speeds[1] / speeds[0])))
 
 
 # ---- the explorer
 
 
-def check_third(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if others := moved(state, patch.Scenario(), but=("vm_cache_scan_ratio",)):
-        return not_yet(f"Only `vm_cache_scan_ratio` may be moved. Put back: {', '.join(others)}.")
-    before, after = numbers[patch.UNPATCHED][LONGEST], numbers[patch.PATCHED][LONGEST]
-    told = f"The longest request takes {before:.1f} s before and {after:.1f} s after"
-    if 3 * after < before:
-        return right(f"{told}.")
-    return not_yet(f"{told}, which is {100 * after / before:.0f} % of it.")
+def check_knob(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    laptop = patch.Scenario(machine=PRESETS["256 MB"])
+    if others := moved(state, laptop, but=("vm_cache_scan_ratio",)):
+        return not_yet(
+            f"Only `vm_cache_scan_ratio` may be moved, on the 256 MB machine. Put back: {', '.join(others)}."
+        )
+    swapped = numbers[patch.PATCHED][SWAPPED]
+    told = f"The patched kernel swaps {swapped:g} bytes for each byte that it copies"
+    return right(f"{told}.") if swapped >= HALF else not_yet(f"{told}. Half a byte is wanted.")
 
 
-def check_smallest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    if others := moved(state, patch.Scenario(), but=("machine",)):
-        return not_yet(f"Only the machine may be moved. Put back: {', '.join(others)}.")
-    names = list(PRESETS)
-    here = numbers[patch.UNPATCHED][LONGEST]
-    if here <= 10:
-        return not_yet(f"The longest request takes {here:.1f} s before the patch: this machine is too small.")
-    below = PRESETS[names[max(0, names.index(state["machine"]) - 1)]]
-    smaller = patch.simulate(patch.Scenario(machine=below), patch.POLICIES[patch.UNPATCHED])
-    if smaller.numbers[LONGEST] > 10:
-        return not_yet(f"The longest request takes {here:.1f} s here. A smaller machine waits that long too.")
-    return right(
-        f"The longest request takes {here:.1f} s here, and {smaller.numbers[LONGEST]:.1f} s on the next smaller one."
-    )
+def check_threshold(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    if others := moved(state, patch.Scenario(), but=("file_percent",)):
+        return not_yet(f"Only the file cache may be moved. Put back: {', '.join(others)}.")
+    here, speed = state["file_percent"], numbers[patch.UNPATCHED][SPEED]
+    told = f"With {here} % file pages the unpatched kernel copies at {speed:g} MiB/s"
+    if speed <= FULL:
+        return not_yet(f"{told}: too few.")
+    (stops,) = (control.stops for control in patch.CONTROLS if control.field == "file_percent")
+    fewer = stops[max(0, stops.index(here) - 1)]
+    below = patch.simulate(patch.Scenario(file_percent=fewer), patch.POLICIES[patch.UNPATCHED]).numbers[SPEED]
+    if float(below) > FULL:
+        return not_yet(f"{told}. A smaller share will do, too.")
+    return right(f"{told}, with {fewer} % at {below:g}.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "shm_big_iron",
     checks={
+        "quota": check_quota,
         "laps": check_laps,
         "reach": check_reach,
         "clean_pass": check_clean_pass,
-        "debt": check_debt,
-        "third": check_third,
-        "smallest": check_smallest,
+        "slower": check_slower,
+        "knob": check_knob,
+        "threshold": check_threshold,
     },
     variants={
         "reach": tuple(

@@ -1,426 +1,697 @@
-"""List ribbons, the vmstat twin, the map and the lowmem budget.
+"""The storm as a debt: swap reserved and swap written over time, who waits meanwhile, and the inactive list.
 
-The ribbon is the inactive list standing upright, tail at the bottom where the scan takes pages, once for
-every second: a storm is a band. Below it, how far the copy has come and what was written to swap meanwhile.
+`scene(run)` is the picture of one run. `hook()` is the trace in the same shape, `twin(run)` the model beside it,
+`map_of(speeds)` a number over machines and shares of file pages.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-import numpy as np
-from matplotlib.colors import to_rgb
-from matplotlib.transforms import ScaledTranslation
-
-from vmteach.figures import Drawing
-from vmteach.figures.style import (
-    AFTER_COLOUR,
-    BEFORE_COLOUR,
-    INK,
-    NORMAL,
-    OVER_LINES,
-    PAGE_LOOKS,
-    PAPER,
-    PREDICTION_COLOUR,
-    PREDICTION_LINE,
-    QUIET,
-    RULE,
-    SMALL,
-    Cells,
-    EndLabels,
-    Picture,
-    number,
-    seconds,
-    strokes,
+from vmteach.figures.scene import (
+    Area,
+    Box,
+    Column,
+    Group,
+    Line,
+    Note,
+    Outline,
+    Scene,
+    Span,
+    axis,
+    bands,
+    belt,
+    chart,
+    grid,
+    prediction,
+    ring,
+    strip,
 )
-from vmteach.patches.shm_big_iron import PATCHED, UNPATCHED, StormRun
+from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.words import number, seconds, size
+from vmteach.kernel.reclaim import (
+    RULES,
+    Costs,
+    Kind,
+    PageRun,
+    PageState,
+    Pte,
+    PteRun,
+    Reclaim,
+    Rules,
+    Setup,
+    rules,
+)
+from vmteach.kernel.reclaim.watch import Watched, watch
+from vmteach.machine import GIB, KIB, Sysctls
+from vmteach.patches.shm_big_iron import PATCHED, POLICIES, UNPATCHED, StormRun, Wants, page_state
+from vmteach.tables import table_rows
 
-WINDOWS = (30, 120, 300, 600, 1800)  # s that a picture may span
-COLUMNS, ROWS = 300, 160  # of a ribbon
-MOST_SWAP = 4  # files: the top of the scale of what was written to swap
-STATES = ("free", *(state for state in PAGE_LOOKS if state != "free"))
-_INDEX = {state: index for index, state in enumerate(STATES)}
-WORDS = {
-    "clean": "clean file pages",
-    "mapped": "mapped shm",
-    "dirty": "dirty shm, unmapped",
-    "swapcache dirty": "converted, not written",
-    "writing": "being written",
-    "swapcache clean": "written, clean",
+STATES = {
+    "C": (["clean file pages", "file pages", "clean"], "data"),
+    "M": (["in use: mapped by processes", "in use"], "in use"),
+    "D": (["dirty, mapped by nobody", "dirty"], "attention"),
+    "S": (["slot reserved, not written", "not written"], "promised"),
+    "W": (["being written", "writing"], "moving"),
+    "K": (["written: clean", "written"], "done"),
+    "B": (["the backup copies", "copies"], "busy"),
+    "A": (["the application takes memory", "takes memory"], "in use"),
+    "Z": (["one request waits", "waits"], "waits"),
 }
-_PALETTE = np.array([[round(255 * c) for c in to_rgb(PAGE_LOOKS[state].colour)] for state in STATES], np.uint8)
+LETTERS = {
+    "clean": "C",
+    "mapped": "M",
+    "dirty": "D",
+    "swapcache dirty": "S",
+    "writing": "W",
+    "swapcache clean": "K",
+}
+BATCH = "32 pages (128 KiB)"
+Points = list[tuple[float, float]]
 
 
-def layout(run: StormRun) -> Picture:
-    """Two ribbons side by side, two sets of curves below them, on one clock: x is the part of its window of time."""
-    picture = Picture(9.6, 5.0)
-    thirds = {i / 3: "" for i in range(4)}
-    picture.parts["clock"] = []
-    for i, left in enumerate((0.075, 0.555)):
-        axes = picture.panel(
-            f"ribbon {i}",
-            (left, 0.5, 0.36, 0.42),
-            ylim=(0, 100),
-            yticks=(0, 25, 50, 75, 100),
-            xticks=thirds,
-            ylabel="inactive list, % of both lists" if not i else "",
-        )
-        image = Cells(axes)
-        picture.parts["clock"].append(_ticks(picture, axes))
-        words = {
-            state: picture.words(axes, 0, 0, text, ha="center", va="center", size=SMALL, zorder=4)
-            for state, text in WORDS.items()
-        }
-        for state, text in words.items():
-            text.set_color(PAGE_LOOKS[state].ink)
-            text.set_bbox({"facecolor": PAGE_LOOKS[state].colour, "edgecolor": "none", "pad": 1.0})
-        heading = picture.words(None, left, 0.0, size=NORMAL, weight="bold", va="bottom")
-        heading.set_position((left, (0.935 * picture.height) / (picture.height + 0.42)))
-        picture.parts[f"ribbon {i}"] = picture.moving(image), words, heading
-    for name, left, top, label in (
-        ("copied", 0.075, 100, "file copied, %"),
-        ("swapped", 0.555, MOST_SWAP, "written to swap, files"),
-    ):
-        axes = picture.panel(
-            name,
-            (left, 0.1, 0.36, 0.26),
-            ylim=(0, top),
-            xlabel="seconds",
-            ylabel=label,
-            xticks=thirds,
-            yticks=(0, top / 2, top),
-        )
-        picture.parts["clock"].append(_ticks(picture, axes))
-        lines = [picture.moving(axes.plot([], [], lw=1.8, zorder=3)[0]) for _ in range(8)]
-        picture.parts[name] = lines, EndLabels(picture, axes)
-    mark = picture.axes["copied"].axvline(0, **PREDICTION_LINE)
-    word = picture.words(picture.axes["copied"], 0, 6, color=PREDICTION_COLOUR, size=SMALL, bbox=OVER_LINES)
-    picture.parts["prediction"] = picture.moving(mark), word
-    return picture
-
-
-def _ticks(picture: Picture, axes: Any) -> list[Any]:
-    """Words below the ticks of a clock, for `fill` to write."""
-    words = [picture.words(axes, i / 3, 0, ha="center", va="top", size=SMALL, color=QUIET) for i in range(4)]
-    down = ScaledTranslation(0, -5 / 72, picture.figure.dpi_scale_trans)
-    for word in words:
-        word.set_transform(axes.transData + down)
-    return words
-
-
-def window(run: StormRun) -> int:
-    """The seconds that the picture spans: the shortest window into which the run fits."""
-    return next((window for window in WINDOWS if window >= len(run.events)), WINDOWS[-1])
-
-
-def fill(picture: Picture, runs: Mapping[str, StormRun], prediction: Any = None) -> str:
-    """The first and the last run as ribbons, all as curves; the prediction is in seconds until the file is copied."""
-    shown = list(runs.items())
-    span = max(window(run) for run in runs.values())
-    for words in picture.parts["clock"]:
-        for i, word in enumerate(words):
-            word.set_text(number(span * i // 3))
-    for i in range(2):
-        ribbon = shown[-1] if i and len(shown) > 1 else shown[0] if not i else None
-        _fill_ribbon(picture, i, ribbon, span)
-    _fill_curves(picture, runs, span)
-    _predict(picture, prediction, span)
-    picture.finding = "; ".join(_verdict(label, run) for label, run in (shown[:1] + shown[1:][-1:])) + "."
-    return " ".join(
-        [picture.finding, f"Inactive list over {seconds(span)}."] + [_told(label, run) for label, run in shown]
+def scene(run: StormRun) -> Scene:
+    """The picture of one run: the debt, who waits, the inactive list."""
+    page, end = run.scenario.machine.page, run.end
+    time = axis("time", 0, end, "s")
+    return Scene(
+        clause=clause(run),
+        groups=[swap_chart(run, time, page), strip("who waits", spans(run), time)],
+        more=[list_bands(run, time, page)],
+        states=STATES,
+        numbers=readout(run),
+        note=note(run),
+        alt=alt(run),
+        end="bad" if run.oom is not None else "",
     )
 
 
-def codes(run: StormRun, span: float) -> "np.ndarray[Any, Any]":
-    """The ribbon as rows (tail first) and columns (time) of indices into STATES."""
-    image = np.zeros((ROWS, COLUMNS), np.uint8)
-    ran = int(COLUMNS * min(span, len(run.events) + 1) / span)  # columns
-    looks, column = np.unique((np.arange(ran) * span / COLUMNS).astype(int) // run.every, return_inverse=True)
-    image[:, :ran] = _strips([run.lists[min(look, len(run.lists) - 1)] for look in looks], run.scenario.lists)[
-        :, column
+def predicted(value: object) -> dict[str, object] | None:
+    """A predicted length of the copy, as a line in time."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return prediction("time", float(value), [f"your prediction: {seconds(value)}", f"you: {seconds(value)}"])
+
+
+def swap_chart(run: StormRun, time: Group, page: int) -> Group:
+    """Swap reserved and written, and what was taken, in bytes over time."""
+    reserved = points(run, "slots_used", page)
+    written = points(run, "writes", page)
+    lines = [
+        Line("promised", reserved, ["swap reserved", "reserved"]),
+        Line("done", written, ["written to swap", "written"]),
     ]
-    return image
-
-
-def _strips(lists: Sequence[Sequence[tuple[str, int]]], room: int) -> "np.ndarray[Any, Any]":
-    """The indices into STATES of each list as a column: from its tail up, of the `room` that it might fill."""
-    far = 2 * room  # all lists in one line, each with as much of what is free above it as there must be
-    parts = [part for places in lists for part in (*places, ("free", far - sum(pages for _, pages in places)))]
-    edges = np.cumsum([pages for _, pages in parts])
-    kinds = np.array([_INDEX[state] for state, _ in parts], np.uint8)
-    heights = (np.arange(ROWS) + 0.5) / ROWS * room
-    return kinds[np.searchsorted(edges, heights[:, None] + far * np.arange(len(lists)), side="right")]
-
-
-def _fill_ribbon(picture: Picture, i: int, shown: tuple[str, StormRun] | None, span: float) -> None:
-    image, words, heading = picture.parts[f"ribbon {i}"]
-    heading.set_text(shown[0] if shown else "")
-    image.set_visible(shown is not None)
-    kinds = codes(shown[1], span) if shown else np.zeros((ROWS, COLUMNS), np.uint8)
-    image.show(_PALETTE[kinds])
-    coarse = kinds[::2, ::3]  # close enough to place a word
-    masks = np.array([coarse == _INDEX[state] for state in words])
-    areas, (heights, tops) = masks.sum(axis=(1, 2)), _stretches(masks)
-    names = list(words)
-    placed: list[tuple[int, float]] = []
-    for k in map(int, np.argsort(-areas)):  # the largest area has its word first
-        tall = np.convolve(heights[k], np.ones(21) / 21, "same")
-        tall[:18] = tall[-18:] = -1  # a word must have room on either side
-        best = int(np.argmax(tall))
-        row = float(tops[k, best] - heights[k, best] / 2)
-        free = all(abs(best - column) > 28 or abs(row - other) > 6 for column, other in placed)
-        word = words[names[k]]
-        word.set_visible(bool(free and heights[k, best] and areas[k] > 0.02 * coarse.size))
-        if word.get_visible():
-            placed.append((best, row))
-            word.set_position(((3 * best + 1.5) / COLUMNS, (2 * row + 1) * 100 / ROWS))
-
-
-def _stretches(masks: "np.ndarray[Any, Any]") -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """For each mask and column: the rows of its longest stretch, and the last of them."""
-    run = np.zeros((len(masks), masks.shape[2]), int)
-    longest, top = run.copy(), run.copy()
-    for row in range(masks.shape[1]):
-        run = (run + 1) * masks[:, row]
-        longer = run > longest
-        longest[longer], top[longer] = run[longer], row
-    return longest, top
-
-
-def _fill_curves(picture: Picture, runs: Mapping[str, StormRun], span: float) -> None:
-    styles = strokes(list(runs), UNPATCHED, PATCHED)
-    for name, what in (("copied", _copied), ("swapped", _swapped)):
-        lines, labels = picture.parts[name]
-        ends = []
-        for line, (label, run) in zip(lines, runs.items(), strict=False):
-            stroke = styles[label]
-            y = np.minimum(what(run), picture.axes[name].get_ylim()[1])
-            x = np.arange(len(y)) / span
-            line.set(visible=True, color=stroke.colour, linestyle=stroke.dash)
-            line.set_data(x, y)
-            ends.append((min(float(x[-1]), 1.0), float(y[-1]), label, stroke.colour))
-        for line in lines[len(runs) :]:
-            line.set_visible(False)
-        labels.show(ends)
-
-
-def _copied(run: StormRun) -> "np.ndarray[Any, Any]":
-    """The part of the file that has been read, %, at each second from 0."""
-    whole = run.scenario.copy_pages
-    return np.array([0, *(100 * s.copied / whole for s in run.counters)])
-
-
-def _swapped(run: StormRun) -> "np.ndarray[Any, Any]":
-    """Pages written to swap as a multiple of the file's, at each second from 0."""
-    whole = run.scenario.copy_pages
-    return np.array([0, *(s.writes / whole for s in run.counters)])
-
-
-def _predict(picture: Picture, prediction: Any, span: float) -> None:
-    mark, word = picture.parts["prediction"]
-    given = isinstance(prediction, int | float) and not isinstance(prediction, bool)
-    mark.set_visible(given)
-    word.set_visible(given)
-    if given:
-        x = min(max(float(prediction) / span, 0.0), 1.0)
-        mark.set_xdata([x, x])
-        word.set_text(f"your prediction: {seconds(float(prediction))}")
-        word.set_position((x, 6))
-        word.set_ha("left" if x < 0.5 else "right")
-
-
-def _verdict(label: str, run: StormRun) -> str:
-    n = run.numbers
-    return (
-        f"{label}: longest request {seconds(n['longest request (s)'])}, "
-        f"{number(n['swapped out meanwhile (GiB)'])} GiB to swap"
+    for who, counter, words in (
+        ("backup", "copied", ["file copied", "copied"]),
+        ("application", "taken", ["taken by the application", "taken"]),
+    ):
+        if any(phase.who == who for phase in run.phases):
+            lines.append(Line("blue", points(run, counter, page), words))
+    debt = max(s.slots_used - s.writes for s in run.counters) * page
+    top = max(y for line in lines for _, y in line.points)
+    worth = debt > 0.03 * top and debt >= page * 64
+    area = Area("promised", reserved, written, [f"the debt: {size(debt)} reserved, not written", f"debt: {size(debt)}"])
+    return chart(
+        "swap, and what was taken",
+        time,
+        axis("bytes", 0, max(top, page), "B"),
+        lines,
+        areas=[area] if worth else [],
+        shade=list(run.waits) if len(run.waits) <= 8 else [],
+        end=(run.end, ending(run)),
     )
 
 
-def _told(label: str, run: StormRun) -> str:
-    n = run.numbers
-    return (
-        f"{label}: the first request converted {number(n['converted by the first request (GiB)'])} GiB and took "
-        f"{seconds(n['first request (s)'])}; the copy ran at {number(n['copy speed (MiB/s)'])} MiB/s."
-    )
+def points(run: StormRun, counter: str, page: int) -> Points:
+    """A counter over time, bytes: the points at which its course turns."""
+    start = {"slots_used": run.scenario.setup.slots_used}.get(counter, 0)
+    return thinned([(0.0, float(start * page)), *((s.second, float(getattr(s, counter) * page)) for s in run.counters)])
 
 
-# ---- the twin
+def thinned(course: Points) -> Points:
+    """A line without the points that lie on it, to a hundredth of its range.
 
-
-def twin(trace: Any, run: StormRun, first: int = 11, calibrated: tuple[int, int] = (11, 20)) -> Drawing:
-    """`swpd` of the trace and of the model, row for row from row `first`, and the residual below.
-
-    `trace` is the table of data/vmstat_storm.csv; the model's second k stands at row `first` + k.
+    >>> thinned([(0, 0), (1, 10), (2, 20), (3, 20)])
+    [(0, 0), (2, 20), (3, 20)]
     """
-    swpd = [int(v) for v in trace["swpd"]]
-    model = [swpd[first - 1], *(row.swpd for row in run.events)][: 31 - first + 1]
-    rows = np.arange(first, first + len(model))
-    real = np.array(swpd[first - 1 : first - 1 + len(model)])
-    residual = (np.array(model) - real) / 1024
-    picture = Picture(9.6, 4.2)
-    gib = 1 << 20
-    axes = picture.panel(
-        "swpd",
-        (0.08, 0.45, 0.74, 0.47),
-        xlim=(0.5, 32.5),
-        ylim=(0, 5.5),
-        yticks=(0, 1, 2, 3, 4, 5),
-        ylabel="swpd, GiB",
-        xticks=(1, 10, 20, 31),
-    )
-    axes.axvspan(*calibrated, color="#EEEEEE", zorder=0)
-    axes.text(sum(calibrated) / 2, 5.1, "calibrated here", ha="center", size=SMALL, color=QUIET)
-    axes.plot(range(1, 33), np.array(swpd) / gib, "o", color=BEFORE_COLOUR, ms=4, zorder=3)
-    axes.plot(rows, np.array(model) / gib, "-", color=AFTER_COLOUR, lw=2, zorder=4)
-    labels = EndLabels(picture, axes)
-    labels.show(
-        [
-            (32.5, swpd[30] / gib, "the trace", BEFORE_COLOUR),
-            (32.5, model[-1] / gib, "the model", AFTER_COLOUR),
+    near = max(y for _, y in course) / 100
+    kept, low, high = [course[0]], float("-inf"), float("inf")
+    for here, (x, y) in zip(course, course[1:]):
+        x0, y0 = kept[-1]
+        slope = (y - y0) / (x - x0)
+        if not low <= slope <= high:
+            kept.append(here)
+            (x0, y0), low, high = here, float("-inf"), float("inf")
+        low, high = max(low, (y - near - y0) / (x - x0)), min(high, (y + near - y0) / (x - x0))
+    return [*kept, course[-1]]
+
+
+def spans(run: StormRun) -> list[Span]:
+    """Who is at work when, with every request of a second or more as a box of its own."""
+    found = []
+    for phase in run.phases:
+        at, letter = phase.start, "B" if phase.who == "backup" else "A"
+        for begin, end in run.waits:
+            if phase.start <= begin < phase.end:
+                found += [Span(letter, at, begin)] if begin > at else []
+                took = seconds(end - begin)
+                found.append(
+                    Span(
+                        "Z",
+                        begin,
+                        end,
+                        [f"waits {took} for {BATCH}", f"waits {took} for 32 pages", f"waits {took}", took],
+                    )
+                )
+                at = end
+        if phase.end > at:
+            found.append(Span(letter, at, phase.end, STATES[letter][0]))
+    return found
+
+
+def list_bands(run: StormRun, time: Group, page: int) -> Group:
+    """The inactive list over time, tail at the bottom."""
+    columns = [[(LETTERS[place.state], place.pages * page) for place in places] for places in run.lists]
+    longest = max(sum(amount for _, amount in column) for column in columns)
+    return bands("inactive list", time, axis("list", 0, longest, "B"), columns, every=run.every)
+
+
+# ---- words
+
+
+def clause(run: StormRun) -> list[str]:
+    """What the title says of this kernel, long to short."""
+    if run.oom is not None:
+        return [f"runs out of memory after {seconds(run.oom)}", "runs out of memory"]
+    copied, waited = (next((p for p in run.phases if p.who == who), None) for who in ("backup", "application"))
+    n = run.numbers
+    if copied and waited:
+        both = [f"{'copies' if p is copied else 'stalls'} for {seconds(p.took)}" for p in run.phases]
+        return [
+            ", then ".join(both),
+            f"needs {' + '.join(seconds(p.took) for p in run.phases)}",
+            f"needs {seconds(run.end)}",
         ]
-    )
-    top = float(np.ceil(np.abs(residual).max() / 100) * 100)
-    below = picture.panel(
-        "residual",
-        (0.08, 0.12, 0.74, 0.22),
-        xlim=(0.5, 32.5),
-        ylim=(-top, top),
-        yticks=(-top, 0, top),
-        xticks=(1, 10, 20, 31),
-        xlabel="row of the trace",
-        ylabel="model less trace, MiB",
-    )
-    below.axhline(0, color=RULE, lw=1)
-    below.bar(rows, residual, color=AFTER_COLOUR, width=0.7)
-    worst = int(np.argmax(np.abs(residual)))
-    span = (max(swpd) - min(swpd)) / 1024
-    share = 100 * abs(residual[worst]) / span
-    picture.finding = (
-        f"The model is at most {abs(residual[worst]):.0f} MiB away from the trace (row {rows[worst]}), "
-        f"{share:.1f} % of what swpd did"
-    )
-    ends = f"from {swpd[first - 1] / gib:.2f} to {swpd[30] / gib:.2f} GiB in the trace"
-    alt = f"{picture.finding}. swpd rises {ends} and to {model[-1] / gib:.2f} GiB in the model, rows {first} to 31."
-    columns = {"trace": real / gib, "model": np.array(model) / gib}
-    numbers = {
-        name: {f"row {row} (GiB)": round(float(v), 3) for row, v in zip(rows, of)} for name, of in columns.items()
+    if waited:
+        longest = seconds(float(n["longest wait (s)"]))
+        return [f"makes one request for 32 pages wait {longest}", f"stalls for {longest}"]
+    swapped = size(float(n["written to swap (GiB)"]) * GIB) if n["written to swap (GiB)"] else "nothing"
+    speed = f"copies at {number(n['copy speed (MiB/s)'])} MiB/s"
+    return [f"{speed} and swaps {swapped}", speed]
+
+
+def readout(run: StormRun) -> dict[str, str]:
+    """At most four figures, as they are to be read."""
+    n = run.numbers
+    copy = {
+        "copy": f"{number(n['copy speed (MiB/s)'])} MiB/s",
+        "slowest 20 s": f"{number(n['slowest 20 s of the copy (MiB/s)'])} MiB/s",
+        "swapped per byte copied": number(n["swapped per byte copied"]),
     }
-    return Drawing(picture, alt, numbers)
+    longest = {"longest wait": seconds(float(n["longest wait (s)"]))}
+    wants = run.scenario.wants
+    if wants is Wants.BACKUP:
+        return {**copy, **longest}
+    application = {"application": f"{number(n['application (s)'])} s"}
+    if wants is Wants.APPLICATION:
+        converted = f"{number(n['converted before the first write (GiB)'])} GiB"
+        return {**application, **longest, "converted before a write": converted, "to swap": to_swap(run)}
+    copy.pop("slowest 20 s")
+    return {**copy, **application, **longest}
+
+
+def to_swap(run: StormRun) -> str:
+    return size(float(run.numbers["written to swap (GiB)"]) * GIB)
+
+
+def ending(run: StormRun) -> list[str]:
+    """The words at the end of a run."""
+    if run.oom is not None:
+        return [f"out of memory after {seconds(run.oom)}", "out of memory"]
+    return [f"done after {seconds(run.end)}", seconds(run.end)]
+
+
+def asked(run: StormRun) -> str:
+    """Who wants how much."""
+    page = run.scenario.machine.page
+    amounts = {
+        "backup": f"a backup reads a file of {size(run.scenario.copy_pages * page)}",
+        "application": f"an application takes {size(run.scenario.application_pages * page)} of anonymous memory",
+    }
+    return ", then ".join(amounts[phase.who] for phase in run.phases)
+
+
+def note(run: StormRun) -> str:
+    """What happened to this kernel, where there is room for a sentence."""
+    n = run.numbers
+    if run.scenario.wants is Wants.BACKUP:
+        swapped = float(n["swapped per byte copied"])
+        if swapped:
+            return f"Each byte that is copied pushes {swapped:g} bytes of shared memory into swap."
+        return "Nothing is pushed into swap."
+    written = size(float(n["written to swap (GiB)"]) * GIB)
+    return f"{written} are written to swap; the longest wait is for 32 pages (128 KiB)."
+
+
+def alt(run: StormRun) -> str:
+    """The picture in words: what is drawn, then the numbers."""
+    n, s = run.numbers, run.scenario
+    drawn = f"On a machine of {s.machine.name} {asked(run)}: swap reserved, swap written and memory taken over "
+    drawn += f"{seconds(run.end)}."
+    if run.oom is not None:
+        drawn += f" It is out of memory after {seconds(run.oom)}."
+    waits = (
+        f"{len(run.waits)} requests wait a second or more"
+        if len(run.waits) != 1
+        else "one request waits a second or more"
+    )
+    told = [f"{waits}, the longest {seconds(float(n['longest wait (s)']))}"]
+    told.append(f"{number(n['converted before the first write (GiB)'])} GiB are converted before the first write")
+    told.append(f"{number(n['written to swap (GiB)'])} GiB are written to swap")
+    if isinstance(n["copy speed (MiB/s)"], float):
+        told.append(f"the copy runs at {number(n['copy speed (MiB/s)'])} MiB/s")
+    return f"{drawn} {'; '.join(told)}."
+
+
+# ---- the trace
+
+
+def trace(column: str) -> list[int]:
+    """A column of the announcement's vmstat lines; row 1 is [0]."""
+    return [row[column] for row in table_rows("vmstat_storm")]
+
+
+def hook() -> Scene:
+    """The trace as a debt: swap reserved and swap written, second by second."""
+    reserved = [kib * KIB for kib in trace("swpd")]
+    so = [kib * KIB for kib in trace("so")]
+    written = [sum(so[: i + 1]) for i in range(len(so))]
+    top, last = max(reserved), reserved.index(max(reserved)) + 1
+    quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
+    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, 30))
+    jump = max(range(1, len(reserved)), key=lambda i: reserved[i] - reserved[i - 1])
+    debt = [f"the debt: {size(top)} reserved, not written", f"debt: {size(top)}"]
+    swap = chart(
+        "swap",
+        time,
+        axis("bytes", 0, 5 * GIB, "B"),
+        [
+            Line("promised", course(reserved), ["swap reserved (swpd)", "reserved"]),
+            Line("done", course(written), WRITTEN),
+        ],
+        areas=[Area("promised", course(reserved), course(written), debt)],
+        notes=[Note(jump + 1, reserved[jump], [f"{size(reserved[jump] - reserved[jump - 1])} in one line", "a jump"])],
+    )
+    out = chart(
+        "written in each second (so)",
+        time,
+        axis("so", 0, max(so), "B"),
+        columns=[
+            Column(row, y, "done", [f"{size(y)}: now it must write", size(y)] if y == max(so) else "")
+            for row, y in enumerate(so, 1)
+            if y
+        ],
+        spans=[(quiet[0], quiet[-1] + 1, 0, [f"{len(quiet)} seconds: nothing written", f"{len(quiet)} s: nothing"])],
+        low=True,
+    )
+    return Scene(
+        clause=[
+            f"In half a minute the kernel reserves {size(top)} of swap and writes almost nothing",
+            f"{size(top)} reserved, nothing written",
+        ],
+        groups=[swap, out],
+        states=STATES,
+        alt=f"Two lines over {len(so)} seconds of the trace. Swap reserved rises from {size(reserved[0])} to "
+        f"{size(top)} in second {last}; swap written stays at {size(written[last - 1])}. For {len(quiet)} seconds "
+        f"nothing is written at all; in second {len(so)} {size(so[-1])} are.",
+    )
+
+
+WRITTEN = ["written to swap (so, added up)", "written"]
+
+
+def course(values: Sequence[float]) -> Points:
+    """Values of the rows from 1 on as points."""
+    return [(row, value) for row, value in enumerate(values, 1)]
+
+
+def twin(run: StormRun, given: tuple[int, int] = (11, 20), last: int = 31) -> Scene:
+    """`swpd` of the trace and of the model, row by row, and how far they are apart; `given` rows were calibrated on."""
+    real = [kib * KIB for kib in trace("swpd")]
+    model = [row.swpd * KIB for row in run.events]
+    apart = [a - b for a, b in zip(model, real)]
+    share = 100 * max(map(abs, apart[:last])) / (max(real) - min(real))
+    time = axis("row of the trace", 1, len(real), ticks=(1, 5, 10, 15, 20, 25, 30))
+    swap = chart(
+        "swap reserved",
+        time,
+        axis("bytes", 0, 5 * GIB, "B"),
+        [Line("ink", course(real), ["the trace", "trace"]), Line("blue", course(model), ["the model", "model"])],
+        shade=[given],
+        notes=[Note(sum(given) / 2, max(real), ["calibrated on these rows", "calibrated"], "quiet")],
+    )
+    most = max(map(abs, apart))
+    below = chart(
+        "model less trace",
+        time,
+        axis("difference", -most, most, "B"),
+        columns=[Column(row, y, "blue") for row, y in enumerate(apart, 1)],
+        low=True,
+    )
+    near = f"The model is within {share:.1f} %"
+    return Scene(
+        clause=[f"{near} of the trace in rows 1 to {last}", near],
+        groups=[swap, below],
+        states=STATES,
+        alt=f"Two lines over {len(real)} rows. In the trace swpd rises from {size(real[0])} to {size(max(real))}, in "
+        f"the model to {size(max(model))}. They are at most {share:.1f} % of that range apart in rows 1 to {last}, and "
+        f"{size(abs(apart[-1]))} in row {len(real)}, where the trace falls.",
+    )
 
 
 # ---- the map
 
 
-def map_of(figures: Mapping[str, Mapping[tuple[str, int], float]], unit: str, what: str) -> Drawing:
-    """A number over machine size (across) and vm_cache_scan_ratio (up): one panel a policy.
-
-    `figures` maps a policy to {(machine, ratio): number}.
-    """
-    machines = list(dict.fromkeys(m for cells in figures.values() for m, _ in cells))
-    ratios = sorted({r for cells in figures.values() for _, r in cells})
-    most = max(max(cells.values()) for cells in figures.values()) or 1
-    picture = Picture(9.6, 3.4)
-    width = 0.86 / len(figures)
-    for i, (label, cells) in enumerate(figures.items()):
-        axes = picture.panel(
-            label,
-            (0.09 + i * (width + 0.02), 0.2, width - 0.02, 0.66),
-            xlim=(-0.5, len(machines) - 0.5),
-            ylim=(-0.5, len(ratios) - 0.5),
-            xticks={x: name.replace(" ", "\n") for x, name in enumerate(machines)},
-            yticks={y: str(r) for y, r in enumerate(ratios)} if not i else {},
-            ylabel="vm_cache_scan_ratio" if not i else "",
-            heading=label,
-            spines="",
-        )
-        grid = np.array([[cells[m, r] for m in machines] for r in ratios])
-        axes.imshow(grid, cmap="cividis", vmin=0, vmax=most, aspect="auto", origin="lower", zorder=0)
-        for y, row in enumerate(grid):
-            for x, value in enumerate(row):
-                ink = INK if value > 0.55 * most else PAPER
-                axes.text(x, y, f"{value:.0f}", ha="center", va="center", size=SMALL - 0.5, color=ink)
-    best = {label: max(cells.values()) for label, cells in figures.items()}
-    least = {label: min(cells.values()) for label, cells in figures.items()}
-    picture.finding = f"{what}: " + ", ".join(
-        f"{label} {number(round(least[label], 1))} to {number(round(best[label], 1))} {unit}" for label in figures
-    )
-    corners = [
-        f"{label}: {machines[0]} {number(round(cells[machines[0], ratios[0]], 1))}, "
-        f"{machines[-1]} {number(round(cells[machines[-1], ratios[-1]], 1))} {unit}"
-        for label, cells in figures.items()
+def map_of(speeds: Mapping[tuple[str, int], float]) -> Scene:
+    """Speed of the unpatched copy, % of the disk's, over (machine, share of file pages in %)."""
+    machines, shares = list(dict.fromkeys(m for m, _ in speeds)), sorted({share for _, share in speeds})
+    rows = [
+        (m, [Box(speeds[m, s] / 100, f"{speeds[m, s]:.0f}", {"machine": m, "file_percent": s}) for s in shares])
+        for m in machines
     ]
-    numbers = {
-        label: {
-            f"{machine}, ratio {ratio} ({unit})": round(cells[machine, ratio], 1)
-            for machine in machines
-            for ratio in ratios
-        }
-        for label, cells in figures.items()
-    }
-    return Drawing(picture, f"{picture.finding}. First and last cell: {'; '.join(corners)}.", numbers)
-
-
-# ---- lowmem
-
-
-def lowmem(budgets: Sequence[Any], lowmem_mib: float) -> Drawing:
-    """What the processes' page tables and chains cost in lowmem, a bar a design, with the line it must not cross.
-
-    `budgets` are vmteach.kernel.lowmem.Budget rows.
-    """
-    picture = Picture(9.6, 0.55 * len(budgets) + 1.0)
-    top = max(2 * lowmem_mib, min(4 * lowmem_mib, max(b.total for b in budgets)))
-    axes = picture.panel(
-        "bars",
-        (0.24, 0.2, 0.62, 0.72),
-        xlim=(0, top),
-        ylim=(len(budgets) - 0.5, -0.5),
-        xlabel="lowmem, MiB",
-        xticks=[0, round(lowmem_mib), round(top)],
-        yticks={i: b.design for i, b in enumerate(budgets)},
-    )
-    looks = {"ptes": ("#0072B2", ""), "chains": ("#D55E00", "//"), "tasks": ("#999999", "..")}
-    for i, budget in enumerate(budgets):
-        left = 0.0
-        for part, (colour, hatch) in looks.items():
-            value = getattr(budget, part)
-            axes.barh(
-                i,
-                min(value, max(0, top - left)),
-                left=left,
-                color=colour,
-                hatch=hatch,
-                edgecolor=PAPER,
-                height=0.6,
+    enough = enough_files(speeds)
+    home = machines.index("32 GB"), shares.index(3)
+    lowest, highest = min(speeds.values()), max(speeds.values())
+    return Scene(
+        clause=[
+            f"A copy runs at full speed from {enough} % file pages on, whatever the RAM",
+            f"It takes {enough} % file pages, not RAM",
+        ],
+        groups=[
+            grid(
+                "speed of the copy, % of what the file disk can give",
+                [f"{share} %" for share in shares],
+                rows,
+                outlines=[Outline(home[0], home[1], home[0], home[1], "the default")],
+                corner="file pages",
             )
-            if value > 0.09 * top and left < top * 0.9:
-                middle = left + min(value, top - left) / 2
-                box = {"facecolor": colour, "edgecolor": "none", "pad": 1}
-                axes.text(
-                    middle,
-                    i,
-                    f"{part} {value:,.0f}",
-                    ha="center",
-                    va="center",
-                    size=SMALL,
-                    color=PAPER,
-                    bbox=box,
-                )
-            left += value
-        verdict = "fits" if budget.total <= lowmem_mib else "does not fit"
-        axes.text(
-            min(left, top) + top * 0.01,
-            i,
-            f"{budget.total:,.0f}: {verdict}",
-            va="center",
-            size=SMALL,
-            color=INK,
+        ],
+        states=STATES,
+        alt=f"A table of {len(machines)} machines and {len(shares)} shares of file pages. The speed of the copy goes "
+        f"from {lowest:.0f} to {highest:.0f} % of the disk's; from {enough} % file pages on it is {full(speeds):.0f} % "
+        "or more on every machine.",
+    )
+
+
+def enough_files(speeds: Mapping[tuple[str, int], float]) -> int:
+    """The smallest share of file pages from which on every machine copies at nine tenths of the disk's speed."""
+    return min(share for _, share in speeds if all(v >= 90 for (_, s), v in speeds.items() if s >= share))
+
+
+def full(speeds: Mapping[tuple[str, int], float]) -> float:
+    """The slowest speed from there on."""
+    return min(value for (_, share), value in speeds.items() if share >= enough_files(speeds))
+
+
+# ---- the stories: a small machine, one page a step, as the engine did it
+
+
+class Case(NamedTuple):
+    """A small machine whose every step can be watched, and the requests made of it."""
+
+    title: str
+    setup: Setup
+    requests: int
+    beginning: str
+    follow: int | None = None  # a page to be followed
+
+    @property
+    def places(self) -> int:
+        """Pages on both lists at the start."""
+        return sum(run.count for run in (*self.setup.inactive, *self.setup.active))
+
+    def work(self, machine: Reclaim) -> None:
+        """The requests, one after the other."""
+        for _ in range(self.requests):
+            machine.reclaim()
+
+
+SHM, FILE = PageState(Kind.SHM, dirty=True), PageState(Kind.FILE)
+SMALL = Setup(
+    shm=0,
+    slots=22,
+    batch=2,
+    sysctls=Sysctls(vm_cache_scan_ratio=1, vm_mapped_ratio=2),
+    costs=Costs(1_000, 1_000, 1_000, 0, 1_000),
+    service=4_000,
+    depth=64,
+)
+STORIES = {
+    "How the storm begins": Case(
+        "24 pages, requests for 2",
+        replace(
+            SMALL,
+            shm=22,
+            inactive=(PageRun(22, 2, FILE),),
+            active=(PageRun(0, 22, SHM),),
+            processes=2,
+            ptes=(PteRun(0, 10, Pte.YOUNG),),
+        ),
+        requests=2,
+        beginning="All shared memory is on the active list: pages 0 to 9 in use, 10 to 21 mapped by nobody.",
+    ),
+    "One lap of a page": Case(
+        "12 pages, requests for 2: follow page 0",
+        replace(
+            SMALL,
+            shm=8,
+            inactive=(PageRun(0, 5, SHM), PageRun(8, 2, FILE), PageRun(5, 3, SHM), PageRun(10, 2, FILE)),
+        ),
+        requests=3,
+        beginning="Eight shared pages that nobody maps and four file pages stand on the inactive list. Follow page 0.",
+        follow=0,
+    ),
+}
+
+
+def first_sentence(function: Callable[..., object]) -> str:
+    """What a function of rules.py says of itself."""
+    return (function.__doc__ or "").partition(". ")[0].removesuffix(".") + "."
+
+
+ALONE = {"freed", "found clean", "converted", "converted, written", "swap write"}  # each such page is a step
+WALKED = ("aged", "left", "one unmapped", "last unmapped", "all unmapped")
+ACTS = {  # what a step is part of, and the kernel's functions that are lit
+    **dict.fromkeys(("deactivated", "second chance"), ("refill", ("refill_inactive",))),
+    **dict.fromkeys(WALKED, ("walk", ("swap_out",))),
+    "in use": ("pass", ("shrink_cache",)),
+    "not clean": ("search", ("clean_pass",)),
+    "freed": ("free", ("shrink_cache",)),
+    "found clean": ("free", ("clean_pass",)),
+    "converted": ("convert", ("shrink_cache", "shmem_writepage")),
+    "converted, written": ("convert", ("shrink_cache", "shmem_writepage (fix 2)")),
+    "swap write": ("write", ("shrink_cache", "swap_writepage")),
+}
+LIT = {  # the functions, each with what it says of itself, or with its rule
+    "refill_inactive": RULES["quota"][1],
+    "clean_pass": first_sentence(rules.clean_pass),
+    "shrink_cache": first_sentence(rules.shrink_cache),
+    "swap_out": RULES["aged"][1],
+    "shmem_writepage": RULES["converted"][1],
+    "shmem_writepage (fix 2)": RULES["converted, written"][1],
+    "swap_writepage": RULES["swap write"][1],
+}
+
+
+class Act(NamedTuple):
+    """What the kernel did in one go: a rule of fates.py, its pages, and the machine before it and after it."""
+
+    rule: str
+    pages: tuple[int, ...]
+    numbers: tuple[int, ...]  # of a refill: need, active, inactive, quota
+    before: Watched
+    after: Watched
+
+    @property
+    def kind(self) -> str:
+        """Refill, walk, pass, search, free, convert or write."""
+        return ACTS[self.rule][0]
+
+    @property
+    def request(self) -> int:
+        """Its number, from 1."""
+        return self.before.counts["requests"] + 1
+
+
+def acts(steps: Sequence[Watched]) -> list[Act]:
+    """The steps of a watched machine, joined where one goes on with what the one before did.
+
+    >>> case = STORIES["One lap of a page"]
+    >>> [act.rule for act in acts(watch(case.setup, POLICIES[PATCHED], case.work))[:3]]
+    ['not clean', 'found clean', 'found clean']
+    """
+    found: list[Act] = []
+    numbers: tuple[int, ...] = ()
+    for before, after in zip(steps, steps[1:]):
+        last = found[-1] if found else None
+        if after.rule == "quota":
+            numbers = after.numbers
+        elif last and after.rule not in ALONE and last.kind == ACTS[after.rule][0] and last.after is before:
+            found[-1] = last._replace(pages=(*last.pages, after.page), after=after)
+        else:
+            found.append(Act(after.rule, (after.page,), numbers, before, after))
+    return found
+
+
+def story(case: Case) -> Story:
+    """Both kernels on the same machine, step by step."""
+    return Story(
+        title=case.title,
+        states={key: STATES[key] for key in "CMDSWK"},
+        rules=LIT,
+        tracks={label: frames(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)},
+        gauges={"slots taken": "S", "writes begun": "K", "freed": "C"},
+        debts=[("slots taken", "writes begun")],
+    )
+
+
+MARKS = (("free", "a page is free"), ("walk", "the list is empty"), ("write", "first write"))
+ASKS = {
+    "refill 9 of 2": Ask(
+        "The inactive list is empty. How many pages does `refill_inactive` want to move for a request of 2?",
+        ["2", "22", "44"],
+        2,
+        "2 x 22 / (2 x 0 + 1) = 44: more than there are, so all of them move.",
+        [
+            "That is what the request wants. The quota also depends on the lists.",
+            "That is all there are. It wants more.",
+            "",
+        ],
+    ),
+    "convert 12 of 2": Ask(
+        "How many pages does the unpatched kernel convert before it writes one?",
+        ["6", "12", "22"],
+        1,
+        "All 12 that nobody maps: they stand in a row, and none of them becomes free.",
+        [
+            "Nothing stops it half way: no page has become free.",
+            "",
+            "Ten of these are in use, and the scan passes over them.",
+        ],
+    ),
+}
+
+
+def frames(case: Case, policy: Rules) -> list[Frame]:
+    """The acts of one kernel as frames.
+
+    >>> frames(STORIES["How the storm begins"], POLICIES[UNPATCHED])[6].say
+    'The walk finds all 9 pages in use: they go back to the active list. The inactive list is empty.'
+    """
+    steps = watch(case.setup, policy, case.work)
+    done = acts(steps)
+    told = [Frame(case.beginning, groups(case, steps[0]), key="start", gauges=gauges(case, steps[0]))]
+    keys, marks = set[str](), dict(MARKS)
+    for act, following in zip(done, [*done[1:], None]):
+        key = key_of(case, act)
+        mark = marks.pop(act.kind, "") if act.kind != "walk" or not act.after.inactive else ""
+        told.append(
+            Frame(
+                say(case, act, following),
+                groups(case, act.after),
+                key="" if key in keys else key,
+                rule=ACTS[act.rule][1],
+                hot=[str(act.pages[-1] if case.follow is None else case.follow)],
+                gauges=gauges(case, act.after),
+                mark=mark if following else f"{case.setup.batch} pages free",
+                ask=ASKS.get(key) if act.rule != "converted, written" else None,
+                end="" if following else "good",
+                note="" if following else ending_of(steps),
+            )
         )
-    axes.axvline(lowmem_mib, color=INK, lw=1.5)
-    axes.text(lowmem_mib, -0.62, f"what there is: {lowmem_mib:,.0f}", ha="center", va="bottom", size=SMALL)
-    dead = [b.design for b in budgets if b.total > lowmem_mib]
-    picture.finding = f"{len(dead)} of {len(budgets)} designs do not fit into {lowmem_mib:,.0f} MiB of lowmem"
-    told = "; ".join(f"{b.design} needs {b.total:,.0f} MiB" for b in budgets)
-    parts = (*looks, "total")
-    numbers = {b.design: {f"{part} (MiB)": round(getattr(b, part), 1) for part in parts} for b in budgets}
-    return Drawing(picture, f"{picture.finding}: {told}.", numbers)
+        keys.add(key)
+    return told
+
+
+def ending_of(steps: Sequence[Watched]) -> str:
+    """What a story has come to: how many pages had a slot when the first write began."""
+    slots = next(step.counts["conversions"] for step in steps if step.counts["writes"])
+    return f"When the first write began, {slots} page{'s' if slots > 1 else ''} had a slot."
+
+
+def key_of(case: Case, act: Act) -> str:
+    """The name of an event that both kernels share; none where only their own past leads to it."""
+    alone = act.kind in ("write", "search") or (act.kind == "free" and act.pages[0] < case.setup.shm)
+    return "" if alone else f"{act.kind} {act.pages[0]} of {act.request}"
+
+
+def groups(case: Case, step: Watched) -> dict[str, Group]:
+    """Both lists: the inactive one as a ring under the scan's hand, the active one as a belt."""
+    inactive, active = (cells(step, ids) for ids in (step.inactive, step.active))
+    middle = f"active list: {len(step.active)}"
+    shown = {"inactive": ring("inactive list", inactive, slots=case.places, middle=middle)}
+    return {**shown, "active": belt("active list", active)} if case.setup.active else shown
+
+
+def cells(step: Watched, ids: Sequence[int]) -> str:
+    """Pages as the stepper's cells: the letter of their state, and their id."""
+    return " ".join(f"{LETTERS[page_state(step.pages[i], i in step.mapcounts)]}{i}" for i in ids)
+
+
+def gauges(case: Case, step: Watched) -> dict[str, tuple[int, int]]:
+    """What is counted: slots, writes, and what this request has freed."""
+    count, batch = step.counts, case.setup.batch
+    cold = case.setup.shm - sum(run.count for run in case.setup.ptes)
+    return {
+        "slots taken": (count["slots_used"], cold),
+        "writes begun": (count["writes"], cold),
+        "freed": (count["frees"] - batch * count["requests"], batch),
+    }
+
+
+def say(case: Case, act: Act, following: Act | None) -> str:
+    """The act in a sentence or two; both kernels begin alike."""
+    page, before, after = act.pages[0], act.before, act.after
+    if act.kind == "refill":
+        return refill(case, act)
+    if act.kind == "walk":
+        left = len(after.inactive) or "empty"
+        went = f"The walk finds all {len(before.inactive)} pages in use: they go back to the active list."
+        return f"{went} The inactive list is {left}."
+    if act.kind == "pass":
+        calls = " That is too many: it calls `swap_out`." if following and following.kind == "walk" else ""
+        return f"The scan passes over {span_of(act.pages)}: in use.{calls}"
+    if act.kind == "search":
+        return f"The search passes over {span_of(act.pages)}: not clean."
+    if act.kind == "free":
+        why = "is a clean file page that nobody uses" if page >= case.setup.shm else "is written and clean by now"
+        return f"Page {page} {why}. It is freed."
+    if act.kind == "write":
+        return f"The scan meets page {page} again, a lap later. Only now its write begins."
+    how = "goes to the head, **unwritten**" if act.rule == "converted" else "**its write begins at once**"
+    return f"The scan takes page {page}: dirty, mapped by nobody. It gets a slot on the swap disk, and {how}."
+
+
+def refill(case: Case, act: Act) -> str:
+    """The quota as a sum, and what moved."""
+    need, active, inactive, quota = act.numbers
+    moved = len(act.after.inactive) - inactive
+    pages = "one page moves" if moved == 1 else f"{'' if act.after.active else 'all '}{moved} pages move"
+    balance = case.setup.sysctls.vm_lru_balance_ratio
+    return f"The quota is {need} x {active} / ({balance} x {inactive} + 1) = {quota}: {pages} to the inactive list."
+
+
+def span_of(pages: Sequence[int]) -> str:
+    """Page numbers in words.
+
+    >>> span_of([9, 0, 1, 2]), span_of([7])
+    ('pages 9 and 0 to 2', 'page 7')
+    """
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and runs[-1][-1] + 1 == page:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    told = [f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+    return f"page{'s' if len(pages) > 1 else ''} {' and '.join(told)}"
