@@ -44,6 +44,7 @@ def layers(stage: Stage, at: At) -> Iterator[Layer]:
         return [tuple({**start, **dict(zip(together, stops))}.values()) for stops in product(*ranges)]
 
     yield Layer("each control, from where it stands", [p for field in fields for p in moved(here, [field])])
+    yield Layer("the presets", [tuple(start.values()) for start in starts])
     yield Layer("each control, from each preset", [p for s in starts for f in fields for p in moved(s, [f])])
     for pair in combinations(fields, 2):
         words = " with ".join(stage.controls[field].label for field in pair)
