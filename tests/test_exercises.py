@@ -17,6 +17,7 @@ from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill, pro
 from vmteach.lab import learn
 from vmteach.lab.explorer import explore
 from vmteach.lab.learn import Exercise, exercise
+from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
 
 FOLDER = Path(learn.__file__).parent.parent / "exercises"
@@ -433,6 +434,16 @@ def test_a_goal_can_be_reached_and_does_not_begin_so(stem):
 
 
 @every_chapter
+def test_no_preset_is_the_answer_to_a_goal(explorers, stem):
+    explorer = explorers[stem]
+    for preset in getattr(import_module(f"vmteach.patches.{stem}"), "TRY", ()):
+        explorer.reset()
+        explorer.set(**preset.stops)
+        for goal in chapter(stem).GOALS:
+            assert not learn.goal(explorer, stem, goal.name).check(), f"{preset.label} solves {goal.name}"
+
+
+@every_chapter
 def test_a_goal_needs_nothing_but_state_and_numbers(explorers, stem):
     """So that the verdict of every state can be written into a page."""
     explorer = explorers[stem]
@@ -441,3 +452,17 @@ def test_a_goal_needs_nothing_but_state_and_numbers(explorers, stem):
         assert (
             goal.verdict(dict(explorer.state), dict(explorer.numbers)) == learn.goal(explorer, stem, goal.name).check()
         )
+
+
+@every_chapter
+def test_no_preset_of_the_explorer_reaches_a_goal(stem):
+    """A button is worth trying; what it shows is not the answer."""
+    patch = import_module(f"vmteach.patches.{stem}")
+    for preset in getattr(patch, "TRY", ()):
+        given = {field: PRESETS[stop] if field == "machine" else stop for field, stop in preset.stops.items()}
+        scenario = patch.Scenario(**given)
+        state = {control.field: getattr(scenario, control.field) for control in patch.CONTROLS}
+        state["machine"] = scenario.machine.name
+        numbers = {label: patch.simulate(scenario, policy).numbers for label, policy in patch.POLICIES.items()}
+        reached = [goal.name for goal in chapter(stem).GOALS if goal.verdict(state, numbers)]
+        assert not reached, f"{stem}: the preset {preset.label!r} reaches {reached}"

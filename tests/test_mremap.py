@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from vmteach.cases import score
+from vmteach.figures import mremap as figure
 from vmteach.kernel.fuzz import Hit
 from vmteach.kernel.fuzz import search as fuzz
 from vmteach.kernel.mm import (
@@ -29,6 +30,8 @@ from vmteach.kernel.mm import (
     Vma,
     do_mmap,
     do_munmap,
+    move_page_tables,
+    vma_merge,
 )
 from vmteach.kernel.sound import INVARIANTS
 from vmteach.machine import PRESETS
@@ -672,6 +675,23 @@ def test_a_missing_page_table_gives_an_error_and_leaves_the_neighbour_extended()
         assert space.vmas == [S, vma(0x4000_0000, 5, "rw-")] and len(space.pages) == 4
 
 
+def test_a_move_that_fails_halfway_clears_its_target():
+    border = 0x40_0000  # where the second page table begins
+    space = AddressSpace(page_tables=0)
+    do_mmap(space, A, 2 * P, "rw-", fill="s")
+    space.pages[border - P] = "old"
+    assert not move_page_tables(space, border - P, A, 2 * P)
+    assert space.pages == {A: "s0", A + P: "s1"} and space.tables == {0}
+
+
+def test_at_the_end_of_the_list_a_neighbour_is_extended_past_an_empty_mapping():
+    space = AddressSpace(vmas=[vma(A, 1, "r--"), Vma(A + P, A + P, "rw-"), vma(B, 1, "r--")], map_count=3)
+    for end, joined in (([], [vma(A, 2, "r--"), Vma(A + P, A + P, "rw-")]), ([vma(B, 1, "r--")], None)):
+        space.vmas = [vma(A, 1, "r--"), Vma(A + P, A + P, "rw-"), *end]
+        assert vma_merge(space, vma(A + P, 1, "r--")) == (joined is not None)
+        assert joined is None or space.vmas == joined
+
+
 def test_the_orphans_of_cut_and_move_are_not_freed_when_the_process_ends():
     space = asked("cut and move").space
     run_call(space, asked("cut and move").arguments, POLICIES[UNPATCHED])
@@ -685,3 +705,25 @@ def test_today_a_range_can_stay_mapped_while_its_pages_move():
     assert space.vmas == [S, MOVED] and min(space.pages) == B
     for policy in (UNPATCHED, PATCHED):
         assert Returned(EINVAL) in run_call(asked("move").space, Call(A, 4 * P, 4 * P, 7, B), POLICIES[policy])
+
+
+# ---- the story ----
+
+
+@pytest.mark.parametrize("label", [UNPATCHED, PATCHED])
+def test_the_story_shows_the_list_that_the_call_leaves_and_ends_as_it_returns(label):
+    for case in figure.STORIES.values():
+        run = simulate(case, POLICIES[label])
+        last = figure.frames(run)[-1]
+        left = next(event for event in run.events if isinstance(event, Left))
+        cells = {cell[1]: cell[3] for cell in last.groups["addresses"]["cells"] if len(cell) > 3 and cell[3]}
+        assert cells == dict(left.pages)
+        assert last.end == ("bad" if run.numbers["broken"] != "none" else "good")
+
+
+def test_the_story_of_a_full_list_parts_where_the_error_is_ignored():
+    told = figure.story(next(iter(figure.STORIES.values())))
+    unpatched, patched = ([frame.say for frame in frames] for frames in told.tracks.values())
+    assert unpatched[:2] == patched[:2]
+    assert unpatched[2] == "The return value, ENOMEM, is ignored."
+    assert patched[2:] == ["`mremap` returns ENOMEM, and nothing has changed."]

@@ -485,3 +485,14 @@ def test_a_failing_allocation_crashes_version_1_a_step_earlier_and_leaves_the_en
     assert breaks(PATCHED, allocation_fails=True) == ""
     assert ends(PATCHED, allocation_fails=True, clearers=0) == {(PRESENT, NONE)}
     assert ends(PATCHED, allocation_fails=True, clearers=0, table_present=True) == {(NONE, PRESENT)}
+
+
+def test_the_story_takes_the_steps_of_the_run_and_shows_its_entries():
+    for case in figure.STORIES.values():
+        for label in (UNPATCHED, PATCHED):
+            run = simulate(case, POLICIES[label])
+            frames = figure.frames(run)
+            assert [frame.key for frame in frames[1:]] == [e.at for e in run.events if isinstance(e, Stepped)]
+            for frame, state in zip(frames, states_of(run)):
+                assert [box[1] for box in frame.groups["entries"]["rows"][0][1]] == list(state.data[:2])
+            assert frames[-1].end == ("good" if label == PATCHED else "bad")

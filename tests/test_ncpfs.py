@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmteach.cases import score
+from vmteach.figures import ncpfs as figure
 from vmteach.machine import PRESETS
 from vmteach.patches.ncpfs import (
     CONTROLS,
@@ -258,3 +259,19 @@ def test_a_limit_that_is_not_small_enough():
 def test_an_operation_that_cannot_be_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Scenario(**wrong)
+
+
+# ---- the story and the map ----
+
+
+def test_the_story_shows_every_array_where_the_model_laid_it():
+    run = simulate(Scenario(), POLICIES[UNPATCHED])
+    frames = figure.frames(run)
+    shown = [cell[1] for cell in frames[-1].groups["stack"]["cells"] if cell[0] == "O"]
+    assert shown == [min(event.low for event in run.events if isinstance(event, TookArray))]
+    assert frames[-1].end == "bad" and sum(frame.ask is not None for frame in frames) == 1
+    assert figure.frames(simulate(Scenario(), POLICIES[PATCHED]))[-1].end == "good"
+
+
+def test_the_map_says_the_longest_safe_name():
+    assert "is safe up to names of 3,127 B" in figure.safe_names().finding

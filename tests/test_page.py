@@ -7,7 +7,7 @@ import pytest
 from pictures import all_forms, storm, two_threads
 
 from vmteach.figures import page as script
-from vmteach.figures.scene import alt, title
+from vmteach.figures.scene import alt, ring, title
 from vmteach.figures.story import stories
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
@@ -126,6 +126,24 @@ def test_so_are_the_words_of_every_frame(sheet, width):
             [story.data, width],
         )
         assert found == [], story.title
+
+
+@pytest.mark.parametrize("width", [848, 560, 275, 240])
+def test_a_rings_names_stand_clear_of_it_wherever_the_head_is(sheet, width):
+    rings = [ring("inactive list", [("D", n) for n in range(count)], 24) for count in range(1, 25)]
+    states = {"D": ["dirty", "attention"]}
+    found = sheet.evaluate(
+        """([rings, states, width]) => rings.flatMap((ring, n) => {
+        const picture = layout([["", {states, groups: [ring]}]], width, {legend: false});
+        const free = flat(picture.items), cells = picture.items.filter((item) => item.kind === "g").map((g) => g.at);
+        const texts = free.filter((item) => item.kind === "text" && /tail$|head$/.test(item.key));
+        const outer = Math.min(width / 2 - 22, 128), cy = outer + 34, cx = width / 2;
+        return texts.filter(({box}) => { const dx = Math.max(box[0] - cx, cx - box[2], 0), dy = Math.max(box[1] - cy, cy - box[3], 0);
+          return Math.hypot(dx, dy) < outer - 1 || box[0] < -1 || box[2] > width + 1; }).map((t) => `${n + 1} cells: ${t.text}`)
+          .concat(overlap(texts[0].box, texts[1].box) ? [`${n + 1}: head on tail`] : []); })""",
+        [rings, states, width],
+    )
+    assert found == []
 
 
 def test_the_page_and_python_say_the_same_title(sheet, forms):

@@ -292,3 +292,13 @@ def test_a_short_list_is_never_an_error_of_the_pinning_call():
     rows = [row for row in read_cases("rawio-map") if 0 < row["pages_got"] < row["pages_wanted"]]
     assert rows and {row["answer"] for row in rows} == {0}
     assert all(row["length_recorded_bytes"] == row["length_bytes"] > row["covered_bytes"] for row in rows)
+
+
+def test_the_story_counts_the_pointers_of_an_earlier_chunk():
+    for case in figure.STORIES.values():
+        run = simulate(case, POLICIES[UNPATCHED])
+        frames = figure.frames(run)
+        walked = next(frame for frame in frames if frame.key == "Flushed 2")
+        stale = [cell[2] for cell in walked.groups["maplist"]["cells"] if cell[0] == "S"]
+        assert stale == [run.numbers["stale pointers walked"]]
+        assert frames[-1].end == "bad" and figure.frames(simulate(case, POLICIES[PATCHED]))[-1].end == "good"

@@ -68,8 +68,8 @@ class Room:
         return {i: error for i, error in found.items() if error}
 
     def shown(self) -> list[str]:
-        """The text that each cell shows; a picture by its alternative text, a widget as such."""
-        return [text_of(cell) for cell in self.cells if cell.cell_type == "code"]
+        """The text that each cell shows; a picture by its alternative text, a widget as such, cells without numbers."""
+        return [re.sub(r"from cell \[\d+\]", "", text_of(c)) for c in self.cells if c.cell_type == "code"]
 
     def said(self) -> list[str]:
         """What went to stderr, where warnings go."""

@@ -77,14 +77,14 @@ def _outcome(writer: Writer) -> dict[str, int | str]:
     """A run in the columns of the table."""
     happened = tuple(events(writer))
     asked = [event for event in happened if isinstance(event, Asked)]
-    told = {answer: next((e.pages for e in asked if e.answer == answer), -1) for answer in (WRITE, WAIT)}
+    at = {answer: next((e.pages for e in asked if e.answer == answer), -1) for answer in (WRITE, WAIT)}
     back = next((e.pages for was, e in pairwise(asked) if was.answer > e.answer == NOTHING), -1)
     last, end = asked[-1], happened[-1]
     memory = end.memory if isinstance(end, Ended) else last.memory
     return {
         "tot_at_start": asked[0].limit,
-        "first_background": told[WRITE],
-        "first_wait": told[WAIT],
+        "first_background": at[WRITE],
+        "first_wait": at[WAIT],
         "counter_wraps_at": next((e.pages for e in happened if isinstance(e, Wrapped)), -1),
         "back_to_nothing_at": back,
         "ended_by": end.lacks if isinstance(end, Ended) else "wait",

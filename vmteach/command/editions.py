@@ -103,8 +103,8 @@ def as_text(notebook: Notebook) -> str:
 
 
 def uses_learning(notebook: Notebook) -> bool:
-    """Whether a chapter imports the learning layer."""
-    return bool(re.search(r"from vmteach\.lab\.learn import|= chapter\(", source_of(notebook)))
+    """Whether a chapter has exercises: the front door, which shows a chapter as an example, has none."""
+    return any(re.match(r'(ch\.)?exercise\("', source(cell)) for cell in code(notebook))
 
 
 def code(notebook: Notebook) -> list[Cell]:
@@ -404,10 +404,16 @@ def minutes(notebook: Notebook, stem: str) -> Minutes:
     if not uses_learning(notebook):
         return Minutes(reading, 0, 0, card)
     calls = re.findall(r"^(?:\w+ = )?(ch\.explore|(?:ch\.)?(?:predict|goal|recall))\(", source_of(notebook), re.M)
-    each = {"recall": len(chapter(stem).RECALL), "ch.recall": len(chapter(stem).RECALL)}
-    each["ch.explore"] = 0 if "ch.goal" in calls else len(chapter(stem).GOALS)  # goals stand above the controls
-    asked = sum(each.get(call, 1) for call in calls)
+    stands_above = "ch.goal" not in calls  # where goals have no cells of their own, they stand above the explorer
+    asked = sum(_questions(call, stem, stands_above) for call in calls)
     return Minutes(reading, sum(p.exercise.task.minutes for p in places(notebook)), A_QUESTION * asked, card)
+
+
+def _questions(call: str, stem: str, stands_above: bool) -> int:
+    """How many questions a cell with this call asks."""
+    if call == "ch.explore":
+        return len(chapter(stem).GOALS) if stands_above else 0
+    return len(chapter(stem).RECALL) if call.endswith("recall") else 1
 
 
 def words(text: str) -> int:

@@ -12,6 +12,7 @@ from vmteach.kernel.sound import name_of
 from vmteach.patches import mremap
 from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, UNPATCHED, Policy, Scenario, simulate
 
+KERNELS = {UNPATCHED: "The unpatched kernel", TODAY: "Today's kernel"}
 MIDDLE, ONTO = "move out of the middle", "move into a mapping"
 
 
@@ -131,7 +132,7 @@ def least(label: str, number: str, short: str, praise: str) -> Callable[..., Ver
         if state["call"] != ONTO:
             return not_yet(f"The call is to be `{ONTO}`.")
         if numbers[label][number] == short:
-            return not_yet(f"The kernel {label}: {number} {short}.")
+            return not_yet(f"{KERNELS[label]}: {number} {short}.")
         less = Scenario(call=ONTO, below_limit=state["below_limit"] - 1)
         if simulate(less, POLICIES[label]).numbers[number] != short:
             return not_yet("That is so here. But with less room it is so too.")

@@ -20,7 +20,7 @@ from vmteach.patches.overflow_buffers import (
 
 WORD = 1 << 32
 PAGE = 4 * KIB
-TOLD, UNSEEN = "told to wait from (GiB)", "not seen at the end (GiB)"
+WAITS, UNSEEN = "told to wait from (GiB)", "not seen at the end (GiB)"
 
 
 # ---- seen
@@ -96,16 +96,16 @@ def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return not_yet("A word of 64 bits does not wrap here.", 0)
     if mine.writer == DEVICE:
         return not_yet("Pages of a block device lie in low memory, and there is less than 1 GiB of it.", 0)
-    if run.numbers[TOLD] == "never":
+    if run.numbers[WAITS] == "never":
         return not_yet(f"Buffer heads have used up low memory when {dirty} GiB are dirty: no wrap comes before.", 0)
-    return not_yet(f"The writer is told to wait at {run.numbers[TOLD]} GiB, before the counter wraps.", 0)
+    return not_yet(f"The writer is told to wait at {run.numbers[WAITS]} GiB, before the counter wraps.", 0)
 
 
 # ---- the explorer
 
 
 def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
-    unpatched, patched = numbers[UNPATCHED][TOLD], numbers[PATCHED][TOLD]
+    unpatched, patched = numbers[UNPATCHED][WAITS], numbers[PATCHED][WAITS]
     if unpatched == patched:
         return not_yet(
             f"Here both kernels say the same: wait from {patched} GiB on.".replace("from never GiB on", "never")
@@ -113,7 +113,7 @@ def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
     (stops,) = (control.stops for control in CONTROLS if control.field == "free_high")
     for less in stops[: stops.index(state["free_high"])]:
         scenario = Scenario(PRESETS[state["machine"]], free_high=less, writer=state["writer"])
-        if len({simulate(scenario, POLICIES[label]).numbers[TOLD] for label in (UNPATCHED, PATCHED)}) > 1:
+        if len({simulate(scenario, POLICIES[label]).numbers[WAITS] for label in (UNPATCHED, PATCHED)}) > 1:
             return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM free.")
     return right(f"Unpatched: {unpatched}, patched: {patched} GiB. With one stop less free they say the same.")
 
@@ -121,12 +121,12 @@ def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
 def check_device(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
     if state["writer"] != DEVICE:
         return not_yet("Let the writer write a block device.")
-    if (told := numbers[PATCHED][TOLD]) != "never":
-        return not_yet(f"Here the writer is told to wait, at {told} GiB.")
+    if (waits := numbers[PATCHED][WAITS]) != "never":
+        return not_yet(f"Here the writer is told to wait, at {waits} GiB.")
     names = list(PRESETS)
     for name in names[: names.index(state["machine"])]:
         smaller = simulate(Scenario(PRESETS[name], writer=DEVICE), POLICIES[PATCHED])
-        if smaller.numbers[TOLD] == "never":
+        if smaller.numbers[WAITS] == "never":
             return not_yet("The writer is never told to wait. There is a smaller machine on which it is not.")
     return right("The writer is never told to wait until low memory is full of dirty pages.")
 

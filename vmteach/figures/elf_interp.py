@@ -177,7 +177,7 @@ def frames(run: Run) -> list[Frame]:
     made = []
     for n, event in enumerate(steps):
         crossed |= isinstance(event, Crossed)
-        key = _key(event)
+        key = "" if crossed or _moved(event) else _key(event)
         more: dict[str, Any] = {"key": "" if key in seen else key}
         seen.add(key)
         if isinstance(event, Crossed):
@@ -203,6 +203,11 @@ def _ask(run: Run) -> Ask:
     )
 
 
+def _moved(event: Event) -> bool:
+    """A check that the patch moved, or could move: from here on the kernels go side by side."""
+    return isinstance(event, Checked) and event.file == INTERPRETER and event.check != "magic"
+
+
 def _key(event: Event) -> str:
     return " ".join((type(event).__name__, getattr(event, "file", ""), getattr(event, "check", "")))
 
@@ -220,7 +225,7 @@ def _line(event: Event) -> list[str]:
     """A step as a line of a program."""
     match event:
         case Checked(file, check):
-            return [f"check the {file}'s {check}", f"{file}: {check}", check]
+            return [f"{file}: check the {check}", f"{file}: {check}"]
         case Opened(file) | Mapped(file):
             return [f"{'open' if isinstance(event, Opened) else 'map'} the {file}"]
         case Crossed():

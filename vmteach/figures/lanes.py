@@ -1,6 +1,7 @@
-"""Who holds which lock from when to when: the bars of a picture of threads, out of a schedule."""
+"""A schedule for a reader: who holds which lock from when to when, as bars of a picture and as lines of text."""
 
 from collections.abc import Iterator
+from itertools import count
 from typing import NamedTuple
 
 from vmteach.kernel.threads import Schedule, Stepped
@@ -42,3 +43,22 @@ def bars(schedule: Schedule) -> Iterator[Bar]:
         column += 1
     yield from (Bar(*key, start, None) for key, start in held.items())
     yield from (Bar(name, wants, start, None, owner) for name, (wants, start, owner) in waiting.items())
+
+
+def story(schedule: Schedule) -> list[str]:
+    """The schedule for a reader: a line for each turn, with the locks held after each step.
+
+    >>> from vmteach.kernel.threads import Program, replay, thread
+    >>> story(replay(Program((thread("A", "+a -a"), thread("B", "+a"))), ["A", "B"]))
+    [' 1  A  1  lock a   A: a', '    B  1  waits for a, which A holds']
+    """
+    steps = [event for event in schedule if isinstance(event, Stepped)]
+    name, at = (max((len(event[column]) for event in schedule), default=0) for column in (0, 1))
+    does = max((len(step.does) for step in steps), default=0)
+    numbers = count(1)
+    return [
+        f"{next(numbers):2}  {event.thread:{name}}  {event.at:{at}}  {event.does:{does}}   {event.locks}"
+        if isinstance(event, Stepped)
+        else f"    {event.thread:{name}}  {event.at:{at}}  waits for {event.wants}, which {event.owner} holds"
+        for event in schedule
+    ]

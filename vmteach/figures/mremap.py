@@ -120,7 +120,8 @@ def scene(run: Run) -> Scene:
     n = run.numbers
     return Scene(
         clause=_clause(run, broken, before, after),
-        groups=[addresses(before, x, EARLIER), addresses(after, x, LABEL, _damage(before, after, broken))],
+        groups=[addresses(after, x, LABEL, _damage(before, after, broken))],
+        more=[addresses(before, x, EARLIER)],
         states=STATES,
         links=links,
         numbers={

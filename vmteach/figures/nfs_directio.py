@@ -54,7 +54,7 @@ def scene(run: Run) -> Scene:
             "destroyed elsewhere": size(n["destroyed elsewhere (KiB)"] * KIB),
             "right below": _limit(n["right below (GiB)"]),
         },
-        alt=f"A file; {size(run.scenario.length)} meant for {place(start)}. {_told(run)}.",
+        alt=f"A file; {size(run.scenario.length)} meant for {place(start)}. {_words(run)}.",
     )
 
 
@@ -164,7 +164,7 @@ def place(offset: int) -> str:
     return f"{offset // unit:,} {size(unit).split()[1]}" if offset else "byte 0"
 
 
-def _told(run: Run) -> str:
+def _words(run: Run) -> str:
     n = run.numbers
     wrong, kept = number(n["read from a wrong place (KiB)"]), number(n["written where it belongs (KiB)"])
     gone = number(n["destroyed elsewhere (KiB)"])
@@ -174,7 +174,7 @@ def _told(run: Run) -> str:
 # ---- the story ----
 
 STORIES = {"2 MiB across 4 GiB": Scenario()}
-TOLD = {"A": STATES["A"], "D": STATES["D"], "F": STATES["F"], "K": STATES["K"], "X": (["cut off", ""], "promised")}
+STORY_STATES = {**{key: STATES[key] for key in "ADFK"}, "X": (["cut off", ""], "promised")}
 RULES = {
     "generic_file_direct_IO": "cuts the request into chunks, and divides each offset by the block size",
     "nfs_direct_IO": "multiplies the block number by the block size again",
@@ -202,7 +202,7 @@ def story(case: Scenario) -> Story:
     """Both kernels, chunk by chunk."""
     runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
     title = f"{size(case.length)} written at {place(case.offset)}"
-    return Story(title, TOLD, RULES, {label: frames(run) for label, run in runs.items()})
+    return Story(title, STORY_STATES, RULES, {label: frames(run) for label, run in runs.items()})
 
 
 def frames(run: Run) -> list[Frame]:

@@ -72,7 +72,7 @@ def scene(run: Run) -> Scene:
         numbers=_numbers(run),
         both="never stop the writer" if not stopped else "",
         note=_note(run),
-        alt=_told(run),
+        alt=_words(run),
     )
 
 
@@ -133,7 +133,7 @@ def _numbers(run: Run) -> dict[str, str]:
     }
 
 
-def _told(run: Run) -> str:
+def _words(run: Run) -> str:
     """The chart in words: the answers in order, where it ended and what the counter lost."""
     n, unit = run.numbers, run.scenario.machine.page
     begun = [next(stretch) for _, stretch in groupby(_asked(run), key=lambda event: event.answer)]
@@ -153,7 +153,7 @@ def _note(run: Run) -> str:
 # ---- the story ----
 
 STORIES = {"A file on 16 GB": Scenario()}
-TOLD = {
+STORY_STATES = {
     "L": (["low memory", "low"], "other"),
     "D": (["dirty", ""], "attention"),
     "F": (["free HIGHMEM", "free"], "nothing"),
@@ -176,7 +176,8 @@ ASK = Ask(
 def story(case: Scenario) -> Story:
     """Both kernels, a GiB of dirty data a step."""
     runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
-    return Story(f"a writer on {case.machine.name}", TOLD, RULES, {label: frames(run) for label, run in runs.items()})
+    tracks = {label: frames(run) for label, run in runs.items()}
+    return Story(f"a writer on {case.machine.name}", STORY_STATES, RULES, tracks)
 
 
 def frames(run: Run) -> list[Frame]:
@@ -210,7 +211,7 @@ def _frames(run: Run) -> Iterator[Frame]:
             say = f"{words} are dirty. The counter starts again from **zero**."
             more |= {"mark": "the counter wraps", "note": "Nothing seems to be dirty."}
         elif pages == last and isinstance(run.events[-1], Ended):
-            say = f"{words} are dirty, and {LACKS[run.events[-1].lacks]}. Nobody has told the writer to wait."
+            say = f"{words} are dirty, and {LACKS[run.events[-1].lacks]}. The writer was never told to wait."
             more |= {"end": "bad", "mark": "memory is used up", "rule": []}
         elif changed.get(pages) == WAIT:
             say = f"{words} are dirty: more than 60 % of the count. The writer has to wait."

@@ -45,7 +45,7 @@ def scene(run: Run) -> Scene:
         links=links,
         numbers=_numbers(run),
         note=f"{more} more steps follow, then every lock is free." if more > 0 else "",
-        alt=_told(run),
+        alt=_words(run),
     )
 
 
@@ -75,7 +75,7 @@ def _numbers(run: Run) -> dict[str, str]:
     }
 
 
-def _told(run: Run) -> str:
+def _words(run: Run) -> str:
     """The schedule in words."""
     taken = [event for event in run.events if isinstance(event, Stepped)]
     waits = [event for event in run.events[len(taken) :] if isinstance(event, Waited)]
@@ -150,6 +150,7 @@ SHORT = {  # for a narrow column
     "dequeue a command": "dequeue",
     "dispatch the queue": "dispatch",
     "unlock Q0, send": "unlock Q0",
+    "none of its own out? mark starved": "mark starved",
 }
 ASK = Ask(
     "Can any order of the steps that are left save the unpatched kernel?",
@@ -237,8 +238,8 @@ class _Told:
         lines = self.scripts[name]
         ahead = self.nexts[name][self.turns[name] - (name in self.waits) :]
         at = list(lines).index(_line(ahead[0])) if ahead else len(lines)
-        told = [(row, [says, SHORT[says]] if says in SHORT else says) for row, says in lines.items()]
-        return script(name, told, at, name in self.waits, HEADS[name[0]])
+        written = [(row, [says, SHORT[says]] if says in SHORT else says) for row, says in lines.items()]
+        return script(name, written, at, name in self.waits, HEADS[name[0]])
 
 
 def _line(at: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from itertools import count
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ class Step(NamedTuple):
     """
 
     at: str  # the row's name, unique in its thread
-    does: str = ""  # what a reader is told; left empty, the lock that is taken or given
+    does: str = ""  # in words; left empty, the lock that is taken or given
     take: str = ""
     give: str = ""
     do: Callable[[Any], Any] | None = None
@@ -348,24 +347,6 @@ def replay(program: Program, turns: Iterable[str], onward: bool = False) -> Sche
             state, happened = _turn(program, state, i)
             events += happened
     return tuple(events)
-
-
-def story(schedule: Schedule) -> list[str]:
-    """The schedule for a reader: a line for each turn, with the locks held after each step.
-
-    >>> story(replay(Program((thread("A", "+a -a"), thread("B", "+a"))), ["A", "B"]))
-    [' 1  A  1  lock a   A: a', '    B  1  waits for a, which A holds']
-    """
-    steps = [event for event in schedule if isinstance(event, Stepped)]
-    name, at = (max((len(event[column]) for event in schedule), default=0) for column in (0, 1))
-    does = max((len(step.does) for step in steps), default=0)
-    numbers = count(1)
-    return [
-        f"{next(numbers):2}  {event.thread:{name}}  {event.at:{at}}  {event.does:{does}}   {event.locks}"
-        if isinstance(event, Stepped)
-        else f"    {event.thread:{name}}  {event.at:{at}}  waits for {event.wants}, which {event.owner} holds"
-        for event in schedule
-    ]
 
 
 def _turn(program: Program, state: State, i: int) -> tuple[State, list[Stepped | Waited]]:

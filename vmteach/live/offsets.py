@@ -40,7 +40,7 @@ def write_beyond(seconds: float = SECONDS) -> Answer:
 
 
 def _writes(fd: int, how: str) -> list[Landed]:
-    """A block with a sign of its own at each offset, then a look at all of them."""
+    """A block with a sign of its own at each offset; then all of them are read back."""
     memory = mmap.mmap(-1, BLOCK)  # on a page border, as O_DIRECT wants it
     os.ftruncate(fd, 0)
     os.ftruncate(fd, OFFSETS[-1] + BLOCK)

@@ -236,7 +236,7 @@ def chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
-    """Read the request directly and through the cache, then write it directly, and look at the whole file.
+    """Read the request directly and through the cache, then write it directly, and compare the whole file.
 
     >>> simulate(Scenario(), POLICIES[UNPATCHED]).numbers["destroyed elsewhere (KiB)"]
     1024

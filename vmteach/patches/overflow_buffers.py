@@ -175,7 +175,7 @@ class Waited(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Nobody told the writer to wait: no page was left for data, or none for buffer heads, and reclaim would begin."""
+    """The writer was never told to wait. No page was left for data, or none for buffer heads: reclaim would begin."""
 
     pages: int
     lacks: str  # "memory" or "lowmem"

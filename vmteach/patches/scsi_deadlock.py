@@ -32,7 +32,7 @@ from vmteach.kernel.threads import (
     replay,
 )
 from vmteach.machine import PRESETS, Machine, check_sysctl
-from vmteach.run import Control, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 T = TypeVar("T")
 
@@ -101,6 +101,11 @@ CONTROLS: tuple[Control, ...] = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
     Control("dispatchers", "dispatchers", (0, 1, 2, 3)),
     Control("disks", "disks on the host", (1, 2, 3)),
+)
+TRY = (
+    Preset("one CPU", {"machine": "1 GB"}),
+    Preset("two dispatchers of one disk", {"dispatchers": 2}),
+    Preset("three and three", {"dispatchers": 3, "disks": 3}),
 )
 
 

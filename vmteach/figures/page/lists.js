@@ -69,8 +69,11 @@ function drawHead(sheet, group, { cx, cy, outer, thick, turn, hot, head, area })
   const w = widthOf(head, NORMAL, true);
   let tx = left ? cx + x - w : cx + x, ty = cy + y + 2;
   if (turn > 330) { ty = area.y + 26; tx = Math.min(tx, cx - 4 - w); } // beside the hand
-  else if (turn < 60) { tx = cx + x + 2; ty = Math.max(ty, area.y + 42); }
+  else if (turn < 60) { ty = area.y + 26; tx = cx + 42 + widthOf(group.ends ? group.ends[0] : "tail", NORMAL, true); } // beside the tail's name
   tx = Math.max(area.left, Math.min(tx, area.right - w));
+  const near = tx + w < cx ? cx - tx - w : Math.max(0, tx - cx); // how far its nearest corner is from the middle, across
+  const rise = Math.sqrt(Math.max(0, (outer + 4) ** 2 - near ** 2));
+  if (turn >= 60 && turn <= 330 && Math.abs(ty - 4 - cy) < rise + 6) ty = turn > 270 || turn < 90 ? cy - rise - 4 : cy + rise + 12; // never on the ring
   sheet.text(`${group.id}.head`, tx, ty, head, { bold: true });
   if (!hot || turn < 90) return;
   const r = outer - thick - 9;
