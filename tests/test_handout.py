@@ -88,11 +88,10 @@ def test_equal_runs_are_stored_once(stored):
 def test_what_does_not_fit_is_left_out_by_whole_layers_and_said():
     explorer = explore(scsi_deadlock, scsi_figure)
     explorer.set(machine="4 GB")
-    kept = Stored(explorer.stage, explorer.at, most=70)
-    axes = {
-        p for layer in layers(explorer.stage, explorer.at) for p in layer.positions if "each control" in layer.words
-    }
-    assert set(kept.positions) == axes
+    first, *_ = layers(explorer.stage, explorer.at)
+    axes = set(first.positions)
+    kept = Stored(explorer.stage, explorer.at, most=len(axes) * len(explorer.stage.labels))
+    assert set(kept.positions) == axes and kept.where == [first.words]
     assert tuple(explorer.at[field] for field in explorer.stage.controls) in kept.positions
     assert kept.said_where().startswith(f"This page stores {len(axes)} positions of the controls, with every kernel: ")
     assert "all 120 positions" in Stored(explorer.stage, explorer.at).said_where()
