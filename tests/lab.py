@@ -3,12 +3,14 @@
 import contextlib
 import json
 import os
+import queue
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -114,6 +116,53 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+@contextlib.contextmanager
+def slow_link(port: int, delay: float) -> Iterator[int]:
+    """A port of the loopback behind which `port` answers, with every chunk held for `delay` s each way."""
+    door = socket.create_server(("127.0.0.1", 0))
+    opened = [door]
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # the door is closed
+            while True:
+                here, _ = door.accept()
+                there = socket.create_connection(("127.0.0.1", port))
+                opened.extend((here, there))
+                for source, target in ((here, there), (there, here)):
+                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=_carry, args=(source, target, delay), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield door.getsockname()[1]
+    finally:
+        door.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits at it
+        for one in opened:
+            one.close()
+
+
+def _carry(source: socket.socket, target: socket.socket, delay: float) -> None:
+    """Hand on what comes, each chunk `delay` s later; the end as well."""
+    held: queue.Queue[tuple[float, bytes]] = queue.Queue()
+
+    def read() -> None:
+        chunk = b"-"
+        while chunk:
+            try:
+                chunk = source.recv(65536)
+            except OSError:
+                chunk = b""
+            held.put((time.monotonic() + delay, chunk))
+
+    threading.Thread(target=read, daemon=True).start()
+    chunk = b"-"
+    while chunk:
+        due, chunk = held.get()
+        time.sleep(max(0, due - time.monotonic()))
+        with contextlib.suppress(OSError):
+            target.sendall(chunk) if chunk else target.shutdown(socket.SHUT_WR)
 
 
 def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -7,12 +7,16 @@ import time
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from random import Random
 
+import nbformat
 import pytest
-from lab import Visit, jupyterlab
+from lab import Visit, jupyterlab, slow_link
 
+from vmteach import chapter as chapter_object
 from vmteach import exercises
 from vmteach.lab import kept as learn_kept
+from vmteach.lab.stage import Stage
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
@@ -407,7 +411,7 @@ def session(request, browser, lab):
 
 def all_say_that_the_kernel_is_gone(visit) -> bool:
     every = visit.page.locator(WIDGETS).all()
-    return len(every) > 3 and all(one.locator(".vmt-gone, .vml-gone").count() for one in every)
+    return len(every) >= 3 and all(one.locator(".vmt-gone, .vml-gone").count() for one in every)
 
 
 def predict_and_recall(visit, number="7"):
@@ -522,3 +526,71 @@ def test_a_kernel_that_is_shut_down_is_as_gone(session):
     assert soon(lambda: face.locator(".vmt-gone").count() == 0)
     session.tell("await panel.sessionContext.shutdown();")
     assert soon(lambda: all_say_that_the_kernel_is_gone(session))
+
+
+# ---- over a slow link: what is shown at once, and that it is never of another position
+
+DELAY = 0.075  # s that every chunk is held, each way
+RECORD = """(face) => { window.shown = [];
+  new MutationObserver(() => window.shown.push([face.dataset.at, face.querySelector('.vmt-finding').textContent,
+    face.querySelector('.vmt-readout').textContent]))
+    .observe(face, { attributes: true, attributeFilter: ['data-at'] }); }"""
+DRAG = """async ([face, moves]) => { for (const [field, value, wait] of moves) {
+  const range = face.querySelector(`[data-field="${field}"]`);
+  range.value = value; range.dispatchEvent(new Event('input', { bubbles: true }));
+  await new Promise((go) => setTimeout(go, wait)); } }"""
+PRESS = """async ([face, field, value]) => { const range = face.querySelector(`input[data-field="${field}"]`);
+  const began = performance.now(), before = face.dataset.at;
+  range.value = value; range.dispatchEvent(new Event('input', { bubbles: true }));
+  while (face.dataset.at === before && performance.now() < began + 5000) await new Promise(requestAnimationFrame);
+  await new Promise((go) => { const c = new MessageChannel(); c.port1.onmessage = go; c.port2.postMessage(0); });
+  return performance.now() - began; }"""
+
+
+@pytest.fixture(scope="module")
+def far_away(browser, lab):
+    """An explorer of chapter 12 behind a link of 150 ms, and the chapter's stage to compare it with."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    cells = ["from vmteach import chapter\nch = chapter('scsi_deadlock')\nch.explore()"]
+    notebook.cells = [nbformat.v4.new_markdown_cell("# Far"), *map(nbformat.v4.new_code_cell, cells)]
+    nbformat.write(notebook, lab.folder / "far.ipynb")
+    with slow_link(int(lab.url.rsplit(":", 1)[1]), DELAY) as port:
+        visit = Visit(browser, lab._replace(url=f"http://127.0.0.1:{port}"))
+        visit.open("far.ipynb")
+        visit.run_all()
+        yield visit
+        visit.close()
+
+
+def test_no_picture_is_of_another_position_however_one_drags(far_away):
+    face, ch, random = far_away.explorer(), chapter_object("scsi_deadlock"), Random(7)
+    stage = Stage(ch.model, ch.figure)
+    _settle(face)
+    face.evaluate(RECORD)
+    sliders = {c["field"]: len(c["stops"]) for c in stage.spec()["controls"] if c["kind"] == "slider" and not c["why"]}
+    moves = []
+    for _ in range(60):
+        field = random.choice(list(sliders))
+        moves.append((field, random.randrange(sliders[field]), random.choice((5, 40, 250))))
+    far_away.page.evaluate(DRAG, [face.element_handle(), moves])
+    _settle(face)
+    shown = far_away.page.evaluate("window.shown")
+    assert len(shown) > 10
+    for at, finding, numbers in shown:
+        answer = stage.show(dict(json.loads(at))).answer
+        assert finding == answer["finding"]
+        assert all(cell in numbers for _, *cells in answer["readout"] for cell in cells)
+    last = {field: value for field, value, _ in moves}
+    assert dict(json.loads(shown[-1][0])).items() >= last.items()
+
+
+def test_the_next_stop_needs_no_round_trip(far_away):
+    """After a look at the picture, one stop on or back is there before any answer could have come over the link."""
+    face = far_away.explorer()
+    face.get_by_role("button", name="Default").click()
+    start = chapter_object("scsi_deadlock").explore().at["machine"]
+    times = []
+    for stop in (start + 1, start, start - 1, start, start + 1, start, start - 1):
+        far_away.page.wait_for_timeout(1500)
+        times.append(far_away.page.evaluate(PRESS, [face.element_handle(), "machine", stop]))
+    assert sorted(times[1:])[len(times) // 2] < 1000 * DELAY, times

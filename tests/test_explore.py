@@ -4,9 +4,11 @@ import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from itertools import product
 
 import pytest
 
+from vmteach import exercises
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.figures import shm_big_iron as figure
 from vmteach.lab import explorer as explorer_module
@@ -79,6 +81,19 @@ def test_names_are_buttons_or_a_menu_and_sizes_a_slider():
         assert kind == "slider" or field not in ("machine", "vm_cache_scan_ratio")
         assert kind != "buttons" or stops <= 5
     assert {kind for kind, _ in kinds.values()} == {"slider", "buttons", "menu"}
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_preset_is_a_position_of_its_own_and_solves_no_goal(stem):
+    """What is one click away is no goal reached: not by a preset, and not by the default."""
+    stage = Stage(import_module(f"vmteach.patches.{stem}"), import_module(f"vmteach.figures.{stem}"))
+    labels = [label for label in stage.labels if not label.startswith("what if")]
+    shown = {**stage.first, "policies": labels}  # all real kernels, so that none that is not shown hides a goal
+    places = [shown, *(stage.moved(shown, **preset.stops) for preset in stage.presets)]
+    assert len({stage.key(place) for place in places[1:]}) == len(stage.presets)
+    assert len({preset.label for preset in stage.presets}) == len(stage.presets)
+    for place, goal in product(places, exercises.chapter(stem).GOALS):
+        assert not goal.verdict(stage.state(place), stage.numbers(place)), (goal.name, stage.state(place))
 
 
 def test_setting_moves_the_numbers_and_the_picture(explorer):

@@ -385,6 +385,13 @@ def test_the_saw_falls_at_each_wrap_and_the_limit_never_rises():
     assert all(b <= a * 1.0001 for (_, a), (_, b) in zip(limit, limit[1:]))  # a scene keeps five digits
 
 
+@pytest.mark.parametrize("label", [UNPATCHED, PATCHED, "2.4.30 (bytes)"])
+def test_counter_and_limit_meet_where_the_writer_waits(label):
+    lines = {line[2][0]: line[1] for line in figure.scene(simulate(Scenario(), POLICIES[label])).groups[0]["lines"]}
+    (_, shown), (_, limit) = lines["shown by the counter"][-1], lines["limit: 60 % of the count"][-1]
+    assert shown == pytest.approx(limit, rel=1e-4)
+
+
 @pytest.mark.parametrize("label", POLICIES)
 def test_the_strip_covers_the_dirty_data_once(label):
     spans = figure.scene(simulate(Scenario(), POLICIES[label])).groups[1]["spans"]

@@ -365,24 +365,18 @@ LEAST_BAND = 0.024  # of the height: what is lower is drawn as a mixture
 
 def _merged(column: Sequence[tuple[str, float]], least: float) -> list[tuple[str, float]]:
     """Neighbours that are both too low to see, as one band of their two largest states ("CM")."""
-    bands: list[list[tuple[str, float]]] = []
+    shares: list[dict[str, float]] = []  # of each band: its states and how much of each
+    before, low = "", False
     for state, amount in column:
         if not amount:
             continue
         fine = amount < least
-        if bands and (bands[-1][-1][0] == state or (fine and bands[-1][-1][1] < least)):
-            bands[-1].append((state, amount))
+        if shares and (state == before or (fine and low)):
+            shares[-1][state] = shares[-1].get(state, 0) + amount
         else:
-            bands.append([(state, amount)])
-    return [(_mixture(band), sum(amount for _, amount in band)) for band in bands]
-
-
-def _mixture(band: Sequence[tuple[str, float]]) -> str:
-    """The two states that fill most of a band, or its only one."""
-    total: dict[str, float] = {}
-    for state, amount in band:
-        total[state] = total.get(state, 0) + amount
-    return "".join(sorted(sorted(total, key=lambda state: -total[state])[:2]))
+            shares.append({state: amount})
+        before, low = state, fine
+    return [("".join(sorted(sorted(band, key=lambda s: -band[s])[:2])), sum(band.values())) for band in shares]
 
 
 def _column(column: Sequence[tuple[str, float]], full: float, mixed: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ const button = (text, act, props = {}) => {
   node.addEventListener("click", act);
   return node;
 };
+const NARROW = 520; // px below which a kernel is a column of the read-out and not a row
 const keyOf = (at) => JSON.stringify(Object.keys(at).sort().map((field) => [field, at[field]]));
 
 // ---- controls: a slider, a row of buttons, or a menu
@@ -108,6 +109,7 @@ function kernels(labels, changed) {
     const left = labels.find((label) => !now.includes(label));
     if (left) parts.push(button("+", () => set([...now, left]), { "aria-label": "one more kernel", class: "vmt-more" }));
     node.replaceChildren(...parts);
+    node.classList.toggle("vmt-many", now.length > 2);
   };
   return { node, show: (next) => { now = [...next]; build(); } };
 }
@@ -121,7 +123,7 @@ function goals(list) {
     const help = make("details", {}, make("summary", {}, "Hints"));
     goal.hints.forEach((hint, n) => help.append(rich("p", `<b>${n + 1}.</b> ${hint}`)));
     if (goal.reason) help.append(make("details", {}, make("summary", {}, "Solution"), rich("p", goal.reason)));
-    const face = make("section", { class: "vmt-goal", "aria-label": `Goal ${i + 1}` }, rich("p", `<b>Goal ${i + 1}.</b> ${goal.html}`), said, help);
+    const face = make("section", { class: "vmt-goal", "aria-label": `Goal ${i + 1}` }, rich("p", `<b>Goal ${i + 1}.</b> ${goal.html}`), help, said);
     node.append(face);
     return { face, said };
   });
@@ -199,9 +201,9 @@ export function mount(el, spec, api) {
   const few = make("div", { class: "vmt-readout" });
   const numbers = make("div", { class: "vmt-numbers" });
   const code = make("code");
-  const folds = make("div", { class: "vmt-folds" }, make("details", {}, make("summary", {}, "All numbers"), numbers),
+  const folds = make("div", { class: "vmt-folds" }, ...(useless.length ? [idle(useless)] : []), make("details", {}, make("summary", {}, "All numbers"), numbers),
     make("details", {}, make("summary", {}, "As code"), make("pre", { tabIndex: 0 }, code)));
-  root.append(aims.node, presets, controls, ...(useless.length ? [idle(useless)] : []), finding, changes, picture, few, folds);
+  root.append(aims.node, presets, controls, finding, changes, picture, few, folds);
   el.replaceChildren(root);
 
   function show(next) {
@@ -254,7 +256,8 @@ export function mount(el, spec, api) {
     const difference_ = answer.at ? difference(spec, shown, answer) : "";
     if (difference_) changes.replaceChildren(make("b", {}, "Changed: "), difference_);
     else if (!shown) changes.textContent = "Move a control: what changes is said here.";
-    few.replaceChildren(readout(answer.labels, answer.readout ?? []));
+    const rows = answer.readout ?? [];
+    few.replaceChildren(root.clientWidth < NARROW ? table(answer.labels, rows) : readout(answer.labels, rows));
     numbers.replaceChildren(table(answer.labels, answer.rows));
     code.textContent = answer.code;
     if (answer.goals) aims.show(answer.goals);

@@ -10,6 +10,7 @@ from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
 from vmteach.lab import kept
 from vmteach.lab.door import DONE, STARTED, TO_DO, cards
+from vmteach.lab.table import Table
 from vmteach.patches import STEMS
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vmteach.figures import Drawing
 
 HERE = Path(__file__).parent
+COUNTED = ("predictions", "exercises", "goals", "recall")
 FAR = 3  # powers of ten: a prediction that is further off stands at the edge
 
 
@@ -37,8 +39,12 @@ class Progress:
         """One row a chapter: what was done, of how much."""
         import pandas as pd
 
+        table = self._table()
+        return pd.DataFrame([row[1:] for row in table.rows], [row[0] for row in table.rows], table.head[1:])
+
+    def _table(self) -> Table:
         rows = {CHAPTERS[stem].title: self._row(stem) for stem in STEMS if self._has(stem)}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["predictions", "exercises", "goals", "recall"])
+        return Table(["", *COUNTED], [[title, *row] for title, row in rows.items()])
 
     @property
     def states(self) -> dict[str, str]:
@@ -72,7 +78,7 @@ class Progress:
         return "\n".join([*lines, f"Kept in {kept.where()}"])
 
     def _repr_html_(self) -> str:
-        table = f"<details><summary>In numbers</summary>{self.frame.to_html(border=0)}</details>"
+        table = f"<details><summary>In numbers</summary>{self._table()._repr_html_()}</details>"
         picture = self.picture._repr_html_() if self.picture else ""
         where = f"<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
         return f"{cards(self.states)}{table}{picture}{where}"
@@ -93,7 +99,7 @@ class Progress:
         return (str(made), *(f"{n} of {of}" for n, of in (*counted, (again, len(module.RECALL)))))
 
     def _told(self, stem: str) -> list[str]:
-        return [f"{what} {n}" for what, n in zip(("predictions", "exercises", "goals", "recall"), self._row(stem))]
+        return [f"{what} {n}" for what, n in zip(COUNTED, self._row(stem))]
 
 
 def _picture(rows: Sequence[tuple[str, float, float, str]]) -> "Drawing":
