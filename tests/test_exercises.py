@@ -434,16 +434,6 @@ def test_a_goal_can_be_reached_and_does_not_begin_so(stem):
 
 
 @every_chapter
-def test_no_preset_is_the_answer_to_a_goal(explorers, stem):
-    explorer = explorers[stem]
-    for preset in getattr(import_module(f"vmteach.patches.{stem}"), "TRY", ()):
-        explorer.reset()
-        explorer.set(**preset.stops)
-        for goal in chapter(stem).GOALS:
-            assert not learn.goal(explorer, stem, goal.name).check(), f"{preset.label} solves {goal.name}"
-
-
-@every_chapter
 def test_a_goal_needs_nothing_but_state_and_numbers(explorers, stem):
     """So that the verdict of every state can be written into a page."""
     explorer = explorers[stem]

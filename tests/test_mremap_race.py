@@ -68,7 +68,7 @@ def ends(policy, **scenario):
 
 
 def test_claim():
-    """A null pointer is read in some order before, and in no order after, whoever clears the entry."""
+    """Some order reads a null pointer unpatched, and none does patched, by truncate and by swap_out."""
     for clearer in (Clearer.TRUNCATE, Clearer.FILE):
         assert breaks(UNPATCHED, clearer=clearer) == "I1"
         assert all(breaks(policy, clearer=clearer, clearers=2, **TIGHT) == "" for policy in SAFE)

@@ -314,7 +314,7 @@ def put_pages(space: AddressSpace, pages: dict[int, str]) -> None:
 def vma_merge(space: AddressSpace, new: Vma) -> bool:
     """Let a direct neighbour of the same rights take the new range in; whether one did."""
     prev, behind = space.find_vma_prev(new.start)
-    if behind is None:  # at the end of the list the kernel looks up whoever ends at or behind the byte below
+    if behind is None:  # at the end of the list the kernel looks up the byte below
         prev = space.find_vma(new.start - 1)
     if prev and prev.end == new.start and prev.prot == new.prot:
         prev = space.change(prev, prev._replace(end=new.end))

@@ -379,7 +379,7 @@ def windows(addr: int, length: int, covers: int) -> int:
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule to a broken invariant, or else one run to the end.
 
-    That run starts with the turns that crash the kernel before. The numbers are those of all interleavings.
+    That run starts with the turns that crash version 1. The numbers are those of all interleavings.
 
     >>> simulate(policy=POLICIES[UNPATCHED]).numbers["what can happen"]
     'I1 null dereference'

@@ -154,7 +154,7 @@ class Released(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """The chunk's buffer was handed on: its length as recorded, and the bytes that its pages cover."""
+    """The chunk's buffer was passed on: its length as recorded, and the bytes that its pages cover."""
 
     chunk: int
     length: int
