@@ -156,14 +156,15 @@ def test_machines_are_the_presets_and_the_presets_are_the_machines():
 # claims.csv
 
 
-def test_claims_are_c1_to_c23_and_t1():
-    assert list(CLAIMS) == [f"C{i}" for i in range(1, 24)] + ["T1"]
+def test_claims_are_c1_to_c25_and_t1():
+    assert list(CLAIMS) == [f"C{i}" for i in range(1, 26)] + ["T1"]
+    assert {row["kind"] for row in CLAIMS.values()} == {"model", "arithmetic", "calibrated"}
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def test_bounds_of_a_claim_fit_its_kind(claim):
     value, low, high = (float(claim[name]) if claim[name] else None for name in ("value", "low", "high"))
-    assert all(claim[name] for name in ("claim", "tolerance", "kind", "source"))
+    assert all(claim[name] for name in ("check", "claim", "tolerance", "compare", "kind", "source"))
     fits = {
         "exact": value == low == high and value is not None,
         "about": None not in (value, low, high) and low < value < high,
@@ -172,7 +173,7 @@ def test_bounds_of_a_claim_fit_its_kind(claim):
         "between": None not in (low, high) and value is None and low < high,
         "direction": low is None and high is None,
     }
-    assert fits[claim["kind"]]
+    assert fits[claim["compare"]]
 
 
 def test_claims_about_the_trace_hold_in_the_trace():

@@ -255,7 +255,7 @@ def test_the_check_cell_runs_below_the_answer_cell():
 def test_an_unknown_chapter_exercise_or_goal_is_named():
     with pytest.raises(ValueError, match="chapter must be one of blkdev_eof"):
         exercise("shm", "laps")
-    with pytest.raises(ValueError, match="exercise must be one of laps, reach"):
+    with pytest.raises(ValueError, match="exercise must be one of quota, laps"):
         exercise("shm_big_iron", "lap")
 
 
@@ -498,7 +498,7 @@ def test_progress_makes_the_round_trip(file):
     assert progress().predictions == [("shm_big_iron/copy", 60, 163.98, "s")]
     frame = progress().frame
     assert list(frame.loc["Two locks, two orders"]) == ["0", "1 of 4", "0 of 2", "1 of 3"]
-    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 4", "0 of 2", "0 of 3"]
+    assert list(frame.loc["Swapping shared memory"]) == ["1", "0 of 5", "0 of 2", "0 of 3"]
     assert "exercises 1 of 4" in repr(progress())
 
 

@@ -8,31 +8,33 @@ they have a tolerance, and each row beyond it stands in a list with its reason.
 
 import gzip
 import json
-import re
 from dataclasses import replace
 from functools import cache
-from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import in_stretches
 from naive import Naive
 
-from vmteach.kernel.reclaim import Buffers, Costs, Kind, Page, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
+from vmteach.cases.shm_big_iron import (
+    COPY,
+    COUNTERS,
+    FIXES,
+    KINDS,
+    NATURAL,
+    TOLERANCE,
+    conversions_before_the_first_write,
+    listed,
+    modelled,
+    natural_setup,
+    short,
+    stock_setup,
+    written_per_page,
+)
+from vmteach.kernel.reclaim import Buffers, Kind, Page, PageState, Pte, Reclaim, Rules
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
-from vmteach.machine import Sysctls
 
 TABLES = Path(__file__).parent / "cases"
-MILLISECOND, SECOND = 10**6, 10**9  # ns
-
-COUNTERS = (
-    "free slots_used writes file_writes visits conversions frees ptes ptes_destroyed sleeps slept passes requests "
-    "swap_outs refilled copied reading now in_flight"
-).split()
-KINDS = {"S": Kind.SHM, "C": Kind.SWAPCACHE, "F": Kind.FILE, "A": Kind.ANON}
-PTES = {"o": Pte.OLD, "y": Pte.YOUNG}
-BUFFERS = {"b": Buffers.DROPPABLE, "B": Buffers.BUSY}
 
 
 @cache
@@ -43,69 +45,6 @@ def rows(kind: str) -> list[dict[str, Any]]:
 
 
 # ---- stock: equal in everything
-
-
-def page_run(text: str) -> PageRun:
-    """A run of pages as the table writes it.
-
-    >>> page_run("106+6Adp").state
-    PageState(kind=<Kind.ANON: 'anon'>, dirty=True, referenced=False, pinned=True, locked=False, \
-buffers=<Buffers.NONE: 'none'>, outside=False)
-    """
-    first, count, kind, flags = re.fullmatch(r"(\d+)\+(\d+)([SCFA])(\w*)", text).groups()
-    buffers = next((BUFFERS[flag] for flag in flags if flag in BUFFERS), Buffers.NONE)
-    odd = {"referenced": "r", "pinned": "p", "locked": "l", "outside": "o"}
-    state = PageState(KINDS[kind], "d" in flags, buffers=buffers, **{name: flag in flags for name, flag in odd.items()})
-    return PageRun(int(first), int(count), state)
-
-
-def pte_run(text: str) -> PteRun:
-    first, count, pte = re.fullmatch(r"(\d+)\+(\d+)([oy])", text).groups()
-    return PteRun(int(first), int(count), PTES[pte])
-
-
-def stock_setup(row: dict[str, Any]) -> Setup:
-    shm, processes, slots, used, free, low, batch = row["m"]
-    service, depth = row["d"]
-    return Setup(
-        shm=shm,
-        inactive=tuple(map(page_run, row["inactive"].split())),
-        active=tuple(map(page_run, row["active"].split())),
-        processes=processes,
-        ptes=tuple(map(pte_run, row["ptes"].split())),
-        area_behind=bool(row["behind"]),
-        slots=slots,
-        slots_used=used,
-        free=free,
-        min=low,
-        batch=batch,
-        sysctls=Sysctls(*row["y"]),
-        costs=Costs(*row["c"]),
-        service=service,
-        depth=depth,
-        fs=bool(row["fs"]),
-    )
-
-
-def short(text: str) -> str:
-    """The first ten hexadecimal digits of its SHA-1."""
-    return sha1(text.encode()).hexdigest()[:10]
-
-
-def listed(ids: list[int]) -> str:
-    """A list of pages as the table writes it.
-
-    >>> listed([7, 8, 9, 3])
-    '7-9 3'
-    """
-    ends: list[list[int]] = []
-    for page in ids:
-        if ends and ends[-1][1] + 1 == page:
-            ends[-1][1] = page
-        else:
-            ends.append([page, page])
-    text = " ".join(f"{first}-{last}" if first < last else str(first) for first, last in ends)
-    return text if len(text) <= 60 else "#" + short(text)
 
 
 def flags(page: int, state: PageState, writing: bool) -> str:
@@ -173,69 +112,6 @@ def test_the_stock_rows_tell_the_mended_rules_from_the_old_ones():
 
 
 # ---- natural and copy: within a tolerance
-
-FIXES = {"": Rules(), "12": Rules(objrmap=True, starts_io=True), "123": Rules(True, True, True)}
-
-
-def natural_setup(row: dict[str, Any]) -> Setup:
-    """All shared memory active, as faults leave it; kswapd wakes at 500 free pages and goes on to 750."""
-    shm = PageState(Kind.SHM, dirty=True, referenced=row["processes"] > 2)  # the second fault clears the flag
-    file = PageRun(row["shm_pages"], row["file_pages"], PageState(Kind.FILE))
-    mapped = row["shm_pages"] - row["unmapped_pages"]
-    order = in_stretches(mapped, row["unmapped_pages"], row["stretches"])
-    return Setup(
-        shm=row["shm_pages"],
-        inactive=(file,) if file.count else (),
-        active=tuple(PageRun(first, count, shm) for first, count in order if count),
-        processes=row["processes"],
-        ptes=(PteRun(0, mapped, Pte.YOUNG),),
-        hot=row["hot_pages"] if row["touching"] else 0,
-        slots=2 * row["shm_pages"],
-        free=750,
-        min=500 if row["kswapd"] else 250,
-        band=250 if row["kswapd"] else 0,
-        sysctls=Sysctls(row.get("vm_cache_scan_ratio", 6), vm_mapped_ratio=row.get("vm_mapped_ratio", 100)),
-        costs=Costs(visit=100, pte=100, convert=27_000, submit=500, read=50_000),
-        service=row.get("service_ns", 65_000),
-    )
-
-
-TOLERANCE = 0.06  # pages written for each page copied; share of the unmapped pages
-
-NATURAL = {  # rows beyond the tolerance, and why
-    "o14": "nobody touches anything: walks that overlap find old page table entries, one after the other do not",
-    "o17": "no unmapped pages: the share is of nothing; what is converted was unmapped by 24 tasks at once",
-    "o18": "few unmapped pages: 24 tasks unmap some hundreds of others at the same time",
-    "o40": "vm_mapped_ratio 10: 24 tasks call swap_out ten times as often, and unmap at the same time",
-}
-SMALL = "the reader uses 250 pages of its reserve while kswapd works: much, of this little file cache"
-WALK = "the reader reclaims during kswapd's long walk, finds old page table entries, and writes begin earlier"
-ASYNC = "the reader goes on while kswapd reclaims, so that fewer shared pages are reached: 6 to 7 % of the copy"
-NO_FILES = "no file cache: what is read is all that is clean, and the reader's own pages overlap with kswapd's"
-COPY = {
-    **dict.fromkeys(("o00", "o04", "o58", "o60", "o61", "o63", "o65"), SMALL),
-    **dict.fromkeys(("o44", "o46", "o47", "o48"), WALK),
-    **dict.fromkeys(("o08", "o12", "o18", "o20"), ASYNC),
-    **dict.fromkeys(("o36", "o37", "o38"), NO_FILES),
-    "o57": "ratio 60: the search is short, and what the reader frees beside kswapd counts",
-}
-
-
-def modelled(row: dict[str, Any]) -> bool:
-    """Natural rows that the model can be asked for: one kind of demand, and anonymous pages off the lists as in -aa."""
-    return not row["vm_anon_lru"] and row["anonymous_tasks"] == row["tasks"]
-
-
-def conversions_before_the_first_write(row: dict[str, Any]) -> int:
-    """In the model: every task takes a page each 5 ms."""
-    model, wanted = Reclaim(natural_setup(row)), row["anonymous_limit"] or row["file_pages"] + 5_000
-    model.demand(wanted, 5 * MILLISECOND // row["tasks"], row["horizon_s"] * SECOND)
-    return (model.before_write or model.count)["conversions"]
-
-
-def written_per_page(row: dict[str, Any]) -> float:
-    model = Reclaim(natural_setup(row), FIXES[row["fixes"]]).run(row["copied"])
-    return model.count["writes"] / row["copied"]
 
 
 def beyond(differences: dict[str, float]) -> set[str]:
