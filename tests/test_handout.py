@@ -338,7 +338,7 @@ explorer = ch.explore()"""
 def lessons(tmp_path_factory):
     """A chapter with a prediction, an explorer, a goal and questions."""
     folder = tmp_path_factory.mktemp("lessons")
-    lists = {"vmteach": {"runs": 100}}
+    lists = {"vmteach": {"runs": 600}}
     cells = [
         new_markdown_cell("# Lessons"),
         new_code_cell(LESSONS),
