@@ -2,25 +2,22 @@
 
 import base64
 import gzip
-import itertools
 import json
 import re
-import struct
 import sys
+from html import escape
 
 import nbformat
-import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from vmteach import handout
-from vmteach.figures import mremap as mremap_figure
-from vmteach.figures import rawio as rawio_figure
-from vmteach.handout import BuildError, build, build_one, execute, key_of, main, page
-from vmteach.handout.mathml import mathml
-from vmteach.handout.states import COLOURS, TILE, Bag, Stored, shown
+from vmteach.exercises import chapter, marked
+from vmteach.figures import scsi_deadlock as scsi_figure
+from vmteach.handout import BuildError, build, build_one, bundles, execute, key_of, main, page
+from vmteach.handout.stored import Stored, layers
 from vmteach.lab.explorer import explore
-from vmteach.patches import mremap, rawio
+from vmteach.patches import scsi_deadlock
 
 FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
 
@@ -40,116 +37,90 @@ def written(folder, *cells, name="01_blkdev_eof"):
 
 
 def opened(data: str):
-    """The header, the tile of each picture at each place, and the tiles: as page.js reads them."""
-    raw = gzip.decompress(base64.b64decode(data))
-    (length,) = struct.unpack_from("<I", raw)
-    header = json.loads(raw[4 : 4 + length])
-    places, pictures = header["columns"] * header["rows"], len(header["sizes"])
-    at = np.frombuffer(raw, "<u2", places * pictures, 4 + length).reshape(places, pictures)
-    begin = 4 + length + -(-at.nbytes // 4) * 4
-    return header, at, np.frombuffer(raw, np.uint8, offset=begin).reshape(-1, TILE, TILE)
+    """The header, and each run as it is stored: as page.js reads them."""
+    header, *lines = gzip.decompress(base64.b64decode(data)).decode().split("\n")
+    return json.loads(header), [json.loads(line) for line in lines]
 
 
-def picture(opened_states, number: int) -> np.ndarray:
-    """A stored picture, put together again."""
-    header, at, tiles = opened_states
-    width, height = header["sizes"][number]
-    palette = np.array([[c >> 16, c >> 8 & 255, c & 255] for c in header["palette"]], np.uint8)
-    whole = np.zeros((header["rows"] * TILE, header["columns"] * TILE, 3), np.uint8)
-    for place, (row, column) in enumerate(itertools.product(range(header["rows"]), range(header["columns"]))):
-        tile = palette[tiles[header["starts"][place] + at[place, number]]]
-        whole[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = tile
-    return whole[:height, :width]
-
-
-# ---- the states
+# ---- the runs that are stored
 
 
 @pytest.fixture(scope="module")
 def stored():
-    explorer = explore(rawio, rawio_figure)
-    lists = {"machine": ["32 MB", "8 GB"], "vm_cache_scan_ratio": [1, 6]}
-    return explorer, opened(
-        shown(explorer, {**lists, "limit_kib": []})["application/vnd.vmteach.explorer+json"]["data"]
-    )
+    explorer = explore(scsi_deadlock, scsi_figure)
+    goals = [judge.goal for judge in explorer.judges]
+    return explorer, goals, opened(Stored(explorer.stage, explorer.at, goals).bundle()["data"])
 
 
-def test_every_stored_state_is_what_the_explorer_answers(stored):
-    explorer, states = stored
-    header = states[0]
-    controls = {c["field"]: c for c in header["spec"]["controls"]}
-    own = {c["field"]: c for c in explorer.spec["controls"]}
-    for key, (number, said) in header["states"].items():
-        positions, kernels = key.split("|")
-        at = dict(explorer.stage.first)
-        for field, i in zip(header["fields"], map(int, positions.split(","))):
-            at[field] = own[field]["stops"].index(controls[field]["stops"][i])
-        answer = explorer.stage.drawn({**at, "policies": header["sets"][int(kernels)]}).answer
-        del answer["code"]
-        assert header["answers"][said] == answer
-        drawn = np.asarray(explorer.stage.bitmaps.picture.canvas.buffer_rgba())
-        seen = picture(states, number)
-        drawn = drawn[-seen.shape[0] :, :, :3].astype(int)
-        assert abs(drawn - seen).mean() < 1.5  # of 255; 128 colours stand for all
+def test_every_stored_run_is_what_the_explorer_shows(stored):
+    explorer, _, (header, lines) = stored
+    assert len(header["positions"]) == 120
+    for key, runs in header["positions"].items():
+        at = {**dict(zip(header["fields"], map(int, key.split(",")))), "policies": list(explorer.stage.labels)}
+        shown = explorer.stage.drawn(at).answer
+        panels = [[label, lines[line]["scene"]] for label, line in zip(explorer.stage.labels, runs)]
+        bare = [[label, {k: part for k, part in scene.items() if k != "more"}] for label, scene in shown["panels"]]
+        assert panels == json.loads(json.dumps(bare))
+        for name, *cells in shown["rows"]:
+            assert [dict(lines[line]["rows"])[name] for line in runs] == cells
 
 
-def test_a_stop_that_the_author_does_not_list_is_not_in_the_page(stored):
-    header = stored[1][0]
-    stops = {c["field"]: c["stops"] for c in header["spec"]["controls"]}
-    assert set(stops["machine"]) >= {"32 MB", "8 GB"} and len(stops["machine"]) <= 3  # and where it stands
-    assert len(stops["limit_kib"]) == 1
+def test_every_stored_verdict_is_what_the_goal_says(stored):
+    explorer, goals, (header, _) = stored
+    outcomes = set()
+    for key, said in header["said"].items():
+        at = dict(zip(header["fields"], map(int, key.split(","))))
+        for i, goal in enumerate(goals):
+            shown = {**at, "policies": list(goal.needs)}
+            verdict = goal.verdict(explorer.stage.state(shown), explorer.stage.numbers(shown))
+            outcome, html = header["verdicts"][i][said[i]]
+            assert outcome == verdict.outcome and marked(verdict.message) in html
+            outcomes.add(outcome)
+    assert outcomes == {"right", "not yet"}
 
 
-def test_a_control_that_cannot_matter_does_not_multiply_the_states():
-    kept = Stored(explore(mremap, mremap_figure), {"call": ["move", "move nothing"], "below_limit": [0]})
-    kept.bundle()
-    assert [c.field for c in mremap.CONTROLS if not c.matters] == ["vm_cache_scan_ratio"]
-    assert "vm_cache_scan_ratio" not in kept.fields
-    per_kernels = {len([s for s in kept.states if s.kernels == i]) for i in range(len(kept.sets))}
-    assert per_kernels == {int(np.prod([len(kept.stops[f]) for f in kept.fields]))}
+def test_equal_runs_are_stored_once(stored):
+    _, _, (header, lines) = stored
+    assert len({json.dumps(line) for line in lines}) == len(lines)
+    assert len(lines) < len(header["positions"]) * len(scsi_deadlock.POLICIES) / 2
+
+
+def test_what_does_not_fit_is_left_out_by_whole_layers_and_said():
+    explorer = explore(scsi_deadlock, scsi_figure)
+    explorer.set(machine="4 GB")
+    first, *_ = layers(explorer.stage, explorer.at)
+    axes = set(first.positions)
+    kept = Stored(explorer.stage, explorer.at, most=len(axes) * len(explorer.stage.labels))
+    assert set(kept.positions) == axes and kept.where == [first.words]
+    assert tuple(explorer.at[field] for field in explorer.stage.controls) in kept.positions
+    assert kept.said_where().startswith(f"This page stores {len(axes)} positions of the controls, with every kernel: ")
+    assert "all 120 positions" in Stored(explorer.stage, explorer.at).said_where()
+
+
+def test_a_control_that_cannot_matter_does_not_multiply_the_positions(stored):
+    explorer, _, (header, _) = stored
+    idle = [header["fields"].index(field) for field, c in explorer.stage.controls.items() if not c.matters]
+    assert idle and all(len({key.split(",")[i] for key in header["positions"]}) == 1 for i in idle)
 
 
 def test_storing_leaves_the_readers_explorer_where_it_is():
-    explorer = explore(mremap, mremap_figure)
-    explorer.set(call="move")
+    explorer = explore(scsi_deadlock, scsi_figure)
+    explorer.set(machine="1 GB")
     heard = []
     explorer.observe(heard.append, "at")
-    bundle = shown(explorer, {"machine": ["32 MB"], "call": [], "below_limit": []})
-    assert explorer.state["call"] == "move" and heard == []
-    assert bundle["text/plain"] == explorer.alt
-    assert opened(bundle["application/vnd.vmteach.explorer+json"]["data"])[0]["code"]["fixed"] == []
+    bundle = bundles.explorer(explorer)
+    assert explorer.state["machine"] == "1 GB" and heard == []
+    assert bundle["still"]["finding"] == explorer.finding and bundle["still"]["alt"] == explorer.alt
+    header, _ = opened(bundle["data"])
+    at = [spelled == "machine=PRESETS['1 GB']" for spelled in header["code"]["spelled"]["machine"]]
+    assert not any(at) and "PRESETS['1 GB']" in header["code"]["spelled"]["machine"]
 
 
-def test_an_unknown_stop_is_named():
-    with pytest.raises(ValueError, match=r"machine has the stops 32 MB.*\['3 GB'\]"):
-        Stored(explore(mremap, mremap_figure), {"machine": ["3 GB"]})
-
-
-def test_states_that_are_too_heavy_are_refused(monkeypatch):
-    monkeypatch.setattr("vmteach.handout.states.HEAVIEST", 1000)
-    kept = Stored(explore(mremap, mremap_figure), {"machine": ["32 MB"], "call": ["move"], "below_limit": [0]})
-    with pytest.raises(ValueError, match="more than 1,000: list fewer stops"):
-        kept.bundle()
-
-
-def test_equal_pictures_and_equal_tiles_are_stored_once():
-    bag = Bag()
-    white = np.full((TILE * 2, TILE * 3 + 5, 3), 255, np.uint8)
-    spot = white.copy()
-    spot[3, 3] = 0
-    assert [bag.add(white), bag.add(spot), bag.add(white.copy())] == [0, 1, 0]
-    header, data = bag.packed([0, 1])
-    places = header["columns"] * header["rows"]
-    assert (places, len(data) - -(-places * 2 * 2 // 4) * 4) == (8, (places + 1) * TILE * TILE)
-
-
-def test_many_colours_become_few_near_ones():
-    ramp = np.zeros((TILE, 256, 3), np.uint8)
-    ramp[..., 0], ramp[..., 1] = np.arange(256), np.arange(256)[::-1]
-    bag = Bag()
-    bag.add(ramp)
-    header, _ = bag.packed([0])
-    assert len(header["palette"]) <= COLOURS
+def test_runs_that_are_too_heavy_are_refused(monkeypatch):
+    monkeypatch.setattr("vmteach.handout.stored.HEAVIEST", 1000)
+    explorer = explore(scsi_deadlock, scsi_figure)
+    with pytest.raises(ValueError, match="characters, not 1,000: store fewer runs"):
+        Stored(explorer.stage, explorer.at, most=100).bundle()
 
 
 # ---- cleaning
@@ -204,9 +175,10 @@ def test_styles_that_would_ask_are_gone(style):
     assert page.clean('<p style="color: red; fill: url(#a)">a</p>') == '<p style="color: red; fill: url(#a);">a</p>'
 
 
-def test_states_that_are_not_base64_are_refused():
-    bundle = {"data": "</script><script>alert(1)", "sets": [], "held": [], "strip": [], "states": 1, "figure": ""}
-    with pytest.raises(ValueError, match="the states of an explorer must be base64"):
+def test_runs_that_are_not_base64_are_refused():
+    still = {"finding": "", "alt": "", "labels": [], "rows": []}
+    bundle = {"data": "</script><script>alert(1)", "stem": "mremap", "where": "", "still": still}
+    with pytest.raises(ValueError, match="the runs of an explorer must be base64"):
         body(new_code_cell("x", outputs=[new_output("display_data", {page.EXPLORER: bundle})]))
 
 
@@ -243,31 +215,12 @@ def test_folds_have_their_answer_on_the_last_page():
     assert "<strong>1. Why does so stay 0?</strong>" in found
 
 
-def test_formulas_become_mathml_and_an_unknown_command_stops():
-    assert "<math><msup><mi>x</mi><mn>2</mn></msup></math>" in body(new_markdown_cell("where $x^2$"))
-    assert '<math display="block">' in body(new_markdown_cell("$$\\frac{a}{b}$$"))
-    with pytest.raises(ValueError, match=r"cell sums.*\\underbrace is not known"):
-        body(new_markdown_cell(r"$\underbrace{a}$", id="sums"))
-
-
-@pytest.mark.parametrize("source", [r"\begin{aligned}a\end{aligned}", "a & b", "a^", "{a", "a}", "x^2^3", r"\text a"])
-def test_formulas_that_would_be_shown_wrong_are_refused(source):
-    with pytest.raises(ValueError, match="cannot be shown"):
-        mathml(source)
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        (r"a_i^2", "<msubsup><mi>a</mi><mi>i</mi><mn>2</mn></msubsup>"),
-        (r"a^2_i", "<msubsup><mi>a</mi><mi>i</mi><mn>2</mn></msubsup>"),
-        (r"\text{free pages}", "<mtext>free pages</mtext>"),
-        ("a < b", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
-        (r"\lfloor n/2\rfloor", "<mo>⌊</mo><mi>n</mi><mo>/</mo><mn>2</mn><mo>⌋</mo>"),
-    ],
-)
-def test_formulas(source, found):
-    assert mathml(source) == f"<math>{found}</math>"
+def test_formulas_become_mathml_and_what_cannot_stops():
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in body(new_markdown_cell("where $x^2$"))
+    assert '<math display="block"' in body(new_markdown_cell("$$\\frac{a}{b}$$"))
+    for source in ("\\nosuch{a}", "a^"):
+        with pytest.raises(ValueError, match=r"cell sums: the formula .* cannot be shown"):
+            body(new_markdown_cell(f"${source}$", id="sums"))
 
 
 def test_a_figure_without_a_table_says_its_words_in_a_fold():
@@ -341,7 +294,8 @@ def test_the_key_follows_library_data_and_versions(tmp_path, monkeypatch):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("1")
     notebook = written(tmp_path, new_markdown_cell("# A"))
-    monkeypatch.setattr(handout, "PROJECT", project)
+    monkeypatch.setattr(handout, "LIBRARY", project / "vmteach")
+    monkeypatch.setattr(handout, "COURSE", project)
     keys = [key_of(notebook)]
     for name in ("vmteach/run.py", "vmteach/page.css", "data/x.csv"):
         (project / name).write_text("2")
@@ -365,55 +319,59 @@ def test_the_cells_of_a_notebook_stay_its_own(tmp_path):
     assert "vmteach" not in cell.outputs[0]["data"]["text/plain"]
 
 
-def test_an_author_lists_what_a_page_stores(tmp_path):
-    source = "from vmteach.lab.explorer import explore\nfrom vmteach.figures import mremap as figure\n"
-    source += "from vmteach.patches import mremap\nexplore(mremap, figure)"
-    lists = {"vmteach": {"stops": {"machine": ["32 MB"], "call": ["move"], "below_limit": [0]}, "kernels": []}}
-    ran = execute(written(tmp_path, new_code_cell(source, metadata=lists)))
-    bundle = ran.cells[0].outputs[0]["data"][page.EXPLORER]
-    assert bundle["states"] <= 8 * (len(mremap.POLICIES) + 1)
-    with pytest.raises(BuildError, match="cell odd: ValueError: the metadata of a cell may list stops and kernels"):
+def test_an_author_says_how_much_a_page_stores(tmp_path):
+    source = "from vmteach import chapter\nchapter('scsi_deadlock').explore()"
+    ran = execute(written(tmp_path, new_code_cell(source, metadata={"vmteach": {"runs": 100}})))
+    header, _ = opened(ran.cells[0].outputs[0]["data"][page.EXPLORER]["data"])
+    assert 1 < len(header["positions"]) <= 100 / len(scsi_deadlock.POLICIES)
+    with pytest.raises(BuildError, match="cell odd: ValueError: the metadata of a cell may list runs, got stop"):
         execute(written(tmp_path, new_code_cell("1", id="odd", metadata={"vmteach": {"stop": 1}})))
 
 
-LESSONS = """from vmteach.lab import learn
-from vmteach.lab.explorer import explore
-from vmteach.figures import scsi_deadlock as figure
-from vmteach.patches import scsi_deadlock as patch
-prediction = learn.predict("scsi_deadlock/way", "How many `steps`?", unit="steps", low=0, high=40)
-explorer = explore(patch, figure)"""
+LESSONS = """from vmteach import chapter
+ch = chapter("scsi_deadlock")
+prediction = ch.predict("way")
+explorer = ch.explore()"""
 
 
 @pytest.fixture(scope="session")
 def lessons(tmp_path_factory):
     """A chapter with a prediction, an explorer, a goal and questions."""
     folder = tmp_path_factory.mktemp("lessons")
-    lists = {"vmteach": {"stops": {"machine": ["32 MB", "8 GB"], "dispatchers": [1, 3], "disks": [1, 3]}}}
+    lists = {"vmteach": {"runs": 600}}
     cells = [
         new_markdown_cell("# Lessons"),
         new_code_cell(LESSONS),
         new_code_cell("prediction"),
         new_code_cell("explorer", metadata=lists),
-        new_code_cell('learn.goal(explorer, "scsi_deadlock", "crowd")'),
-        new_code_cell('learn.recall("scsi_deadlock")'),
+        new_code_cell('ch.goal("crowd")'),
+        new_code_cell("ch.recall()"),
         new_code_cell("prediction.against(6)"),
+        new_code_cell("ch.draw()"),
+        new_code_cell("ch.watch()"),
     ]
     notebook = written(folder, *cells, name="12_scsi_deadlock")
     return execute(notebook), build_one(notebook, folder).file
 
 
-def test_a_goal_has_what_it_says_at_every_stored_state(lessons):
+def test_a_goal_in_a_cell_of_its_own_names_its_explorer(lessons):
     outputs = [cell.outputs[0]["data"] for cell in lessons[0].cells[2:]]
-    states = opened(outputs[1][page.EXPLORER]["data"])[0]["states"]
     goal = outputs[2][page.LEARNING]
-    assert goal["explorer"] == 0 and set(goal["at"]) == set(states)
-    said = {goal["said"][i]["outcome"] for i in goal["at"].values()}
-    assert said == {"right", "not yet"}
+    assert (goal["explorer"], goal["goal"]) == (0, [g.name for g in chapter("scsi_deadlock").GOALS].index("crowd"))
+
+
+def test_a_picture_and_a_story_are_data_and_are_said_in_words(lessons):
+    text = lessons[1].read_text(encoding="utf-8")
+    picture, story = (cell.outputs[0]["data"] for cell in lessons[0].cells[-2:])
+    assert [label for label, _ in picture[page.DRAWING]["panels"]] == ["unpatched", "patched (form 1)"]
+    assert escape(picture[page.DRAWING]["still"]["alt"]) in text
+    for sentence in page.sentences(story[page.STORY]["stories"][0]):
+        assert escape(sentence, quote=False) in text
 
 
 def test_a_goal_without_its_explorer_stops_the_build(tmp_path):
-    goal = new_code_cell('learn.goal(explorer, "scsi_deadlock", "crowd")', id="lost")
-    with pytest.raises(BuildError, match=r"12_scsi_deadlock\.ipynb: cell lost: a goal must stand below its explorer"):
+    goal = new_code_cell('ch.goal("crowd")', id="lost")
+    with pytest.raises(BuildError, match=r"12_scsi_deadlock\.ipynb: cell lost: .*a goal must stand below its explorer"):
         build_one(written(tmp_path, new_code_cell(LESSONS), goal, name="12_scsi_deadlock"), tmp_path)
 
 
@@ -436,17 +394,17 @@ def test_html_for_the_script_is_cleaned_and_cannot_end_its_element():
 
 
 def test_a_real_chapter(tmp_path):
-    (built,) = build(["05_mremap"], target=tmp_path)
+    (built,) = build(["12_scsi_deadlock"], target=tmp_path)
     text = built.file.read_text(encoding="utf-8")
     assert built.size < 1_000_000
-    assert text.count('<div class="explorer">') == 1 and text.count('<ul class="strip">') == 2
+    assert text.count('<div class="explorer"') == 1 and text.count('class="held"') == 1
     assert not re.search(r"<(?:script|img|image|link|iframe)\b[^>]*\s(?:src|href)=\"(?!data:)", text)
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
     ids = re.findall(r'\sid="([^"]+)"', re.sub(r"<script.*?</script>", "", text, flags=re.S))
     assert len(ids) == len(set(ids))
 
 
-def test_a_page_needs_no_kernel_side(tmp_path):
+def test_writing_a_page_loads_nothing_that_draws(tmp_path):
     """Writing a page loads neither matplotlib nor anywidget."""
     from test_layers import in_a_fresh_process
 

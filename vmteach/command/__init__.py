@@ -2,6 +2,10 @@
 
     vmteach lab [FOLDER]      open the chapters in JupyterLab; FOLDER gets those that it has not
     vmteach handouts [NAME]   write the chapters as HTML files to handouts/
+    vmteach site              write the course as a folder for a static server, with a kernel in the browser
+    vmteach class FOLDER      show what a class predicted, from its progress files
+    vmteach marks FOLDER      mark notebooks of the nbgrader edition without running them
+    vmteach questions         write predictions and questions for Moodle (GIFT) or Canvas (QTI)
     vmteach editions [NAME]   write notebooks for students, teachers, nbgrader and Colab to editions/
 
 `vmteach lab --help` and so on tell more.
@@ -26,7 +30,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "lab": Command("vmteach.command.lab", "lab", ("jupyterlab", "ipywidgets", "matplotlib", "pandas")),
-    "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "matplotlib", "PIL")),
+    "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
+    "site": Command("vmteach.handout.site", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
+    "class": Command("vmteach.lab.classroom", "", ()),
+    "marks": Command("vmteach.lab.marks", "", ()),
+    "questions": Command("vmteach.lab.questions", "", ()),
     "editions": Command("vmteach.command.editions", "", ()),
 }
 

@@ -12,7 +12,7 @@ Stub, solution and check come from vmteach/exercises, and so do the notes: that 
 chapter without exercises goes through as it is. Same notebooks, same bytes. The folder `editions` is not for working
 in: files that this command writes are written over; others (a gradebook, what students hand in) it leaves alone.
 
-left out    the solutions are still in the package, for whoever looks: a course with marks needs tests of its own
+left out    the solutions are still in the package's files, for who reads them there: docs/teachers.md
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill
-from vmteach.lab.learn import Exercise, exercise
+from vmteach.lab.exercise import Exercise, exercise, seeded
 from vmteach.tables import COURSE
 
 NOTEBOOKS = COURSE / "notebooks"
@@ -41,6 +41,16 @@ HIDE = """\
 import os
 
 os.environ["VMTEACH_SOLUTIONS"] = "hidden"  # a class's edition: hints are shown, solutions are not"""
+
+MARK = """\
+from vmteach.lab.marks import mark as _mark  # judges the answer cell's source in a fresh Python
+
+_points = _mark("{0}", "{1}", points={2}, variant={3})
+### BEGIN HIDDEN TESTS
+_points = _mark("{0}", "{1}", points={2}, variant={3}, every=True)
+### END HIDDEN TESTS
+_points"""
+SEED = '\nos.environ["VMTEACH_SEED"] = "{}"  # this class\'s numbers'
 
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
@@ -192,19 +202,25 @@ def teacher(notebook: Notebook, stem: str) -> Notebook:
     return made
 
 
-def nbgrader(notebook: Notebook, _: str = "") -> Notebook:
-    """The chapter as an assignment: answer cells with stub and solution, locked check cells with points."""
+def nbgrader(notebook: Notebook, _: str = "", seed: str = "") -> Notebook:
+    """The chapter as an assignment: answer cells with stub and solution, locked check cells with points.
+
+    A seed gives a class numbers of its own, where an exercise has some.
+    """
     made = student(notebook)
     for cell in made["cells"]:
         rewrite(cell, beside(source(cell)))
         if cell["id"] == "edition":
+            rewrite(cell, source(cell) + SEED.format(seed) * bool(seed))
             cell["metadata"]["nbgrader"] = graded("edition", locked=True)
     for place in places(made):
-        name, solved = place.exercise.task.name, place.exercise.solved
-        rewrite(place.answer, f"{place.exercise.stub}\n### BEGIN SOLUTION\n{solved}\n### END SOLUTION")
+        name, task, stem = place.exercise.task.name, place.exercise.task, place.exercise.stem
+        variant = seeded(stem, name, len(task.variants), seed)
+        own = Exercise(stem, task, variant)
+        rewrite(place.answer, f"{own.stub}\n### BEGIN SOLUTION\n{own.solved}\n### END SOLUTION")
         place.answer["metadata"]["nbgrader"] = graded(f"{name}-answer", solution=True)
-        rewrite(place.check, f"assert (verdict := {source(place.check).rstrip()}), verdict\nverdict")
-        points = {"points": place.exercise.task.minutes}
+        points = {"points": task.minutes}
+        rewrite(place.check, MARK.format(stem, name, task.minutes, variant))
         place.check["metadata"]["nbgrader"] = graded(f"{name}-check", grade=True, locked=True) | points
     return made
 
@@ -243,12 +259,15 @@ EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
 }
 
 
-def build(names: Sequence[str] = (), into: Path = Path("editions"), repository: str = OWNER) -> dict[str, list[Path]]:
+def build(
+    names: Sequence[str] = (), into: Path = Path("editions"), repository: str = OWNER, seed: str = ""
+) -> dict[str, list[Path]]:
     """Write the editions of these chapters, or of all; the files of each edition."""
     written: dict[str, list[Path]] = {edition: [] for edition in EDITIONS}
     editions: dict[str, Callable[[Notebook, str], Notebook]] = {
         **EDITIONS,
         "colab": partial(colab, repository=repository),
+        "nbgrader": partial(nbgrader, seed=seed),
     }
     for path in chosen(names):
         text = path.read_text(encoding="utf-8")
@@ -422,13 +441,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", help="chapters, such as 11_overflow_buffers; all if there is none")
     parser.add_argument("--into", type=Path, default=Path("editions"), help="the folder to write to")
     parser.add_argument("--repository", default=OWNER, help="of yours, for Colab: OWNER/NAME")
+    parser.add_argument("--seed", default="", help="a word for a class: exercises get numbers of its own (nbgrader)")
     parser.add_argument("--minutes", action="store_true", help="print how long each chapter takes, and write nothing")
     chose = parser.parse_args(arguments)
     if chose.minutes:
         print(table())
         return 0
     try:
-        written = build(chose.names, chose.into, chose.repository)
+        written = build(chose.names, chose.into, chose.repository, chose.seed)
     except ValueError as wrong:
         print(wrong, file=sys.stderr)
         return 1

@@ -5,36 +5,35 @@
 runs the notebooks and writes handouts/NAME.html and handouts/index.html. A chapter whose notebook, library, data
 and versions are those of its handout is not built again. A cell that raises stops the build, and is named.
 
-A chapter's author may list what an explorer stores, in the metadata of its cell:
-`{"vmteach": {"stops": {"shm_percent": [25, 50, 75]}, "kernels": ["what if: fix 2 alone"]}}`.
+A chapter's author may say how many runs an explorer stores, in the metadata of its cell: `{"vmteach": {"runs": 500}}`.
 """
 
 import hashlib
 import html
 import json
 import os
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
+from vmteach.handout.front import front, head_of, title_of, today
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
 LIBRARY = Path(__file__).resolve().parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
+RUNTIME = "runtime.js"  # beside live handouts: see lite.py
 EDITIONS = ("student", "teacher", "solved")
-PACKAGES = ("anywidget", "bleach", "ipython", "matplotlib", "nbclient", "nbconvert", "numpy", "pandas", "pillow")
-BEGIN = "import vmteach.handout.states; vmteach.handout.states.begin(); del vmteach"
-LISTS = "__import__('vmteach.handout.states', fromlist=['states']).author_lists(**__import__('json').loads({!r}))"
+PACKAGES = ("anywidget", "bleach", "ipython", "latex2mathml", "nbclient", "nbconvert", "pandas")
+BEGIN = "import vmteach.handout.bundles; vmteach.handout.bundles.begin(); del vmteach"
+LISTS = "__import__('vmteach.handout.bundles', fromlist=['bundles']).author_lists(**__import__('json').loads({!r}))"
 
 
 class Built(NamedTuple):
@@ -58,13 +57,15 @@ def build(
     *,
     edition: str = "student",
     force: bool = False,
+    answers: bool = True,
     jobs: int = 1,
     tell: Callable[[str, int, int], None] = lambda text, done, of: None,
 ) -> list[Built]:
     """The handouts of these notebooks (all, where none is named), and an index of all that there are.
 
     The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
-    notebooks that `make editions` writes. `tell` hears the chapter under way, how many are done, and of how many.
+    notebooks that `make editions` writes. Without `answers` no page holds a
+    solution. `tell` hears the chapter under way, how many are done, and of how many.
     """
     one_of("edition", edition, EDITIONS)
     plain = edition == "student"
@@ -83,11 +84,11 @@ def build(
     if jobs == 1:
         for path in wanted:
             tell(path.stem, len(built), len(wanted))
-            built.append(build_one(path, target, tuple(there), force))
+            built.append(build_one(path, target, tuple(there), force, answers))
     else:
         with ProcessPoolExecutor(jobs) as pool:
             running: dict[Future[Built], str] = {
-                pool.submit(build_one, path, target, tuple(there), force): path.stem for path in wanted
+                pool.submit(build_one, path, target, tuple(there), force, answers): path.stem for path in wanted
             }
             try:
                 for future in as_completed(running):
@@ -97,20 +98,24 @@ def build(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     tell("", len(wanted), len(wanted))
-    _index(target, tuple(there))
+    front(target, tuple(there))
     return sorted(built)
 
 
-def build_one(notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False) -> Built:
+def build_one(
+    notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False, answers: bool = True
+) -> Built:
     """One handout; what is there already stays if nothing that it is made of has changed."""
     from vmteach.handout.page import handout
 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
-    key = key_of(notebook)
-    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in _head(file):
-        return Built(file, _title(file), file.stat().st_size, False, time.monotonic() - began)
-    ran = execute(notebook)
-    facts = {"version": __version__, "date": _today(), "key": key, **_place(notebook.stem, names)}
+    runtime = "runtime" if (target / RUNTIME).exists() else ""
+    key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime}".rstrip()
+    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
+        return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
+    ran = execute(notebook, answers)
+    facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
+    facts |= {"answers": "yes" if answers else "", **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
     except ValueError as trouble:
@@ -137,8 +142,8 @@ def key_of(notebook: Path) -> str:
 # ---- running
 
 
-def execute(notebook: Path) -> Any:
-    """The notebook with the outputs of a fresh kernel, in which explorers answer with their states."""
+def execute(notebook: Path, answers: bool = True) -> Any:
+    """The notebook with the outputs of a fresh kernel, in which explorers answer with their stored runs."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -150,7 +155,7 @@ def execute(notebook: Path) -> Any:
     client = NotebookClient(
         read, timeout=900, kernel_name="python3", extra_arguments=silent, resources=resources, store_widget_state=False
     )
-    with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch))):
+    with tempfile.TemporaryDirectory() as scratch, client.setup_kernel(env=_environment(Path(scratch), answers)):
         _quietly(client, BEGIN)
         listed: Any = None
         for index, cell in enumerate(read.cells):
@@ -181,19 +186,14 @@ def _quietly(client: Any, code: str, where: str = "the kernel") -> None:
         client.nb.cells[0] = first  # nbclient has put the code in its place
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def _environment(scratch: Path, answers: bool) -> dict[str, str]:
     """For a kernel that has none of the author's settings and none of the author's answers."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MPL"))}
-    return {**mine, "IPYTHONDIR": str(scratch), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
+    hidden = {} if answers else {"VMTEACH_SOLUTIONS": "hidden"}
+    return {**mine, **hidden, "IPYTHONDIR": str(scratch), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
 
 
 # ---- the frame
-
-
-def _today() -> str:
-    """The day of the build; SOURCE_DATE_EPOCH says another one, for builds that are to be repeated."""
-    stamp = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-    return f"{datetime.fromtimestamp(stamp, UTC):%d %B %Y}".lstrip("0")
 
 
 def _place(name: str, names: Sequence[str]) -> dict[str, str]:
@@ -202,7 +202,7 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
     at = names.index(name) if name in names else 0
     links = ['<a href="index.html">All handouts</a>']
-    for word, i in (("Before", at - 1), ("Next", at + 1)):
+    for word, i in (("Previous", at - 1), ("Next", at + 1)):
         if 0 <= i < len(names) and names[i] != name:
             links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')
     return {"where": where, "links": " · ".join(links)}
@@ -211,44 +211,6 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
 def _spoken(name: str) -> str:
     chapter = CHAPTERS.get(name[3:])
     return chapter.title if chapter else name[3:].replace("_", " ").capitalize()
-
-
-def _head(file: Path) -> str:
-    with file.open(encoding="utf-8") as text:
-        return text.read(4000)
-
-
-def _title(file: Path) -> str:
-    found = re.search(r"<title>(.*?) · vmteach</title>", _head(file))
-    return html.unescape(found[1]) if found else file.stem
-
-
-def _index(target: Path, names: Sequence[str]) -> None:
-    """A page that lists the handouts that are there."""
-    from vmteach.handout.page import page
-
-    rows = "".join(map(_row, (file for name in names if (file := target / f"{name}.html").exists())))
-    body = (
-        "<h1>A kernel changelog as a course: the handouts</h1>\n"
-        "<p>Each is one file: it needs no server and no network, its controls work, and it can be printed. "
-        "The notebooks, in which you can change everything, are in the project's folder <code>notebooks</code>.</p>\n"
-        '<div class="table" tabindex="0" role="group" aria-label="Handouts"><table><thead><tr><td></td>'
-        '<th scope="col">Handout</th><th scope="col">What it is about</th><th scope="col">Read before</th>'
-        f'<th scope="col">Size</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-    facts = {"version": __version__, "date": _today(), "key": "index", "where": "", "links": "The handouts"}
-    (target / "index.html").write_text(page("Handouts · vmteach", body, facts), encoding="utf-8", newline="\n")
-
-
-def _row(file: Path) -> str:
-    chapter = CHAPTERS.get(file.stem[3:])
-    about, needs = (chapter.idea, chapter.needs) if chapter else ("", ())
-    before = ", ".join(str(CHAPTERS[stem].number) for stem in needs)
-    return (
-        f"<tr><td>{chapter.number if chapter else ''}</td>"
-        f'<th scope="row"><a href="{file.name}">{html.escape(_title(file))}</a></th>'
-        f"<td>{html.escape(about)}</td><td>{before}</td><td>{file.stat().st_size / 1000:,.0f} kB</td></tr>\n"
-    )
 
 
 # ---- the command
@@ -266,13 +228,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--edition", choices=EDITIONS, default="student")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters at a time")
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
+    parser.add_argument("--no-answers", action="store_true", help="for a class: no page holds a solution")
+    parser.add_argument("--live", action="store_true", help="put Python beside the pages, 20 MB: they get a switch")
+    from vmteach.handout.lite import runtime_script
+
     given = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        built = build(
-            given.names, target=given.target, edition=given.edition, force=given.force, jobs=given.jobs, tell=_bar
-        )
-    except (BuildError, ValueError) as trouble:
+        if given.live:
+            runtime_script(given.target or Path("handouts"))
+        asked: dict[str, Any] = {
+            "edition": given.edition,
+            "force": given.force,
+            "answers": not given.no_answers,
+            "jobs": given.jobs,
+        }
+        built = build(given.names, target=given.target, tell=_bar, **asked)
+    except (BuildError, ValueError, RuntimeError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
     for one in built:

@@ -1,210 +1,215 @@
-// What makes a handout live: explorers over states that are stored in the page. `face` and `learn` are the scripts of
-// the notebook (vmteach/lab/explorer.js, vmteach/lab/learn.js); here they get their answers from the page and not from a kernel.
+// What makes a handout live: pictures, stories, explorers over runs that are stored in the page, predictions, questions.
+// `faces` and `learning` are the notebook's own scripts (vmteach/lab); here they get their answers from the page, and
+// not from a kernel. `live` (live.js) asks the models themselves, where the reader has switched them on.
 
-const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
-
-async function opened(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const bytes = await new Response(stream).arrayBuffer();
-  const length = new DataView(bytes).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-  const places = header.columns * header.rows;
-  const refs = new Uint16Array(bytes, 4 + length, places * header.sizes.length);
-  const tiles = new Uint8Array(bytes, 4 + length + Math.ceil(refs.byteLength / 4) * 4);
-  return { ...header, refs, tiles, colours: Uint32Array.from(header.palette, (c) =>
-    (0xff000000 | ((c & 0xff) << 16) | (c & 0xff00) | (c >> 16)) >>> 0) };
-}
-
-// A canvas that shows a stored picture: only tiles that differ from those shown before are painted.
-function painter(canvas, stored) {
-  const { tile, columns, starts, sizes, refs, tiles, colours } = stored;
-  const context = canvas.getContext("2d", { alpha: false });
-  let shown = [];
-  let pixels, words;
-  return (picture) => {
-    const [width, height] = sizes[picture];
-    if (canvas.width !== width || canvas.height !== height || !pixels) {
-      canvas.width = width;
-      canvas.height = height;
-      pixels = context.createImageData(width, height);
-      words = new Uint32Array(pixels.data.buffer);
-      shown = [];
-    }
-    let [left, top, right, bottom] = [width, height, 0, 0];
-    for (let place = 0; place < starts.length; place++) {
-      const which = starts[place] + refs[place * sizes.length + picture];
-      const x = (place % columns) * tile;
-      const y = Math.floor(place / columns) * tile;
-      if (which === shown[place] || x >= width || y >= height) continue;
-      shown[place] = which;
-      const [across, down] = [Math.min(tile, width - x), Math.min(tile, height - y)];
-      for (let row = 0; row < down; row++) {
-        let from = (which * tile + row) * tile;
-        let to = (y + row) * width + x;
-        for (let i = 0; i < across; i++) words[to++] = colours[tiles[from++]];
-      }
-      [left, top] = [Math.min(left, x), Math.min(top, y)];
-      [right, bottom] = [Math.max(right, x + across), Math.max(bottom, y + down)];
-    }
-    if (right > left) context.putImageData(pixels, 0, 0, left, top, right - left, bottom - top);
-  };
-}
-
-function spelled(stored, at, set) {
-  const { head, spelled: words, fixed, labels, tail } = stored.code;
-  const given = Object.entries(words).map(([field, stops]) => `${field}=${stops[at[field]]}`);
-  return `${head}${[...given, ...fixed].join(", ")})\nlabels = ${labels[set]}\n${tail}`;
-}
-
-const same = (a, b) => a.length === b.length && a.every((label, i) => label === b[i]);
-const named = (labels) => labels.join(" and ");
-
-// The sets of kernels that are stored, one to be chosen, in place of a box for each kernel.
-function kernels(live, stored, choose) {
-  const boxes = live.querySelector(".vmt-kernels");
-  const set = document.createElement("fieldset");
-  set.className = "vmt-kernels";
-  const legend = document.createElement("legend");
-  legend.textContent = "Kernels to compare (these are stored in this page)";
-  set.append(legend);
-  stored.sets.forEach((labels, i) => {
-    const label = document.createElement("label");
-    const radio = document.createElement("input");
-    Object.assign(radio, { type: "radio", name: `kernels-${live.dataset.serial}`, checked: i === 0, value: String(i) });
-    radio.addEventListener("change", () => choose(i));
-    label.append(radio, labels.length > 1 ? named(labels) : `only ${labels[0]}`);
-    set.append(label);
-  });
-  boxes.replaceWith(set);
-  return (i) => { set.querySelectorAll("input")[i].checked = true; };
-}
-
-async function explorer(place, serial) {
-  const stored = await opened(place.querySelector("script").textContent.trim());
+const dataOf = (place) => JSON.parse(place.querySelector("script").textContent);
+const each = (selector, act) => document.querySelectorAll(selector).forEach((place, i) => {
+  try {
+    Promise.resolve(act(place, i)).catch((trouble) => failed(place, trouble));
+  } catch (trouble) { failed(place, trouble); }
+});
+const failed = (place, trouble) => { place.classList.remove("alive"); console.error(trouble); }; // what is stored stays
+const alive = (place) => {
   const live = place.querySelector(".live");
-  live.dataset.serial = serial;
-  const canvas = document.createElement("canvas");
-  canvas.setAttribute("role", "img");
-  const paint = painter(canvas, stored);
-  let face, mark;
-  const set = (at) => stored.sets.findIndex((labels) => same(labels, at.policies));
-  const request = (at) => {
-    const i = set(at);
-    if (mark) mark(i);
-    const key = `${stored.fields.map((field) => at[field]).join(",")}|${i}`;
-    const found = stored.states[key];
-    place.dataset.state = key;
-    place.dispatchEvent(new Event("state")); // goals listen
-    if (!found) {
-      return { error: `This page holds no state for these stops with “${named(at.policies)}” alone: put this chapter's ` +
-        `own controls back, or choose “${named(stored.sets[0])}”.` };
-    }
-    const [picture, answer] = found;
-    if (picture >= 0) {
-      paint(picture);
-      canvas.setAttribute("aria-label", stored.answers[answer].alt);
-    }
-    return { ...stored.answers[answer], picture: NOTHING, code: spelled(stored, at, i) };
-  };
-  // Paint as soon as a control moves; what the face writes follows in the same frame.
   live.hidden = false;
   place.classList.add("alive");
-  face = faces.mount(live, stored.spec, { at: () => stored.at, request });
-  const image = live.querySelector(".vmt-picture img");
-  image.hidden = true;
-  image.after(canvas);
-  live.querySelector(".vmt").setAttribute("aria-label", serial > 1 ? `Explorer ${serial}` : "Explorer");
-  mark = kernels(live, stored, (i) => face.show({ policies: stored.sets[i] }));
-  for (const field of stored.held) {
-    const [range] = live.querySelectorAll(`[data-field="${field}"]`);
-    live.querySelectorAll(`[data-field="${field}"]`).forEach((one) => { one.disabled = true; });
-    const why = document.createElement("p");
-    why.className = "vmt-why";
-    why.id = `${range.id}-held`;
-    why.textContent = "Not stored in this page: move this one in the notebook.";
-    range.setAttribute("aria-describedby", why.id);
-    range.closest(".vmt-row").append(why);
-  }
-}
-
-document.querySelectorAll(".explorer").forEach((place, i) => {
-  explorer(place, i + 1).catch((trouble) => {
-    place.classList.remove("alive"); // the stored pictures stay
-    console.error(trouble);
-  });
-});
+  return live;
+};
 
 // What a reader predicted and answered stays in this browser; without its leave, in this visit.
 const kept = {
   visit: {},
-  name: (i) => `vmteach ${location.pathname.split("/").pop()} ${i}`,
-  read(i) {
-    try { return JSON.parse(localStorage.getItem(this.name(i))) ?? {}; } catch { return this.visit[i] ?? {}; }
+  name: (key) => `vmteach ${location.pathname.split("/").pop()} ${key}`,
+  read(key) {
+    try { return JSON.parse(localStorage.getItem(this.name(key))) ?? this.visit[key]; } catch { return this.visit[key]; }
   },
-  write(i, value) {
-    this.visit[i] = value;
-    try { localStorage.setItem(this.name(i), JSON.stringify(value)); } catch { /* not allowed: the visit is enough */ }
+  write(key, value) {
+    this.visit[key] = value;
+    try { localStorage.setItem(this.name(key), JSON.stringify(value)); } catch { /* not allowed: the visit is enough */ }
   },
 };
 
-// A number with its unit: 1 patch, 2 patches, 1 s.
-const counted = (value, unit) =>
-  `${value.toLocaleString("en")} ${value === 1 && unit ? unit.replace(/(?<=ch)es$|(?<=\w)s$/, "") : unit ?? ""}`.trim();
+// ---- pictures and stories
 
-function lesson(place, i, serial) {
-  const data = JSON.parse(place.querySelector("script").textContent);
-  const live = place.querySelector(".live");
-  const asked = document.querySelectorAll(".explorer")[data.explorer];
-  const text = (word) => { const p = document.createElement("p"); p.textContent = word; return p.innerHTML; };
-  const said = () => {
-    if (data.spec.kind === "goal") return data.said[data.at[asked.dataset.state]] ?? { html: "" };
-    const { value } = kept.read(i);
-    return { html: value === undefined ? "" : `Kept in this page: <strong>${text(counted(value, data.spec.unit))}</strong>` };
-  };
-  const give = (value) => { kept.write(i, value); place.dispatchEvent(new Event("given")); };
-  const follow = learning.mount(live, data.spec, { given: () => kept.read(i), give, said });
-  if (asked) asked.addEventListener("state", () => follow());
-  const root = live.querySelector(".vml");
-  if (serial > 1) root.setAttribute("aria-label", `${root.getAttribute("aria-label")} ${serial}`);
-  live.hidden = false;
-  place.classList.add("alive");
-}
+each(".drawing", (place) => mountPanels(alive(place), { ...dataOf(place), full: true }));
 
-const lessons = {};
-document.querySelectorAll(".learning").forEach((place, i) => {
-  const { kind } = JSON.parse(place.querySelector("script").textContent).spec;
-  lessons[kind] = (lessons[kind] ?? 0) + 1;
-  try { lesson(place, i, lessons[kind]); } catch (trouble) { console.error(trouble); }
+each(".story", (place, i) => {
+  mountStory(alive(place), dataOf(place).stories, {
+    address: i ? `watch-${i + 1}` : "watch",
+    kept: (question) => kept.read(`story ${question}`),
+    keep: (question, choice) => kept.write(`story ${question}`, choice),
+  });
 });
 
+// ---- explorers
+
+async function opened(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const [header, ...lines] = (await new Response(stream).text()).split("\n");
+  return { ...JSON.parse(header), lines };
+}
+
+function spelled({ code, fields }, at, policies) {
+  const stops = fields.map((field) => `${field}=${code.spelled[field][at[field]]}`);
+  return `${code.head}${[...stops, ...code.fixed].join(", ")})\nlabels = ${JSON.stringify(policies)}\n${code.tail}`;
+}
+
+// The answer at a position from the entries of its runs: {scene, rows} or {error}, in the order of the labels.
+function answerOf(stored, at, entries) {
+  const wrong = entries.find((entry) => entry.error);
+  if (wrong) return { error: wrong.error, at };
+  const panels = at.policies.map((label, i) => [label, entries[i].scene]);
+  const union = (rows) => [...new Set(rows.flatMap((one) => one.map(([name]) => name)))];
+  const cells = (rows) => union(rows).map((name) => [name, ...rows.map((one) => (one.find(([n]) => n === name) ?? [, ""])[1])]);
+  return {
+    at: { ...at }, labels: [...at.policies], panels, finding: titleOf(panels), alt: altOf(panels),
+    readout: cells(panels.map(([, scene]) => Object.entries(scene.numbers ?? {}))).slice(0, 4),
+    rows: cells(entries.map((entry) => entry.rows)), code: spelled(stored, at, at.policies),
+  };
+}
+
+const explorers = [];
+
+async function explorer(place, i) {
+  const stored = await opened(place.querySelector("script").textContent.trim());
+  const parsed = new Map();
+  const entry = (line) => parsed.get(line) ?? parsed.set(line, JSON.parse(stored.lines[line])).get(line);
+  const keyOf = (at) => stored.fields.map((field) => at[field]).join(",");
+  const verdicts = (at) => stored.goals.map((goal, g) => {
+    const hidden = goal.needs.filter((label) => !at.policies.includes(label));
+    if (hidden.length) return { outcome: "not yet", html: `<strong>Not reached yet.</strong> Show the kernel ${hidden.join(" and ")} too.` };
+    const said = stored.said[keyOf(at)];
+    if (!said) return { outcome: "not yet", html: "" };
+    const [outcome, html] = stored.verdicts[g][said[g]];
+    return { outcome, html };
+  });
+  let mounted, face;
+  const request = (at) => {
+    const runs = stored.positions[keyOf(at)];
+    const answer = runs
+      ? { ...answerOf(stored, at, at.policies.map((label) => entry(runs[stored.spec.policies.indexOf(label)]))), goals: verdicts(at) }
+      : elsewhere(at);
+    if (answer) tell(at, answer);
+    return answer;
+  };
+  // A position that is not stored: the models work it out where they are switched on.
+  const elsewhere = (at) => {
+    if (!live.on) {
+      const far = "This page does not store these stops.";
+      return { at, error: `${far} Switch on <em>Live</em> below, or go back by Default or a preset.` };
+    }
+    live.ask({ kind: "show", stem: place.dataset.stem, at, fixed: place.dataset.fixed }).then((found) => {
+      const answer = found.error ? { at, error: found.error } : { ...answerOf(stored, at, found.entries), goals: found.goals };
+      tell(at, answer);
+      face.fill(answer);
+    });
+    return undefined;
+  };
+  const tell = (at, answer) => {
+    place.dispatchEvent(new CustomEvent("state", { detail: answer.goals ?? [] }));
+  };
+  const draw = (panels, answer, before) => {
+    const given = { panels: answer.panels, last: before?.panels ?? [] };
+    if (mounted) mounted.update(given);
+    else mounted = mountPanels(panels, { full: false, title: false, ...given });
+  };
+  const spec = { ...stored.spec, goals: stored.goals };
+  face = faces.mount(alive(place), spec, { at: () => stored.at, request, draw });
+  if (i) place.querySelector(".vmt").setAttribute("aria-label", `Explorer ${i + 1}`);
+  explorers[i] = { place, again: () => face.show({}) };
+}
+
+each(".explorer", explorer);
+
+// ---- predictions, questions, goals in cells of their own
+
+const counted = (value, unit) =>
+  `${value.toLocaleString("en")} ${value === 1 && unit ? unit.replace(/(?<=ch)es$|(?<=\w)s$/, "") : unit ?? ""}`.trim();
+const escaped = (word) => { const p = document.createElement("p"); p.textContent = word; return p.innerHTML; };
+
+function lesson(place, i) {
+  const data = dataOf(place);
+  const key = data.name ?? `${data.spec.kind} ${i}`;
+  let told = { html: "" };
+  const said = () => {
+    if (data.spec.kind === "goal") return told;
+    const { value, first } = kept.read(key) ?? {};
+    if (value === undefined || data.spec.kind !== "predict") return { html: "" };
+    const talked = first === undefined ? "" : `, after ${escaped(counted(first, data.spec.unit))}`;
+    return { html: `Kept in this page: <strong>${escaped(counted(value, data.spec.unit))}</strong>${talked}.` };
+  };
+  const give = (value) => { kept.write(key, value); place.dispatchEvent(new Event("given")); };
+  const live = alive(place);
+  const follow = learning.mount(live, data.spec, { given: () => kept.read(key) ?? {}, give, said });
+  const asked = document.querySelectorAll(".explorer")[data.explorer];
+  if (asked) asked.addEventListener("state", ({ detail }) => { told = detail[data.goal] ?? told; follow(); });
+}
+
+each(".learning:has(script)", lesson);
+
 // What came out, beside what the reader of this page predicted.
-document.querySelectorAll(".compared").forEach((place) => {
-  const { of, unit, result, shown, calm, overlooked } = JSON.parse(place.querySelector("script").textContent);
-  const asked = [...document.querySelectorAll(".learning")];
-  const at = asked.findIndex((one) => JSON.parse(one.querySelector("script").textContent).name === of);
-  const words = place.querySelector(".live");
+each(".compared", (place) => {
+  const { of, unit, result, shown, calm, overlooked } = dataOf(place);
+  const words = alive(place);
   const near = (one, other) => one === other
     || (typeof one === "number" && Math.abs(one - other) <= 0.02 * Math.max(Math.abs(one), Math.abs(other)));
   const tell = () => {
-    const { value } = at < 0 ? {} : kept.read(at);
+    const { value, first } = kept.read(of) ?? {};
     if (value === undefined || value === null) { words.textContent = `Nothing was predicted; it is ${shown}.`; return; }
-    const begins = `You said ${counted(value, unit)}`;
+    const before = first === undefined || first === value ? "" : `${counted(first, unit)}, and after talking `;
+    const begins = `You said ${before}${counted(value, unit)}`;
     const [, , said] = overlooked.find(([guess]) => near(guess, value)) ?? [];
-    if (value === result) words.textContent = `${begins}, and so it is.`;
-    else {
-      const rest = document.createElement("span");
-      rest.innerHTML = said ?? calm;
-      words.replaceChildren(`${begins}; it is ${shown}. `, rest);
-    }
+    if (value === result) { words.textContent = `${begins}, and so it is.`; return; }
+    const rest = document.createElement("span");
+    rest.innerHTML = said ?? calm;
+    words.replaceChildren(`${begins}; it is ${shown}. `, rest);
   };
-  asked[at]?.addEventListener("given", tell);
+  document.querySelectorAll(".learning:has(script)").forEach((one) => {
+    if (dataOf(one).name === of) one.addEventListener("given", tell);
+  });
   tell();
-  words.hidden = false;
-  place.classList.add("alive");
 });
 
-// Folds are open on paper, and closed again after it.
+// ---- the front door: what this browser has kept of each chapter
+
+each(".cards [data-page]", (card) => {
+  let n = 0;
+  try { n = Object.keys(localStorage).filter((key) => key.startsWith(`vmteach ${card.dataset.page} `)).length; } catch { /* not allowed */ }
+  if (!n) return;
+  const done = document.createElement("p");
+  done.className = "done";
+  done.textContent = `begun: ${n} answer${n === 1 ? "" : "s"} kept`;
+  card.append(done);
+});
+
+// ---- search: every word of the question stands in what is found; headings count more
+
+each("#words", (field) => {
+  const index = JSON.parse(document.getElementById("index").textContent);
+  const found = document.getElementById("found"), count = document.getElementById("count");
+  const plain = (text) => text.toLowerCase();
+  const look = () => {
+    const words = plain(field.value).split(/\s+/).filter((word) => word.length > 1);
+    const hits = words.length ? index.filter(({ title, words: text }) => words.every((w) => plain(`${title} ${text}`).includes(w))) : [];
+    const weight = (hit) => words.filter((w) => plain(hit.title).includes(w)).length;
+    hits.sort((a, b) => weight(b) - weight(a));
+    count.textContent = words.length ? `${hits.length} section${hits.length === 1 ? "" : "s"}` : "";
+    found.replaceChildren(...hits.slice(0, 50).map(({ at, title, words: text }) => {
+      const item = document.createElement("li"), link = document.createElement("a"), said = document.createElement("p");
+      const place = Math.max(0, plain(text).indexOf(words[0]) - 60);
+      Object.assign(link, { href: at, textContent: title });
+      said.textContent = `${place ? "\u2026 " : ""}${text.slice(place, place + 200)} \u2026`;
+      item.append(link, said);
+      return item;
+    }));
+  };
+  field.addEventListener("input", look);
+  look();
+});
+
+// ---- paper: folds are open on it, and closed again after it
+
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details:not([open]):not(.fold)").forEach((fold) => { fold.open = true; fold.dataset.was = ""; });
 });

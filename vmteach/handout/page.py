@@ -2,7 +2,7 @@
 
 Everything that comes from the notebook is cleaned: no script, no event, no address but a link to follow. The file's
 own policy (CSP) would stop what was overlooked. Tables get headers that a screen reader can use, folds a copy on the
-last page of the print, formulas become MathML.
+last page of the print, formulas become MathML. Pictures, stories and explorers are data, which the page's script draws.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vmteach.handout.mathml import mathml
+from vmteach.figures import page as scenes
+from vmteach.figures.scene import alt, title
+from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
+from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
-EXPLORER = "application/vnd.vmteach.explorer+json"  # as in states.py, which this module need not load
-LEARNING = "application/vnd.vmteach.learning+json"
-COMPARED = "application/vnd.vmteach.compared+json"
 LEFT_OUT = "What the model leaves out"
 
 PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
@@ -51,7 +51,7 @@ CELLS = """
 <div class="prose" id="cell-{{ cell.id | e }}">{{ cell.source | prose(cell.id) }}</div>
 {% endblock markdowncell -%}
 {%- block input -%}
-<div class="code" id="cell-{{ cell.id | e }}">{{ cell.source | highlight_code | clean }}</div>
+<div class="code" id="cell-{{ cell.id | e }}"{{ cell.source | checks }}>{{ cell.source | highlight_code | clean }}</div>
 {% endblock input -%}
 {%- block outputs -%}
 {%- for output in cell.outputs -%}{{ output | shown(cell.id) }}{%- endfor -%}
@@ -74,12 +74,13 @@ FRAME = """<!DOCTYPE html>
 <a class="skip" href="#main">Skip to the text</a>
 <header>
 <p><strong>vmteach</strong>{where}</p>
-<nav aria-label="Handouts">{links}</nav>
+<nav aria-label="Handouts">{links}</nav>{lecture}
 </header>
-{contents}<main id="main" tabindex="-1">
+{contents}<main id="main" tabindex="-1" data-stem="{stem}">{live_switch}
 {body}
 </main>
 <footer>
+<nav aria-label="Handouts, once more">{links}</nav>
 <p>vmteach {version}, built on {date}. The model follows the kernel 2.4.23aa2 of 27 February 2004. {left_out}</p>
 <p>Text CC BY 4.0, code BSD-3-Clause. This page works without a network.</p>
 </footer>
@@ -88,17 +89,25 @@ FRAME = """<!DOCTYPE html>
 """
 
 
+SWITCH = """
+<p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
+positions of all controls, and your answers to the exercises.</span></p>"""
+
+
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
-    css, code = _css(), _script() if live else ""
+    css, code = _css() + _running(title), _script() if live else ""
     hashes = {
         name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for name, text in (("css", css), ("code", code))
     }
+    runtime = bool(live and facts.get("runtime"))
+    scripts = hashes["code"] if live else "'none'"
+    if runtime:  # Python beside the page: its script, the worker's modules, and compiling what they bring
+        scripts += " 'self' file: data: 'wasm-unsafe-eval'; worker-src data:"
     policy = (
-        f"default-src 'none'; script-src {hashes['code'] if live else chr(39) + 'none' + chr(39)}; "
-        f"style-src {hashes['css']}; style-src-attr 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {scripts}; style-src {hashes['css']}; style-src-attr 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     left_out = '<a href="#left-out">What the model leaves out</a>.' if 'id="left-out"' in body else ""
     return FRAME.format(
@@ -108,26 +117,38 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
         body=body,
         contents=contents,
         script=f'<script type="module">{code}</script>\n' if live else "",
+        lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
         left_out=left_out,
+        stem=html.escape(facts.get("stem", "")),
+        live_switch=SWITCH if runtime else "",
         **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
+    )
+
+
+def _running(title: str) -> str:
+    """The running header and the page numbers of the print."""
+    words = title.removesuffix(" · vmteach").replace("\\", "").replace('"', "'")
+    return (
+        f'\n@page {{ @top-left {{ content: "{words}"; }} @top-right {{ content: "vmteach"; }} '
+        '@bottom-right { content: counter(page) " of " counter(pages); } }\n'
     )
 
 
 @cache
 def _css() -> str:
     """The one style sheet."""
-    files = (HERE.parent / "lab" / "explorer.css", HERE.parent / "lab" / "learn.css", HERE / "page.css")
-    return "\n" + "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+    lab = HERE.parent / "lab"
+    files = (lab / "explorer.css", lab / "learn.css", HERE / "page.css")
+    return "\n".join(["", scenes.style(), *(file.read_text(encoding="utf-8") for file in files)])
 
 
 @cache
 def _script() -> str:
-    """The one script: the notebook's faces, wrapped, and what answers them from the page."""
-    parts = [
-        _wrapped("faces", HERE.parent / "lab" / "explorer.js"),
-        _wrapped("learning", HERE.parent / "lab" / "learn.js"),
-    ]
-    return "\n".join(["", *parts, (HERE / "page.js").read_text(encoding="utf-8")])
+    """The one script: what draws, the notebook's faces, wrapped, and what answers them from the page."""
+    lab = HERE.parent / "lab"
+    parts = [scenes.script(), _wrapped("faces", lab / "explorer.js"), _wrapped("learning", lab / "learn.js")]
+    own = ((HERE / name).read_text(encoding="utf-8") for name in ("live.js", "lecture.js", "page.js"))
+    return "\n".join(["", *parts, *own])
 
 
 def _wrapped(name: str, file: Path) -> str:
@@ -147,11 +168,16 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    body = Body()
+    body = Body(answers=bool(facts.get("answers", "yes")))
     settings = Config({"NbConvertBase": {"display_data_priority": ["text/html"]}})
     exporter: Any = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
     exporter.raw_template = CELLS
-    filters: dict[str, Callable[..., str]] = {"prose": body.prose, "shown": body.shown, "clean": clean}
+    filters: dict[str, Callable[..., str]] = {
+        "prose": body.prose,
+        "shown": body.shown,
+        "clean": clean,
+        "checks": checks,
+    }
     for name, function in filters.items():
         exporter.register_filter(name, function)
     text, _ = exporter.from_notebook_node(notebook)
@@ -163,8 +189,8 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
 class Body:
     """The cells of one notebook on their way to HTML: what was seen is kept for the frame around them."""
 
-    def __init__(self) -> None:
-        self.title, self.live = "", False
+    def __init__(self, answers: bool = True) -> None:
+        self.title, self.live, self._with_answers = "", False, answers
         self._headings: list[tuple[str, str]] = []
         self._folds: list[tuple[str, str]] = []
 
@@ -176,6 +202,7 @@ class Body:
             soup = BeautifulSoup(_markdown(source), "html.parser")
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
+        pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
             words = heading.get_text(" ", strip=True)
@@ -193,7 +220,23 @@ class Body:
             if words.find_parent("details") and not words.find_parent(["code", "pre"]):
                 words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
         self._number_folds(soup)
-        return clean(str(soup))
+        text = clean(str(soup))
+        for mark, picture in pictures:
+            text = text.replace(mark, picture)
+        return text
+
+    def _hook(self, soup: Any, image: Any, cell: str) -> tuple[str, str]:
+        """A stored picture, from the scene that its file carries: a mark for it, and what the mark becomes."""
+        text = (COURSE / "notebooks" / image["src"]).read_text(encoding="utf-8")
+        found = re.search(r'<metadata id="scene">(.*?)</metadata>', text, re.S)
+        if not found:
+            raise ValueError(f"cell {cell}: {image['src']} carries no scene: draw it with scripts/hooks.py")
+        panels = json.loads(html.unescape(found[1]))
+        self.live = True
+        still = {"finding": title(panels), "alt": alt(panels), "labels": [], "rows": []}
+        mark = f"[[picture {len(self._folds)} {image['src']}]]"
+        image.replace_with(soup.new_string(mark))
+        return mark, self._drawn("drawing", {"panels": panels}, in_words(still), cell)
 
     def shown(self, output: Mapping[str, Any], cell: str) -> str:
         """One output of a code cell."""
@@ -202,7 +245,14 @@ class Body:
         if output["output_type"] == "error":
             raise ValueError(f"cell {cell} raised {output['ename']}: {output['evalue']}")
         data = output["data"]
-        for mime, write in ((EXPLORER, self._explorer), (LEARNING, self._learning), (COMPARED, self._compared)):
+        kinds = {
+            EXPLORER: self._explorer,
+            STORY: self._story,
+            DRAWING: self._drawing,
+            LEARNING: self._learning,
+            COMPARED: self._compared,
+        }
+        for mime, write in kinds.items():
             if mime in data:
                 if "error" in data[mime]:
                     raise ValueError(f"cell {cell}: {data[mime]['error']}")
@@ -245,6 +295,8 @@ class Body:
         spec = data["spec"]
         if spec["kind"] == "recall":
             stored = "".join(map(self._asked, spec["questions"]))
+            if not self._with_answers:  # the script's data would hold what is right
+                return f'<div class="learning">{self._html(stored, cell)}</div>\n'
         elif spec["kind"] == "goal":
             stored = f"<p>{spec['html']}</p>{spec['folds']}"
         else:
@@ -271,28 +323,35 @@ class Body:
         options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
         answers = " ".join(f"{text}: {feedback}" for text, feedback, right in question["options"] if right)
         asked = f"<p>{question['html']}</p><ol>{options}</ol>"
+        if not self._with_answers:
+            return f"<div>{asked}</div>"
         return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
 
     def _explorer(self, bundle: Mapping[str, Any], cell: str) -> str:
-        """The states for the script; for paper and without a script the default picture and a strip."""
+        """The stored runs for the script; without a script the default picture in words and its numbers."""
         if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
-            raise ValueError(f"cell {cell}: the states of an explorer must be base64")
-        kernels = "; ".join(" and ".join(labels) for labels in bundle["sets"])
-        held = [html.escape(label) for label in bundle["held"]]
-        still = f" To move {' and '.join(held)}, use the notebook." if held else ""
-        strips: dict[str, list[str]] = {}
-        for one in bundle["strip"]:
-            strips.setdefault(one["control"], []).append(_small(one))
-        strip = "".join(
-            f'<p class="strip-of">Over the range of {html.escape(control)}</p><ul class="strip">{"".join(items)}</ul>'
-            for control, items in strips.items()
-        )
+            raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
         return (
-            f'<div class="explorer">'
+            f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
             f'<script type="text/plain">{bundle["data"]}</script>'
-            f'<div class="live" hidden></div><div class="stored">{self._html(bundle["figure"], cell)}{strip}</div>'
-            f'<p class="held">This page holds {int(bundle["states"]):,} computed states; '
-            f"kernels: {html.escape(kernels)}.{still}</p></div>\n"
+            f'<div class="live" hidden></div><div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
+            f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
+        )
+
+    def _story(self, data: Mapping[str, Any], cell: str) -> str:
+        """A story for the stepper; without a script its sentences."""
+        steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
+        stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"
+        return self._drawn("story", data, stored, cell)
+
+    def _drawing(self, data: Mapping[str, Any], cell: str) -> str:
+        """Panels for the script; without one the picture in words and its numbers."""
+        return self._drawn("drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell)
+
+    def _drawn(self, kind: str, data: Mapping[str, Any], stored: str, cell: str) -> str:
+        return (
+            f'<div class="{kind}"><script type="application/json">{as_json(dict(data))}</script>'
+            f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
     def contents(self) -> str:
@@ -304,7 +363,7 @@ class Body:
 
     def answers(self) -> str:
         """A copy of what the folds hold, for the last page of a print."""
-        if not self._folds:
+        if not self._folds or not self._with_answers:
             return ""
         items = "".join(
             f"<div><p><strong>{i}. {html.escape(asked)}</strong></p>{answer}</div>\n"
@@ -313,13 +372,34 @@ class Body:
         return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
 
 
-def _small(one: Mapping[str, str]) -> str:
-    """One small picture of a strip."""
-    words = f"<p><strong>{html.escape(one['stop'])}</strong><br>{html.escape(one['finding'])}</p>"
-    if not one["png"]:
-        return f"<li>{words}</li>"
-    alt = html.escape(f"{one['stop']}. {one['alt']}", quote=True)
-    return f'<li>{words}{clean(f"""<img alt="{alt}" src="data:image/png;base64,{one["png"]}">""")}</li>'
+def checks(source: str) -> str:
+    """The attribute of a cell that checks an answer: whose it is.
+
+    >>> checks('ch = 1'), checks('exercise("mremap", "refuse").check(refuse)')
+    ('', ' data-check="mremap/refuse"')
+    """
+    found = re.search(r'exercise\((?:"(\w+)", )?"(\w+)"\)\.check\(', source)
+    return f' data-check="{found[1] or ""}/{found[2]}"' if found else ""
+
+
+def in_words(still: Mapping[str, Any]) -> str:
+    """A picture as HTML without a script: the finding, the picture in words, the numbers."""
+    head = "".join(f"<th>{html.escape(label)}</th>" for label in still["labels"])
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>"
+        for name, *cells in still["rows"]
+    )
+    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
+
+
+def sentences(story: Mapping[str, Any]) -> list[str]:
+    """What a story says, a step a line; where the kernels differ, each by its name."""
+    said = []
+    for step in story["steps"]:
+        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
+        said.append(" ".join(f"{name}: {say}" if len(says) > 1 else say for say, name in says.items()))
+    return said
 
 
 def _plain(text: str) -> str:
@@ -336,15 +416,28 @@ def _markdown(source: str) -> str:
 
     class Renderer(IPythonRenderer):
         def inline_math(self, body: str) -> str:
-            return mathml(body)
+            return formula(body, "inline")
 
         def block_math(self, body: str) -> str:
-            return mathml(body, block=True)
+            return formula(body, "block")
 
         def latex_environment(self, name: str, body: str) -> str:
             raise ValueError(f"a formula may not use the environment {name}: write plain formulas")
 
     return str(MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source))
+
+
+def formula(source: str, display: str) -> str:
+    """A formula as MathML; ValueError for what would be shown as it is written."""
+    from latex2mathml.converter import convert
+
+    try:
+        text = str(convert(source, display=display))
+    except Exception as trouble:
+        raise ValueError(f"the formula {source} cannot be shown ({type(trouble).__name__})") from None
+    if unknown := re.search(r"\\\w+", text):
+        raise ValueError(f"the formula {source} cannot be shown: {unknown[0]} is not known")
+    return text
 
 
 def _code_marks(words: str) -> str:

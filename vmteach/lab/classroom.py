@@ -4,6 +4,7 @@ source      progress files (docs/progress.md), one a student; no name is read, a
 left out    who wrote a file: a file is a student
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -313,3 +314,29 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
     for path in folder.rglob("*.json"):
         with suppress(FileNotFoundError):
             yield str(path), path.stat().st_mtime_ns
+
+
+# ---- the command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of `vmteach class`."""
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(prog="vmteach class", description="Show what a class predicted, from its progress files.")
+    parser.add_argument("folder", type=Path, help="the folder that holds the files; a file is a student")
+    parser.add_argument("--target", type=Path, default=Path("class.html"), help="the page to write")
+    parser.add_argument("--only", default="", metavar="STEM/NAME", help="one prediction, in large type for the wall")
+    parser.add_argument("--watch", action="store_true", help="write the page anew as files arrive, until Ctrl-C")
+    given = parser.parse_args(arguments)
+    try:
+        if given.watch:
+            watch(given.folder, given.target, given.only)
+        given.target.write_text(page(read_class(given.folder), given.only), encoding="utf-8")
+    except KeyboardInterrupt:
+        return 0
+    except ValueError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
+    sys.stdout.write(f"{given.target}\n")
+    return 0

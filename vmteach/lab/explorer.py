@@ -59,7 +59,7 @@ class Explorer(Face):
         self.stage = stage
         self.stem = stage.patch.__name__.rsplit(".", 1)[-1]
         goals = chapter(self.stem).GOALS if self.stem in STEMS else ()
-        self._judges = [Judge(self.stem, goal) for goal in goals]
+        self.judges = [Judge(self.stem, goal) for goal in goals]
         self._ahead: deque[tuple[At, str]] = deque()  # to be thought of: positions and kernels, then all
         self._sent: OrderedDict[Hashable, bool] = OrderedDict()
         self._thinking: asyncio.TimerHandle | None = None
@@ -159,7 +159,7 @@ class Explorer(Face):
                 "hints": [marked(hint) for hint in judge.goal.hints],
                 "reason": marked(judge.goal.reason) if why else "",
             }
-            for judge in self._judges
+            for judge in self.judges
         ]
 
     def _whole(self, shown: Shown, at: At) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Explorer(Face):
 
     def _goals(self, at: At, keep: bool = False) -> list[dict[str, Any]]:
         told = []
-        for judge in self._judges:
+        for judge in self.judges:
             verdict = judge.verdict(self.stage.state(at), lambda: self.stage.numbers(at))
             if keep:
                 judge.keep(verdict)

@@ -24,7 +24,7 @@ from vmteach.lab.cells import Place, this_place
 from vmteach.lab.note import QUIET
 
 HERE = Path(__file__).parent
-SCRIPTS, STYLES = ("explorer", "learn", "story"), ("explorer", "learn")
+SCRIPTS, STYLES = ("explorer", "learn", "picture", "story"), ("explorer", "learn")
 
 
 @cache

@@ -196,6 +196,11 @@ class Stage:
         """The named figures of each kernel shown."""
         return {label: dict(run.numbers) for label, run in self.runs(at).items()}
 
+    def scene(self, run: Run) -> dict[str, Any]:
+        """The panel of a run; AttributeError where the figure still draws a bitmap."""
+        panel: dict[str, Any] = self.figure.scene(run).data  # type: ignore[attr-defined]
+        return panel
+
     def show(self, at: At) -> Shown:
         """What is to be seen at a position, from memory where it was drawn already."""
         return remembered(self._seen, self.key(at), partial(self.drawn, at), MOST_SHOWN)

@@ -1,0 +1,66 @@
+"""A picture of some runs in a cell: the page's own drawing in a notebook, a plain figure for a file or an export."""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from vmteach.exercises import card, marked
+from vmteach.figures.scene import alt, title
+from vmteach.figures.words import number
+from vmteach.lab.face import Face
+from vmteach.lab.note import QUIET
+from vmteach.run import Run
+
+if TYPE_CHECKING:
+    from vmteach.figures import Drawing
+
+
+class Picture(Face):
+    """Panels of runs: `finding` is the title, `alt` the picture in words, `numbers` maps label -> name -> value.
+
+    `figure` is a matplotlib figure of the same numbers, to be changed or saved; `png()` and `svg()` write it.
+    """
+
+    def __init__(self, module: ModuleType, runs: Mapping[str, Run], prediction: Any = None) -> None:
+        if not runs:
+            raise ValueError("draw needs at least one run, got none")
+        self._module, self._runs, self._prediction = module, dict(runs), prediction
+        panels = [(label, module.scene(run).data) for label, run in runs.items()]
+        self.finding, self.alt = title(panels), alt(panels)
+        self.numbers = {label: dict(run.numbers) for label, run in runs.items()}
+        predicted = getattr(module, "predicted", None) if prediction is not None else None
+        said = predicted(prediction) if predicted else None
+        super().__init__(script="picture", spec={"kind": "picture", "panels": panels, "prediction": said})
+
+    def plain(self) -> "Drawing":
+        """The same numbers as a plain figure; matplotlib is loaded for it."""
+        from vmteach.figures import draw
+
+        return draw(self._module, self._runs, self._prediction)
+
+    @property
+    def figure(self) -> Any:
+        """The plain figure, matplotlib's own."""
+        return self.plain().figure
+
+    def png(self) -> bytes:
+        """The plain figure with its title as PNG bytes."""
+        return self.plain().png()
+
+    def svg(self) -> str:
+        """The plain figure with its title as an SVG element."""
+        return self.plain().svg()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Each number as it is read: its name, then a cell a kernel."""
+        names = dict.fromkeys(name for values in self.numbers.values() for name in values)
+        return [[name, *(number(values.get(name, "")) for values in self.numbers.values())] for name in names]
+
+    def __repr__(self) -> str:
+        return f"{self.finding}\n{self.alt}"
+
+    def still(self, page: bool = False) -> str:
+        if page:
+            return card(f"<p><strong>{marked(self.finding)}</strong></p><p>{marked(self.alt)}</p>", QUIET)
+        return str(self.plain()._repr_html_())
