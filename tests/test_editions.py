@@ -29,6 +29,7 @@ from vmteach.patches import overflow_buffers as patch
 ROOT = Path(__file__).parent.parent
 
 
+pytestmark = pytest.mark.xdist_group("editions")  # all are built once
 SOURCES = sorted(editions.NOTEBOOKS.glob("*.ipynb"))
 
 

@@ -4,6 +4,7 @@ source      docs/reclaim-rules.md, "The disk" and submit
 left out    seeks, the elevator, requests of more than a page
 """
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 
@@ -62,6 +63,17 @@ class Disk:
             n = min(n, max(1, -(-(until - now) // cost)))
             self.last = now + (n - 1) * cost + self.service
             return Stretch(n, now + n * cost, 0, 0, n)
+        if cost > self.service or pausing:
+            return self._one_by_one(now, n, cost, until, pausing)
+        n = self._until_full(now, min(n, max(1, -(-(until - now) // cost))) if cost else n, cost)
+        if not self.n:
+            self.due = max(now, self.last) + self.service
+        self.n += n
+        self.last = self.due + (self.n - 1) * self.service
+        now += n * cost
+        return Stretch(n, now, 0, 0, self.settle(now))
+
+    def _one_by_one(self, now: int, n: int, cost: int, until: int, pausing: bool) -> "Stretch":
         steps = done = 0
         while not steps or (steps < n and now < until and self.n < self.depth and not (pausing and done)):
             self.submit(now)
@@ -69,6 +81,18 @@ class Disk:
             now += cost
             done += self.settle(now)
         return Stretch(steps, now, 0, 0, done)
+
+    def _until_full(self, now: int, n: int, cost: int) -> int:
+        """Of `n` pages that come `cost` ns apart, no slower than they are written, how many until the queue is full."""
+        due = self.due if self.n else max(now, self.last) + self.service
+        waiting = self.n
+
+        def full(steps: int) -> bool:
+            time = now + steps * cost
+            done = (time - due) // self.service + 1 if time >= due else 0
+            return waiting + steps - done >= self.depth
+
+        return bisect_left(range(1, n), True, key=full) + 1
 
 
 class Stretch(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.fates import Fate
-from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, ROTATED, Lists, Tail, Visit
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, HELD, ROTATED, Lists, Tail, Visit
 from vmteach.kernel.reclaim.page import Kind, Page, Where
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND, STOCK, Rules, Setup, Snapshot
@@ -65,9 +65,11 @@ class Memory:
     """Lists, disk and clock of a machine; rules.py decides what is done with them."""
 
     def __init__(
-        self, setup: Setup, rules: Rules = STOCK, observe: "Callable[[Memory], None] | None" = None, log: bool = True
+        self, setup: Setup, rules: Rules = STOCK, observe: "Callable[[Memory], None] | None" = None, fast: bool = True
     ) -> None:
-        self.setup, self.rules, self.observe, self.logged = setup, rules, observe, log
+        self.setup, self.rules, self.observe = setup, rules, observe
+        self.fast = fast  # whether what repeats may be taken at once
+        self.logged = fast  # whether what is done is written down just now
         self.lists = Lists(setup, rules)
         self.count, self.wanted = self.lists.count, self.lists.wanted
         self.disk = Disk(setup.service, setup.depth)
@@ -114,9 +116,12 @@ class Memory:
 
     def _go(self, tail: Tail, n: int, fate: Fate) -> None:
         """Take `n` pages from the tail and put them where they belong now."""
-        self.lists.queues[tail.queue].take(n)
+        target = HELD
+        if tail.queue is not HELD:
+            target = self._target(fate)
+            self.lists.queues[tail.queue].take(n)
         first = tail.first + tail.n - n if tail.queue == ROTATED else tail.first
-        self.move(Visit(tail.queue, self._target(fate), tail.page, fate.page, tail.mapcount, n, first), fate.rule)
+        self.move(Visit(tail.queue, target, tail.page, fate.page, tail.mapcount, n, first), fate.rule)
 
     def _target(self, fate: Fate) -> str:
         """The queue that pages of this fate are put on."""

@@ -40,7 +40,7 @@ def swap_out_unless_failed(memory: Memory) -> None:
 def refill_inactive(memory: Memory, need: int) -> None:
     """Move pages from the active tail to the inactive head: the more, the longer the active list beside the other."""
     lists, queue = memory.lists, memory.lists.queues[ACTIVE]
-    quota = need * lists.active // (lists.inactive * memory.setup.sysctls.vm_lru_balance_ratio + 1)
+    quota = refill_quota(memory, need)
     memory.decide(Decision("quota", need, quota, lists.active, lists.inactive))
     while quota and queue:
         tail, alone = lists.tail(ACTIVE), len(queue) == 1
@@ -52,6 +52,12 @@ def refill_inactive(memory: Memory, need: int) -> None:
         if alone:  # the kernel notes the next page before it moves this one, and that is the list's end
             memory.irregular()
             break
+
+
+def refill_quota(memory: Memory, need: int) -> int:
+    """How many pages refill_inactive moves."""
+    lists = memory.lists
+    return need * lists.active // (lists.inactive * memory.setup.sysctls.vm_lru_balance_ratio + 1)
 
 
 def shrink_cache(memory: Memory, need: int) -> int:
@@ -69,12 +75,14 @@ def shrink_cache(memory: Memory, need: int) -> int:
         if fate.rule == "outside":  # free of charge
             memory.step(tail, tail.n, fate, memory.setup.costs.visit, visits=1)
         elif fate.rule == "in use":
-            n = keep(memory, tail, min(max_scan.left, max_mapped + 1), fate)
+            nothing_helps = memory.swap_failed and not refill_quota(memory, need)  # then all can be passed over at once
+            n = keep(memory, tail, max_scan.left if nothing_helps else min(max_scan.left, max_mapped + 1), fate)
             max_scan.left -= n
             max_mapped -= n
             if max_mapped < 0:
                 swap_out_unless_failed(memory)
-                max_mapped = need * sysctls.vm_mapped_ratio
+                allowed = need * sysctls.vm_mapped_ratio
+                max_mapped = allowed - (-1 - max_mapped) % (allowed + 1)
                 refill_inactive(memory, need)
         elif fate.rule == "under I/O":
             max_scan.left -= wait_on_page(memory, tail)
@@ -168,11 +176,18 @@ def swap_out_mm(memory: Memory, walk: Walk, want: int) -> int:
 
 def alloc_pages(memory: Memory) -> bool:
     """Make room for an allocation that found no page above the watermark; False: out of memory."""
+    if not free_some(memory):
+        return False
+    kswapd(memory)
+    return True
+
+
+def free_some(memory: Memory) -> bool:
+    """Ask until something was freed, as long as there are writes to wait for; False: out of memory."""
     while not try_to_free_pages(memory):
         if not memory.disk.n:
             return False
         memory.wait_for_the_disk()
-    kswapd(memory)
     return True
 
 

@@ -110,7 +110,7 @@ class Walk:
         memory, processes = self.memory, self.processes
         processes.next_process()
         self.turns -= 1
-        if not (self.whole and self.quiet and memory.logged):
+        if not (self.whole and self.quiet and memory.fast):
             return
         time, walked, destroyed = (now - then for now, then in zip(self._done(), self.start))
         more = min(self.equals - 1, self.turns, self.spare - 1)
@@ -155,7 +155,7 @@ class Walk:
         """Whether every second of the walk does what this one does."""
         memory, hot, young = self.memory, self.memory.setup.hot, Intervals(Pte.NONE)
         young.set(0, hot, Pte.YOUNG)
-        if not (memory.logged and memory.idle_touch and hot and self.cost):
+        if not (memory.fast and memory.idle_touch and hot and self.cost):
             return False
         if (memory.rules.rotate_written and memory.disk.n) or any(g.ptes != young for g in self.processes.ring):
             return False

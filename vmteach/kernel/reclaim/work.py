@@ -17,6 +17,7 @@ from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import alloc_pages, swap_out, try_to_free_pages
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import STOCK, Rules, Setup
+from vmteach.kernel.reclaim.sprint import Sprint
 from vmteach.kernel.reclaim.view import places
 from vmteach.run import between
 
@@ -25,6 +26,25 @@ FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
 
 class Stopped(Exception):
     """The workload ends here: at its horizon, or out of memory."""
+
+
+class Pace:
+    """When to sprint: where four bands brought no leap worth it. Then leaps are tried again, ever more rarely."""
+
+    WORTH, TRIED, FIRST, MOST = 24, 4, 16, 1 << 12  # requests in a leap; bands
+
+    def __init__(self) -> None:
+        self.left, self.bands = self.TRIED, self.FIRST
+
+    def sprints(self, leapt: int) -> bool:
+        """Whether the next `bands` are for a sprint, after a try that leapt over so many requests."""
+        if leapt >= self.WORTH:
+            self.left = self.TRIED
+        self.left -= 1
+        if self.left >= 0:
+            return False
+        self.left, self.bands = self.TRIED, min(2 * self.bands, self.MOST)
+        return True
 
 
 class Reclaim(Memory):
@@ -45,8 +65,10 @@ class Reclaim(Memory):
         leaps: bool = True,
         observe: "Callable[[Reclaim], None] | None" = None,
     ) -> None:
-        super().__init__(setup, rules, observe, log=leaps)  # type: ignore[arg-type]  # it observes this very object
+        super().__init__(setup, rules, observe, leaps)  # type: ignore[arg-type]  # it observes this very object
         self.leaps = Leaps(self)
+        self.pace = Pace()
+        self.sprinted = 0  # bands that were taken in sprints
         self.workload: tuple[str, int, bool] = "copied", 0, False  # what it takes, ns a page, with anonymous memory
         self.goal, self.horizon = 0, FOREVER
         self.oom_at: int | None = None  # when it ran out of memory, ns
@@ -109,23 +131,34 @@ class Reclaim(Memory):
             while self.count[taken] < self.goal:
                 if self.wanted:
                     self._swap_in()
-                elif not self._leap():
+                elif not self._at_once():
                     if anon:
                         self._room()
                         self.count["free"] -= 1
                         self.count["taken"] += 1
-                    self._take(1 if anon else self.goal - self.count[taken])
+                    self._join(min(1 if anon else self.goal - self.count[taken], self._room()))
         except Stopped:
             pass
         return self
 
-    def _leap(self) -> bool:
-        """Take requests at once, if the next is one of a row that repeats; whether that met the goal."""
-        taken = self.workload[0]
-        if not self.logged or self.count["free"] > self.setup.min:
+    def _at_once(self) -> bool:
+        """Take requests in a leap or a sprint, if one can be had; whether that met the goal, or a process waits."""
+        taken, cost, anon = self.workload
+        if not self.fast or self.count["free"] > self.setup.min:
             return False
-        self.leaps.at_request(taken, self.goal, self.horizon)
-        return self.count[taken] >= self.goal
+        before = self.leaps.leapt
+        if self.logged:
+            self.leaps.at_request(taken, self.goal, self.horizon)
+        if not anon and Sprint.possible(self) and self.pace.sprints(self.leaps.leapt - before):
+            self.logged = False
+            sprint = Sprint(self, taken, cost, self._join)
+            enough = sprint.run(self.goal, self.horizon, self.pace.bands)
+            self.sprinted += sprint.bands
+            self.logged = True
+            self.leaps.forget()
+            if not enough:
+                self._out_of_memory()
+        return self.count[taken] >= self.goal or bool(self.wanted)
 
     def _room(self) -> int:
         """How many pages may be taken before the next request; reclaims first when there are none."""
@@ -133,14 +166,16 @@ class Reclaim(Memory):
             if self.now >= self.horizon:
                 raise Stopped
             if not alloc_pages(self):
-                self.oom_at = self.now
-                raise Stopped
+                self._out_of_memory()
         return max(1, self.count["free"] - self.setup.min)
 
-    def _take(self, most: int) -> None:
-        """Take pages for the workload: of a file (add_to_page_cache), or such as join no list."""
+    def _out_of_memory(self) -> None:
+        self.oom_at = self.now
+        raise Stopped
+
+    def _join(self, n: int) -> None:
+        """Up to `n` pages for the workload: of a file (add_to_page_cache), or such as join no list."""
         taken, cost, _ = self.workload
-        n = min(most, self._room())
         n = self.alike(1 if self.wanted else n, cost, scan=False)  # what is wanted comes before the next page
         before = self.counters_before(n, cost)
         self.count["free"] -= n

@@ -1,0 +1,157 @@
+"""Sprints and leaps against the engine that takes every request by itself, on random natural starts.
+
+tests/test_lru.py holds small natural starts against the page-at-a-time model; here they are large enough for sprints
+to go on for thousands of requests.
+"""
+
+import random
+from typing import Any
+
+import pytest
+from cases import ALL_RULES, in_stretches
+
+from vmteach.kernel.reclaim import (
+    SECOND,
+    Buffers,
+    Costs,
+    Kind,
+    PageRun,
+    PageState,
+    Pte,
+    PteRun,
+    Reclaim,
+    Rules,
+    Setup,
+)
+from vmteach.kernel.reclaim.runs import PageQueue
+from vmteach.kernel.reclaim.work import Pace
+from vmteach.machine import Sysctls
+
+FILE, DIRTY = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)
+COSTS = (50, 25, 25_600, 500, 48_828), (100, 100, 27_000, 500, 50_000), (0, 1, 9, 0, 9_000)
+MAIN = [Rules(), Rules(True, True), Rules(True, True, True)]
+ODD = (
+    FILE._replace(pinned=True),
+    FILE._replace(locked=True),
+    FILE._replace(outside=True),
+    FILE._replace(dirty=True),
+    FILE._replace(buffers=Buffers.DROPPABLE),
+    PageState(Kind.ANON),
+)
+
+
+def natural(chance: random.Random) -> Setup:
+    """Shared memory on the active list, its last pages mapped by nobody; some file pages; now and then an odd one."""
+    pages = int(10 ** chance.choice([chance.uniform(3, 4), chance.uniform(3, 4), chance.uniform(4, 4.7)]))
+    file = max(1, int(pages * chance.choice([0.005, 0.01, 0.03, 0.06, 0.15, 0.3])))
+    shm = pages - file
+    mapped = shm - int(shm * chance.choice([0, 0.1, 0.37, 0.6, 1]))
+    order = in_stretches(mapped, shm - mapped, chance.choice([0, 0, 0, -1, 7, 50]))
+    state = DIRTY._replace(referenced=chance.random() < 0.7)
+    inactive = [PageRun(shm, file, FILE)]
+    for i in range(chance.choice([0, 0, 1, 3])):
+        inactive.insert(chance.randint(0, len(inactive)), PageRun(pages + i, 1, chance.choice(ODD)))
+    return Setup(
+        shm=shm,
+        inactive=tuple(inactive),
+        active=tuple(PageRun(first, count, state) for first, count in order if count),
+        processes=chance.choice([1, 2, 3, 17]),
+        ptes=(PteRun(0, mapped, Pte.YOUNG),) if mapped else (),
+        hot=chance.choice([mapped, mapped, mapped // 2, 0]),
+        slots=chance.choice([2 * shm, 2 * shm, shm // 9]),
+        free=chance.choice([0, 40, 700]),
+        min=chance.choice([0, 300]),
+        band=chance.choice([0, 64, 255, 255, 510]),
+        batch=chance.choice([32, 32, 8]),
+        sysctls=Sysctls(
+            chance.choice([6, 6, 1, 2, 20, 60]),
+            vm_mapped_ratio=chance.choice([100, 100, 10, 300]),
+            vm_lru_balance_ratio=chance.choice([2, 2, 1, 5]),
+        ),
+        costs=Costs(*chance.choice(COSTS)),
+        service=chance.choice([390_625, 156_250, 65_104, 9_000_000, 900]),
+        depth=chance.choice([1_024, 64, 8]),
+        fs=chance.random() < 0.95,
+    )
+
+
+def works(chance: random.Random, setup: Setup) -> list[tuple[str, tuple[int, ...]]]:
+    """One to three pieces of work: a method, pages, and for a demand the cost of each."""
+    file = sum(run.count for run in setup.inactive)
+    some = []
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        pages = int(chance.choice([setup.shm // 8, setup.shm // 2, file + 500]))
+        some.append(chance.choice([("run", (pages,)), ("demand", (pages, chance.choice([33_898, 208_333, 1])))]))
+    return some
+
+
+def joined(queue: PageQueue) -> tuple[int, list[list[int]]]:
+    """The length of a queue, and its pages as runs that do not depend on how they were put there."""
+    runs: list[list[int]] = []
+    for first, count in queue.runs():
+        if runs and sum(runs[-1]) == first:
+            runs[-1][1] += count
+        else:
+            runs.append([first, count])
+    return len(queue), runs
+
+
+def state(model: Reclaim) -> dict[str, Any]:
+    """Everything that a machine is after its work."""
+    lists = model.lists
+    return {
+        "count": model.count,
+        "time": (model.now, model.longest, model.waits, model.next_second, model.oom_at),
+        "samples": model.samples,
+        "before": model.before_write,
+        "lengths": (lists.active, lists.inactive, lists.next_id),
+        "disk": (model.disk.n, model.disk.due if model.disk.n else 0),
+        "queues": {name: joined(queue) for name, queue in (*lists.queues.items(), ("flight", lists.flight))},
+        "pages": (lists.pages.starts, lists.pages.values),
+        "tables": lists.processes.tables(),
+        "place": (lists.processes.current, lists.processes.address),
+        "wanted": list(lists.wanted),
+    }
+
+
+def play(seed: int, fast: bool, steps: int = 0) -> tuple[Reclaim, list[int]]:
+    """The machine of this seed after its work, and when it was observed."""
+    chance = random.Random(seed)
+    setup = natural(chance)
+    rules = chance.choice([*MAIN * 4, *ALL_RULES])
+    times: list[int] = []
+    observe = (lambda model: times.append(model.now)) if chance.random() < 0.3 else None
+    model = Reclaim(setup, rules, fast, observe)
+    model.observe_every = chance.choice([1, 1, 3])
+    horizon = int(chance.choice([2, 8, 30]) * chance.random() * SECOND)
+    for method, amounts in works(chance, setup):
+        getattr(model, method)(*amounts, horizon=horizon)
+    return model, times
+
+
+def compare(seed: int) -> int:
+    """How many bands were sprinted; both machines are the same in the end."""
+    one_by_one, times = play(seed, False)
+    fast, seen = play(seed, True)
+    wrong = {name: (mine, value) for (name, value), mine in zip(state(one_by_one).items(), state(fast).values())}
+    assert [name for name, (mine, value) in wrong.items() if mine != value] == [], seed
+    assert len(seen) == len(times)
+    return fast.sprinted
+
+
+@pytest.fixture(params=["sprints", "leaps or sprints"])
+def pace(request, monkeypatch):
+    """Sprints wherever they are possible, or where no leap is worth it."""
+    if request.param == "sprints":
+        monkeypatch.setattr(Pace, "TRIED", 0)
+
+
+def test_natural_starts_end_alike_at_a_sprint(pace):
+    sprinted = [compare(seed) for seed in range(50)]
+    assert sum(bands > 0 for bands in sprinted) > 10
+
+
+@pytest.mark.deep
+def test_deep_natural_starts_end_alike_at_a_sprint(pace):
+    for seed in range(1_000, 4_000):
+        compare(seed)

@@ -1,0 +1,436 @@
+"""Requests that differ a little from one to the next, over plain integers: what leaps cannot take.
+
+source      rules.py, which has each of these rules in the kernel's words; the tests hold one against the other
+left out    requests with anything unusual in them: they are worked through by rules.py, in the middle of a sprint
+
+On a natural start the quota of refill_inactive falls with every request, so that no request repeats the one before.
+But nearly all are of one shape: a quota of unreferenced pages goes to the inactive head, and a batch of clean pages
+is freed at the tail, perhaps behind some stretches that are passed over or written. A sprint keeps both ends of the
+inactive list, the active tail, the clock and the counters as integers, takes the requests of one quota together,
+and writes page states late. A request is looked through before anything of it is done.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, HELD, ROTATED, Tail
+from vmteach.kernel.reclaim.memory import Memory
+from vmteach.kernel.reclaim.page import Absent, Kind, Page, PageState, Where
+from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
+from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
+from vmteach.kernel.reclaim.setup import SECOND
+
+FREE, PASS, IN_USE, WRITE, ODD = "free", "pass", "in use", "write", "odd"
+FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
+UNROLLED = 16  # repetitions of a stripe that are written out at once
+
+
+class Known(NamedTuple):
+    """Ids from `low` to below `high` that are alike, and what a scan does with them."""
+
+    low: int
+    high: int
+    kind: str
+    page: Page
+    fate: Fate
+
+
+class Pending:
+    """States of pages that are written to the intervals late, as one run."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.set = memory.lists.set
+        self.low = self.high = 0
+        self.state: Page | Absent = Absent.FREED
+
+    def add(self, first: int, n: int, state: Page | Absent) -> None:
+        """Pages from `first` up are in this state from now on."""
+        if first != self.high or state is not self.state:
+            self.flush()
+            self.low, self.state = first, state
+        self.high = first + n
+
+    def flush(self) -> None:
+        """Write it down."""
+        if self.low < self.high:
+            self.set(self.low, self.high - self.low, self.state)
+        self.low = self.high
+
+
+class Sprint:
+    """A row of bands: each some requests, up to kswapd's mark, and the pages that are taken after them."""
+
+    def __init__(self, memory: Memory, taken: str, cost: int, take: Callable[[int], None]) -> None:
+        setup = memory.setup
+        self.memory, self.lists, self.setup, self.take = memory, memory.lists, setup, take
+        self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
+        self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
+        self.searches, self.top = memory.rules.clean_pass, setup.min + setup.band
+        self.bands = 0  # that were taken
+        self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
+
+    @staticmethod
+    def possible(memory: Memory) -> bool:
+        """Whether nothing is in the way: a list in one queue, and nobody who wants to see every step."""
+        queues, rules = memory.lists.queues, memory.rules
+        plain = not (rules.anchored or rules.rotate_written or queues[ROTATED] or queues[BEHIND])
+        return plain and memory.stride == FOREVER
+
+    def run(self, goal: int, horizon: int, bands: int) -> bool:
+        """Up to so many bands, to the goal or the horizon, or until somebody waits for a page; False: out of memory."""
+        memory, low, enough = self.memory, self.setup.min, True
+        self._load()
+        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
+            self.bands += 1
+            enough = self._reclaim()
+            while enough and self._left(goal):
+                room = max(1, min(self._left(goal), self.free - low))
+                self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
+                if self.free <= low or memory.wanted:
+                    break
+        self._store()
+        return enough
+
+    def _left(self, goal: int) -> int:
+        return goal - self.memory.count[self.taken] - self.pages
+
+    # ---- in and out
+
+    def _load(self) -> None:
+        """Take the ends of the lists out of the machine."""
+        lists, memory = self.lists, self.memory
+        self.now, self.free = memory.now, memory.count["free"]
+        self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
+        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+        self.known: list[Known] = []
+        self.items = lists.queues[AHEAD].items
+        self._load_ends()
+        self._load_active()
+
+    def _load_ends(self) -> None:
+        """The runs at both ends of the inactive list."""
+        self.good = 0  # pages at the tail that are known to be free for the taking
+        self.tail = self.tail_n = self.head = self.head_n = 0
+        self._next_run()
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Run):
+            self.head, self.head_n = last
+            self.items.pop()
+
+    def _next_run(self) -> None:
+        """The next run at the tail."""
+        if self.items:
+            self.tail, self.tail_n = self._run(0)
+            self.items.popleft()
+
+    def _run(self, i: int) -> Run:
+        """The run at place `i`; of a stripe some repetitions are written out."""
+        item = self.items[i]
+        if isinstance(item, Run):
+            return item
+        self.items.rotate(-i)
+        self.items.popleft()
+        times = min(UNROLLED, item.times)
+        if times < item.times:
+            self.items.appendleft(item.rest(times))
+        self.items.extendleft(reversed(list(Stripe(item.segments, times).unrolled())))
+        self.items.rotate(i)
+        return self._run(i)
+
+    def _load_active(self) -> None:
+        """The run at the active tail, as far as its pages are alike and not referenced."""
+        self.moving = self.alike = self.moved = 0  # its first page, how many, and how many of those have moved
+        queue = self.lists.queues[ACTIVE]
+        if queue:
+            first, count = queue.peek()
+            page, end = self.lists.pages.at(first)
+            assert isinstance(page, Page)
+            fate = refilled(page)
+            if fate.rule == "deactivated" and not page.state.outside:
+                self.moving, self.alike, self.refilled_as = first, min(count, end - first), fate.page
+
+    def _store(self) -> None:
+        """Put everything back; the machine is as if rules.py had done it."""
+        lists = self.lists
+        self._sync()
+        self._store_active()
+        lists.queues[AHEAD].length += self.inactive - lists.inactive
+        lists.active, lists.inactive, lists.next_id = self.active, self.inactive, self.next_id
+        self._settle()
+
+    def _store_active(self) -> None:
+        if self.moved:
+            self.lists.queues[ACTIVE].take(self.moved)
+
+    def _sync(self) -> None:
+        """Clock, counters, page states and both ends of the inactive list are the machine's again."""
+        self._flush()
+        self._tally()
+        if self.tail_n:
+            self.items.appendleft(Run(self.tail, self.tail_n))
+        if self.head_n:
+            self.items.append(Run(self.head, self.head_n))
+
+    def _flush(self) -> None:
+        """Write the late page states."""
+        for pending in (self.refilling, self.freeing, self.reading):
+            pending.flush()
+
+    def _tally(self) -> None:
+        """Bring the machine's clock and counters up to date."""
+        memory, count = self.memory, self.memory.count
+        memory.now, count["free"] = self.now, self.free
+        count["passes"] += self.passes
+        count["requests"] += self.requests
+        count["refilled"] += self.refilled
+        count["frees"] += self.frees
+        count["swapcache"] -= self.slotted
+        count["pagecache"] -= self.frees - self.slotted
+        count["clean_visits" if self.searches else "visits"] += self.visits
+        count[self.taken] += self.pages
+        if self.taken == "copied":
+            count["pagecache"] += self.pages
+            count["reading"] += self.pages * self.cost
+        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+
+    def _look(self, first: int) -> Known:
+        """What a scan does with the page, and with those behind it that are alike."""
+        for known in self.known:
+            if known.low <= first < known.high:
+                return known
+        for pending in (self.refilling, self.reading):
+            if pending.low <= first < pending.high:
+                pending.flush()
+        self._settle()
+        end, page, mapcount = self.lists.stretch(first)
+        kind, fate = self._kind(page, mapcount > 0)
+        known = Known(first, end, kind, page, fate)
+        if kind is not ODD:  # what is odd may become plain by itself
+            self.known = [known, *self.known[:3]]
+        return known
+
+    def _settle(self) -> None:
+        """Complete the writes that are done by now."""
+        disk = self.memory.disk
+        if disk.n and disk.due <= self.now:
+            self.lists.complete(disk.settle(self.now))
+
+    def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
+        """What the scan, or the search if there is one, does with such a page."""
+        fate = searched(page, mapped) if self.searches else visit(page, mapped, self.setup.fs)
+        if page.writing or page.state.outside or page.state.kind is Kind.ANON:
+            return ODD, fate
+        if fate.rule == "writepage":
+            fate = written(page, True, self.memory.rules)
+            return (ODD if fate.rule == "file write" else WRITE), fate
+        plain = {"found clean": FREE, "freed": FREE, "not clean": PASS, "in use": IN_USE}.get(fate.rule, ODD)
+        return (plain if plain is FREE or fate.page is page else ODD), fate
+
+    # ---- requests
+
+    def _reclaim(self) -> bool:
+        """Requests until kswapd's mark is reached, or just one without kswapd; False: out of memory."""
+        memory, first, left = self.memory, True, 1
+        while first or (self.setup.band and self.free <= self.top):
+            if self.setup.band:
+                left = max(1, (self.top - self.free) // self.need + 1)
+            if not self._short(left) and not self._long():
+                self._store()
+                enough = free_some(memory) if first else try_to_free_pages(memory) > 0
+                self._load()
+                if not enough:
+                    return not first  # kswapd just gives up
+            first = False
+        return True
+
+    def _short(self, left: int) -> bool:
+        """Up to `left` requests that refill from one run and free from another, as many as have the same quota."""
+        need, active, inactive, memory = self.need, self.active, self.inactive, self.memory
+        if self.good < need and not self._find_good():
+            return False
+        quota = need * active // (inactive * self.balance + 1)
+        time = (quota + need) * self.visit
+        m = min(left, self.good // need, self.alike // quota if quota else left)
+        if self.now + m * time >= memory.next_second:
+            m = (memory.next_second - 1 - self.now) // time
+        if m < 1 or self._budget(active, inactive, quota) < need:
+            return False
+        while m > 1:  # the quota of the last, and its budget
+            a, i = active - (m - 1) * quota, inactive + (m - 1) * (quota - need)
+            if need * a // (i * self.balance + 1) == quota and self._budget(a, i, quota) >= need:
+                break
+            m //= 2
+        if quota:
+            self._refill(m * quota)
+        self.now += m * need * self.visit
+        self._free(self.tail, m * need, self.free_as)
+        self.good -= m * need
+        self.passes += m
+        self.requests += m
+        if time > memory.longest:
+            memory.longest = time
+        memory.steps += 1
+        return True
+
+    def _budget(self, active: int, inactive: int, quota: int) -> int:
+        """How many pages the search, or the scan, may look at."""
+        return (inactive + (quota if self.searches else active)) // self.ratio
+
+    def _find_good(self) -> bool:
+        """Whether a whole batch of pages at the tail is free for the taking."""
+        if self.tail_n < self.need:
+            return False
+        known = self._look(self.tail)
+        if known.kind is FREE:
+            self.good, self.free_as = min(self.tail_n, known.high - self.tail), known.fate.page
+        return self.good >= self.need
+
+    def _refill(self, n: int) -> None:
+        """Move `n` pages from the active tail to the inactive head."""
+        self.refilling.add(self.moving, n, self.refilled_as)
+        self._push(self.moving, n)
+        self.moving += n
+        self.alike -= n
+        self.moved += n
+        self.active -= n
+        self.inactive += n
+        self.refilled += n
+        self.now += n * self.visit
+
+    def _free(self, first: int, n: int, after: Page | Absent) -> None:
+        """Free `n` pages at the tail."""
+        self.freeing.add(first, n, after)
+        self.tail += n
+        self.tail_n -= n
+        if not self.tail_n:
+            self._next_run()
+        self.inactive -= n
+        self.free += n
+        self.frees += n
+        self.visits += n
+        if after is Absent.SWAPPED:
+            self.slotted += n
+
+    def _push(self, first: int, n: int) -> None:
+        """Put `n` pages at the head."""
+        if self.head + self.head_n == first:
+            self.head_n += n
+            return
+        if self.head_n:
+            self.items.append(Run(self.head, self.head_n))
+        self.head, self.head_n = first, n
+
+    # ---- requests that meet more than clean pages
+
+    def _long(self) -> bool:
+        """One request that meets several stretches; False, and nothing done, if rules.py must deal with it."""
+        quota = self.need * self.active // (self.inactive * self.balance + 1)
+        if quota > self.alike or self.now + quota * self.visit >= self.memory.next_second:
+            return False
+        pieces = self._plan(quota)
+        if pieces is None or self._latest_end(quota, pieces) >= self.memory.stop:
+            return False
+        began, memory = self.now, self.memory
+        self.passes += 1
+        if quota:
+            self._refill(quota)
+        for known, first, n in pieces:
+            self._go(known, first, n)
+        self.requests += 1
+        self.good = 0
+        memory.longest = max(memory.longest, self.now - began)
+        if self.now - began >= SECOND:
+            memory.waits.append((began, self.now))
+        return True
+
+    def _plan(self, quota: int) -> list[tuple[Known, int, int]] | None:
+        """The stretches that a request meets at the tail: what they are, first page, how many."""
+        need, i, pieces = self.need, 0, []
+        budget = self._budget(self.active, self.inactive, quota)
+        allowed = need * self.setup.sysctls.vm_mapped_ratio
+        slots = self.setup.slots - self.memory.count["slots_used"]
+        first, count = self.tail, self.tail_n
+        while need and count:
+            known = self._look(first)
+            n = min(count, known.high - first)
+            if known.kind is FREE:
+                n = min(n, need)
+                need -= n
+            elif known.kind is IN_USE:
+                allowed -= n
+            elif known.kind is WRITE and known.page.state.kind is Kind.SHM:
+                slots -= n
+            budget -= n
+            if known.kind is ODD or budget < 0 or allowed < 0 or slots < 0:
+                return None
+            pieces.append((known, first, n))
+            first, count = first + n, count - n
+            if need and not count and i < len(self.items):
+                first, count = self._run(i)
+                i += 1
+        return None if need else pieces
+
+    def _latest_end(self, quota: int, pieces: list[tuple[Known, int, int]]) -> int:
+        """A time that the request surely does not reach."""
+        costs, service = self.setup.costs, self.setup.service
+        written = sum(n for known, _, n in pieces if known.kind is WRITE)
+        each = costs.convert + costs.submit + service if written else 0
+        return self.now + (quota + sum(n for _, _, n in pieces) + 1) * self.visit + (written + 1) * each
+
+    def _go(self, known: Known, first: int, n: int) -> None:
+        """Do with one stretch at the tail what is to be done; what is not freed goes to the head."""
+        if known.kind is WRITE or self.now + n * self.visit >= self.memory.next_second:
+            self._by_rules(known, first, n)
+        else:
+            self.now += n * self.visit
+            if known.kind is FREE:
+                self._free(first, n, known.fate.page)
+                return
+            self.visits += n
+        self.tail += n
+        self.tail_n -= n
+        if not self.tail_n:
+            self._next_run()
+        if known.kind is not FREE:
+            self._push(first, n)
+
+    def _by_rules(self, known: Known, first: int, n: int) -> None:
+        """Spend the time of one stretch where rules.py says how: a disk may be slow, and seconds may strike."""
+        memory, lists = self.memory, self.lists
+        self._tally()
+        self._settle()
+        inactive, left = lists.inactive, n
+        while left:
+            left -= self._step(known, Tail(HELD, first + n - left, left, known.page, 0))
+        self.now, self.free = memory.now, memory.count["free"]
+        self.inactive += lists.inactive - inactive
+        lists.inactive = inactive
+        if known.kind is WRITE:
+            self.known = [other for other in self.known if other is not known]
+
+    def _step(self, known: Known, tail: Tail) -> int:
+        if known.kind is WRITE:
+            return writepage(self.memory, tail, tail.n)
+        visits = {"clean_visits" if self.searches else "visits": 1}
+        if known.kind is FREE:
+            return free(self.memory, tail, tail.n, known.fate, **visits)
+        return self.memory.step(tail, tail.n, known.fate, self.visit, **visits)
+
+    # ---- pages
+
+    def _take_pages(self, n: int) -> None:
+        """Up to `n` pages for the workload."""
+        if self.now + n * self.cost >= self.memory.next_second:
+            self._store()
+            self.take(n)
+            self._load()
+            return
+        self.now += n * self.cost
+        self.free -= n
+        self.pages += n
+        if self.taken == "copied":
+            self.reading.add(self.next_id, n, FRESH)
+            self._push(self.next_id, n)
+            self.next_id += n
+            self.inactive += n
