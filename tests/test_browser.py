@@ -53,7 +53,7 @@ def nothing_is_saved_where_the_reader_keeps_things():
     assert found() == before
 
 
-@pytest.fixture(scope="module", params=EXPLORED)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in EXPLORED])
 def chapter(request, browser, lab):
     """A chapter, run from top to bottom; the tests of one chapter share its page, in the order below."""
     visit = Visit(browser, lab)
@@ -396,7 +396,10 @@ RESTART = "await panel.sessionContext.session.kernel.restart();"
 WIDGETS = ".jp-Notebook .vmt, .jp-Notebook .vml"
 
 
-@pytest.fixture(scope="module", params=["08_shm_big_iron", "01_blkdev_eof", "12_scsi_deadlock"])
+AGAIN = ("08_shm_big_iron", "01_blkdev_eof", "12_scsi_deadlock")
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in AGAIN])
 def session(request, browser, lab):
     """A chapter that was run; the tests of one chapter share its page, in the order below."""
     visit = Visit(browser, lab)

@@ -6,6 +6,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from vmteach.course import CHAPTERS, levels
 from vmteach.figures import Drawing
+from vmteach.figures.plain import own_style
 from vmteach.figures.scene import Area, Line, Scene, axis, chart
 from vmteach.figures.style import INK, NORMAL, PAPER, QUIET, RULE, SMALL, Picture
 from vmteach.figures.words import size
@@ -32,6 +33,7 @@ def hook() -> Scene:
     )
 
 
+@own_style
 def graph() -> Drawing:
     """An arrow from each chapter to those that build on it."""
     columns = levels()

@@ -5,7 +5,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vmteach.figures.plain import Plain
+from vmteach.figures.plain import Plain, own_style
 from vmteach.figures.scene import Scene, alt
 from vmteach.figures.style import CSS_DPI, Picture
 from vmteach.figures.words import number
@@ -85,6 +85,7 @@ class Drawing:
         return f'<tr><th scope="row" style="{style}">{html.escape(name)}</th>{cells}</tr>'
 
 
+@own_style
 def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any = None) -> Drawing:
     """What a notebook cell shows: these runs, drawn by a figure module, your prediction with them.
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -20,6 +21,11 @@ HATCHES = {"lines down": "||", "diagonal": "//", "crosses": "xx", "dots": "..", 
 LOOKS = {"busy": ("blue", ""), "waits": ("shade", ""), "blocked": ("paper", "")}
 HEIGHTS = {"chart": 1.9, "bands": 1.3, "strip": 0.5, "row": 0.9, "ring": 0.7, "belt": 0.7, "nodes": 1.3}
 SCALES = {"B": (1 << 30, "GiB"), "s": (1, "s")}
+# A matplotlibrc is for the reader's own figures: TeX, a sketch or another font would change ours, or end them.
+# Used as a decorator: every place that draws is in a context of its own.
+own_style = matplotlib.rc_context(
+    {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith(("backend", "webagg"))}
+)
 
 
 class Plain:
@@ -37,6 +43,7 @@ class Plain:
     def svg(self, title: bool = True) -> str:
         return self._saved("svg", title).decode()
 
+    @own_style
     def _saved(self, kind: str, title: bool, **how: Any) -> bytes:
         self.figure.suptitle(self.finding if title else "", x=0.01, ha="left", weight="bold", size=12)
         file = io.BytesIO()
@@ -44,6 +51,7 @@ class Plain:
         return file.getvalue()
 
 
+@own_style
 def figure(panels: Sequence[tuple[str, Scene]], prediction: Mapping[str, Any] | None = None) -> Figure:
     """One figure of some panels: their title, then a group an axes.
 
