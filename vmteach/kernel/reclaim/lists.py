@@ -1,6 +1,6 @@
 """Where every page is: both lists, the page tables, what is being written, as runs of equal pages; no time passes here.
 
-source      docs/reclaim-rules.md, "What there is"
+source      docs/reclaim-rules.md
 left out    a page's place within a run: lists are used at their ends only
 """
 
