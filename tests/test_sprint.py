@@ -5,6 +5,7 @@ to go on for thousands of requests.
 """
 
 import random
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -151,8 +152,9 @@ def test_natural_starts_end_alike_at_a_sprint(pace):
     assert sum(bands > 0 for bands in sprinted) > 10
 
 
+@pytest.mark.parametrize("costs", [COSTS[0], (20_000, 25, 25_600, 500, 9_000)], ids=["", "slow visits"])
 @pytest.mark.parametrize("rules", MAIN)
-def test_the_start_of_chapter_8_at_a_sixteenth_of_its_size(rules):
+def test_the_start_of_chapter_8_at_a_sixteenth_of_its_size(rules, costs, monkeypatch):
     """Storms, walks, conversions and slow writes over many seconds: nearly all of it is sprinted."""
     shm, mapped = 431_204, 271_659
     setup = Setup(
@@ -166,11 +168,19 @@ def test_the_start_of_chapter_8_at_a_sixteenth_of_its_size(rules):
         free=8_067,
         min=8_067,
         band=255,
-        costs=Costs(*COSTS[0]),
+        costs=Costs(*costs),
         service=390_625,
     )
-    fast, one_by_one = (Reclaim(setup, rules, leaps).run(65_536).demand(20_000, 33_898) for leaps in (True, False))
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    observed: dict[bool, list[Any]] = {True: [], False: []}
+
+    def played(fast: bool) -> Reclaim:
+        model = Reclaim(setup, rules, fast, lambda model: observed[fast].append(deepcopy(state(model))))
+        return model.run(65_536).demand(20_000, 33_898)
+
+    fast, one_by_one = played(True), played(False)
     assert state(fast) == state(one_by_one)
+    assert observed[True] == observed[False]
     assert fast.sprinted > 200 and fast.steps < one_by_one.steps / 3
 
 
