@@ -100,7 +100,11 @@ def test_an_error_is_one_line_with_the_mending(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lab, "jupyterlab", lambda folder, options: 0)
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "nbclient" else True)
     for words, line in (
-        (["fly"], "the command must be one of lab, handouts, editions, got fly; see vmteach --help"),
+        (
+            ["fly"],
+            "the command must be one of lab, handouts, site, class, marks, questions, editions, got fly; see vmteach "
+            "--help",
+        ),
         (["handouts"], "vmteach handouts needs nbclient: pip install 'vmteach[handouts]'"),
         (["lab", str(tmp_path / "file")], f"{tmp_path / 'file' / 'notebooks'}: Not a directory; name another folder"),
         (["editions", "13_none"], "a chapter must be one of"),

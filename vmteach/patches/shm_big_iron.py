@@ -57,10 +57,10 @@ SLOWEST = 20  # s over which the slowest part of a copy is reckoned
 class Wants(Enum):
     """Who wants memory, in which order."""
 
-    BACKUP = "the backup"  # copies a file through the page cache
-    APPLICATION = "the application"  # takes anonymous memory
-    BACKUP_FIRST = "the backup, then the application"
-    APPLICATION_FIRST = "the application, then the backup"
+    BACKUP = "backup"  # copies a file through the page cache
+    APPLICATION = "application"  # takes anonymous memory
+    BACKUP_FIRST = "backup first"
+    APPLICATION_FIRST = "application first"
 
 
 PHASES = {
@@ -232,7 +232,7 @@ CONTROLS = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
     Control("wants", "who wants memory", tuple(Wants)),
     Control("file_percent", "file cache", (1, 2, 3, 4, 5, 6, 10, 40), "% of the lists"),
-    Control("unmapped_percent", "mapped by nobody", (0, 10, 20, 37, 50), "% of the shared memory"),
+    Control("unmapped_percent", "shared, not mapped", (0, 10, 20, 37, 50), "%"),
     Control("swap", "swap disk", (10, 25, 60), "MiB/s"),
 )
 TRY = (
