@@ -323,7 +323,7 @@ def install_chromium() -> None:
 def lock() -> int:
     """Renew requirements/: the newest versions for every Python and system that we support.
 
-    lock.txt is the course with the build backend, test.txt what tests, lint and the site need besides, setup.txt uv and pip.
+    lock.txt is the course with the build backend; test.txt what tests, lint and site need besides; setup.txt uv, pip.
     """
     import tomllib
 

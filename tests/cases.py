@@ -2,7 +2,7 @@
 
 `cases()` are small and odd: every kind of page, every knob. `big_cases()` are plain and long: few runs, so
 that one batch after another goes the same way. `aligned_cases()` are between the two: short runs that end where
-batches end. What they make is always consistent, as docs/reclaim-rules.md has it: `slots_used` counts what is
+batches end. What they make is always consistent: `slots_used` counts what is
 swapped out, only shm pages in memory are mapped, ids have no gaps.
 
 A workload can still go on for ever, since touches may undo what reclaim does. `play` runs the naive model

@@ -1,8 +1,8 @@
-"""The rules of the reclaim model, one page at a time: docs/reclaim-rules.md as a program to read.
+"""The rules of the reclaim model a second time, one page at a time: the independent witness.
 
 It keeps one object for each page and moves it through two lists, as the kernel does, so that each rule is a
 few lines. It is slow on purpose. `vmteach/kernel/reclaim` does the same work in big strides; the tests hold it
-against this. Numbers in comments are those of the rules.
+against this. Numbers in comments count the tests of shrink_cache in their order.
 """
 
 from collections import deque
@@ -44,7 +44,7 @@ class Page:
 
 
 class Naive:
-    """The model by the letter of docs/reclaim-rules.md.
+    """The model, one page at a time.
 
     >>> from vmteach.kernel.reclaim import PageRun
     >>> clean = PageState(Kind.FILE)

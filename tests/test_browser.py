@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 SHOTS = ROOT / "build" / "screenshots"
 CHAPTERS = [path.name for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
-TASK = 'exercise("{}", "{}")'
+TASK = 'ch.exercise("{1}")'
 EXPLORED = [name for name in CHAPTERS if "explore(" in (NOTEBOOKS / name).read_text(encoding="utf-8")]
 SOON = 15_000  # milliseconds until what was asked for must be in the page
 
@@ -234,7 +234,7 @@ def shown(place) -> str:
 def test_a_prediction_is_kept(chapter):
     """Nothing at first; then an answer by keyboard; then that beside the result, with what it overlooks."""
     source = next(source for source in chapter.cells() if "predict(" in source)
-    name = source.split(f'predict("{chapter.stem}/')[1].split('"')[0]
+    name = re.search(r'predict\("(?:\w+/)?([\w-]+)"', source)[1]
     widget = chapter.page.get_by_role("group", name="Prediction", exact=True).first
     keys, said = chapter.page.keyboard, widget.get_by_role("status")
     number = widget.locator("input[type=text]")
@@ -256,7 +256,7 @@ def test_a_prediction_is_kept(chapter):
     said.get_by_text(f"Kept: {words}.").wait_for(timeout=SOON)
     assert learnt(chapter.stem, "predictions", name)["value"] == guess
 
-    against = next(i for i, source in enumerate(chapter.cells()) if source.startswith("prediction.against("))
+    against = next(i for i, source in enumerate(chapter.cells()) if "prediction.against(" in source)
     note = chapter.cell(against).get_by_role("status")
     assert "Nothing was predicted" in note.inner_text()
     chapter.run(against)

@@ -17,7 +17,7 @@ import pytest
 from nbclient import NotebookClient
 
 from vmteach.command import editions
-from vmteach.exercises import chapter
+from vmteach.exercises import chapter, teaching
 from vmteach.figures import overflow_buffers as figure
 from vmteach.lab import learn
 from vmteach.lab.explorer import explore
@@ -250,7 +250,8 @@ def test_notes_stand_after_their_parts(built, name):
         note = notes[section.split()[0].lower()]
         heads = [editions.source(cell).splitlines()[0] for cell in cells[:note] if editions.is_heading(cell)]
         assert heads[-1] == f"## {section}"
-        assert editions.is_heading(cells[note + 1])
+        after = next(cell for cell in cells[note + 1 :] if not cell["id"].startswith("teacher-"))
+        assert editions.is_heading(after)
     for task in chapter(name[3:]).EXERCISES:
         above = cells[notes[task.name.replace("_", "-")] - 1]
         check = editions.in_full(editions.source(above), name[3:])
@@ -276,7 +277,8 @@ def test_a_teacher_is_told_what_a_prediction_may_overlook(built, name):
     cells = json.loads(sheet(built, "teacher", name).read_text(encoding="utf-8"))["cells"]
     (note,) = (editions.source(cell) for cell in cells if cell["id"] == "teacher-predict")
     (known,) = chapter(name[3:]).PREDICTIONS.values()
-    shown = [f"{value:,}" if not isinstance(value, str) else value for value in (known.result, *known.overlooked)]
+    every = (known.result, *known.overlooked)
+    shown = [value if isinstance(value, str) else f"{value:,} {known.unit}".rstrip() for value in every]
     assert f"It will be {shown[0]}." in note
     assert [line for line in note.splitlines() if line.startswith("> - ")] == [
         f"> - *{value}*: {said}" for value, said in zip(shown[1:], known.overlooked.values())
@@ -386,6 +388,19 @@ def marked(course: Path, who: str) -> dict[str, float]:
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         grades = book.find_submission_notebook(SAMPLE, SAMPLE, who).grades
         return {grade.name.removesuffix("-check"): grade.auto_score for grade in grades}
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_a_teacher_has_a_board_four_questions_and_what_to_leave_out(built, name):
+    text = "\n".join(
+        cell.source for cell in read(sheet(built, "teacher", name)).cells if cell.id.startswith("teacher-")
+    )
+    talks = teaching(name[3:])
+    assert all(len(asks) > 20 and asks.endswith("?") for asks in talks[:3]) and talks.change
+    assert all(part in text for part in talks)
+    assert "**On the board:**" in text and "> - step 1" in text
+    (asked,) = chapter(name[3:]).PREDICTIONS.values()
+    assert asked.choices or f" {asked.unit}" in text
 
 
 # ---- minutes

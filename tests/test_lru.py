@@ -19,6 +19,7 @@ from vmteach.kernel.reclaim import (
     Rules,
     Setup,
     Where,
+    places,
 )
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
@@ -265,6 +266,20 @@ def test_the_lists_as_a_picture_hold_every_page():
     engine = Reclaim(storm(GIB_PAGES), Rules()).run(GIB_PAGES // 8)
     assert sum(pages for pages, _, _ in engine.places(Where.INACTIVE)) == engine.inactive
     assert sum(pages for pages, _, _ in engine.places(Where.ACTIVE)) == engine.active
+
+
+def test_lists_that_were_kept_are_painted_as_they_were():
+    """The copy of a list does not change with the machine: painted at once or at the end, it is the same."""
+    at_once, kept = [], []
+
+    def observe(model):
+        at_once.append([[*places(model.lists, where)] for where in (Where.INACTIVE, Where.ACTIVE)])
+        kept.append(model.lists.copy())
+
+    Reclaim(storm(GIB_PAGES), Rules(objrmap=True, starts_io=True), observe=observe).run(GIB_PAGES // 2)
+    assert len(kept) > 5
+    assert at_once == [[[*places(lists, where)] for where in (Where.INACTIVE, Where.ACTIVE)] for lists in kept]
+    assert at_once[0] != at_once[-1]
 
 
 def test_anchor_and_rotation_exclude_each_other():

@@ -1,4 +1,4 @@
-"""Short runs of the naive model, worked out by hand from docs/reclaim-rules.md.
+"""Short runs of the naive model, worked out by hand.
 
 The costs are powers of ten, so that the time tells which steps were taken: 1,102 ns are two visits, one
 conversion and one submitted write.

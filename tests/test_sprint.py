@@ -5,6 +5,7 @@ to go on for thousands of requests.
 """
 
 import random
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ def state(model: Reclaim) -> dict[str, Any]:
     }
 
 
-def play(seed: int, fast: bool, steps: int = 0) -> tuple[Reclaim, list[int]]:
+def play(seed: int, fast: bool, seconds: tuple[int, ...] = (2, 8, 30)) -> tuple[Reclaim, list[int]]:
     """The machine of this seed after its work, and when it was observed."""
     chance = random.Random(seed)
     setup = natural(chance)
@@ -123,16 +124,16 @@ def play(seed: int, fast: bool, steps: int = 0) -> tuple[Reclaim, list[int]]:
     observe = (lambda model: times.append(model.now)) if chance.random() < 0.3 else None
     model = Reclaim(setup, rules, fast, observe)
     model.observe_every = chance.choice([1, 1, 3])
-    horizon = int(chance.choice([2, 8, 30]) * chance.random() * SECOND)
+    horizon = int(chance.choice(seconds) * chance.random() * SECOND)
     for method, amounts in works(chance, setup):
         getattr(model, method)(*amounts, horizon=horizon)
     return model, times
 
 
-def compare(seed: int) -> int:
+def compare(seed: int, *seconds: int) -> int:
     """How many bands were sprinted; both machines are the same in the end."""
-    one_by_one, times = play(seed, False)
-    fast, seen = play(seed, True)
+    one_by_one, times = play(seed, False, seconds or (2, 8, 30))
+    fast, seen = play(seed, True, seconds or (2, 8, 30))
     wrong = {name: (mine, value) for (name, value), mine in zip(state(one_by_one).items(), state(fast).values())}
     assert [name for name, (mine, value) in wrong.items() if mine != value] == [], seed
     assert len(seen) == len(times)
@@ -149,6 +150,44 @@ def pace(request, monkeypatch):
 def test_natural_starts_end_alike_at_a_sprint(pace):
     sprinted = [compare(seed) for seed in range(50)]
     assert sum(bands > 0 for bands in sprinted) > 10
+
+
+@pytest.mark.parametrize("costs", [COSTS[0], (20_000, 25, 25_600, 500, 9_000)], ids=["", "slow visits"])
+@pytest.mark.parametrize("rules", MAIN)
+def test_the_start_of_chapter_8_at_a_sixteenth_of_its_size(rules, costs, monkeypatch):
+    """Storms, walks, conversions and slow writes over many seconds: nearly all of it is sprinted."""
+    shm, mapped = 431_204, 271_659
+    setup = Setup(
+        shm=shm,
+        inactive=(PageRun(shm, 13_336, FILE),),
+        active=(PageRun(0, shm, DIRTY._replace(referenced=True)),),
+        processes=17,
+        ptes=(PteRun(0, mapped, Pte.YOUNG),),
+        hot=mapped,
+        slots=2 * shm,
+        free=8_067,
+        min=8_067,
+        band=255,
+        costs=Costs(*costs),
+        service=390_625,
+    )
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    observed: dict[bool, list[Any]] = {True: [], False: []}
+
+    def played(fast: bool) -> Reclaim:
+        model = Reclaim(setup, rules, fast, lambda model: observed[fast].append(deepcopy(state(model))))
+        return model.run(65_536).demand(20_000, 33_898)
+
+    fast, one_by_one = played(True), played(False)
+    assert state(fast) == state(one_by_one)
+    assert observed[True] == observed[False]
+    assert fast.sprinted > 200 and fast.steps < one_by_one.steps / 3
+
+
+def test_a_disk_whose_writes_are_done_by_now_has_room(monkeypatch):
+    """Found by a random search: sleeps of no length were counted for a queue that was not full any more."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    assert compare(1942, 3, 20, 90) > 0
 
 
 @pytest.mark.deep

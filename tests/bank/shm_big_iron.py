@@ -163,7 +163,7 @@ BANK = {
         right=(
             ("mine = patch.Scenario(wants=patch.Wants.APPLICATION_FIRST)\n", 11),
             ("mine = patch.Scenario('16 GB', wants=patch.Wants.APPLICATION_FIRST)\n", 11),
-            ("mine = patch.Scenario(wants='the application, then the backup', swap=60)\n", None),
+            ("mine = patch.Scenario(wants='application first', swap=60)\n", None),
         ),
         wrong=(
             ("mine = patch.Scenario(vm_cache_scan_ratio=60)\n", "not the slower one"),

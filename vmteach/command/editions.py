@@ -22,11 +22,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmteach.exercises import RUNGS, Task, chapter, fill
+from vmteach.exercises import RUNGS, Task, chapter, fill, teaching
+from vmteach.figures.story import stories
 from vmteach.lab.exercise import Exercise, exercise, seeded
 from vmteach.tables import COURSE
 
@@ -196,9 +198,16 @@ def teacher(notebook: Notebook, stem: str) -> Notebook:
     for place in found:
         text = note_on_exercise(place.exercise)
         add_note(made, made["cells"].index(place.check) + 1, place.exercise.task.name, text)
+    board = note_on_board(stem)
+    add_note(made, section_end(made, "Watch it happen"), "board", board)
+    talks = teaching(stem)
+    for head, asks in (("Change it", talks.change), ("Vary", talks.vary), ("Run", talks.run)):
+        add_note(made, section_end(made, head), f"talk-{head.split()[0].lower()}", [f"**To discuss:** {asks}"])
     add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem))
     add_note(made, section_end(made, "Predict"), "predict", note_on_predict(stem))
-    add_note(made, made["cells"].index(code(made)[0]), "minutes", note_on_minutes(minutes(notebook, stem)))
+    first = [*note_on_minutes(minutes(notebook, stem)), f"**In 30 minutes:** {talks.at_30}"]
+    first += [f"**In 45 minutes:** {talks.at_45}", f"**To discuss first:** {talks.why}"]
+    add_note(made, made["cells"].index(code(made)[0]), "minutes", first)
     return made
 
 
@@ -328,7 +337,7 @@ def note_on_predict(stem: str) -> list[str]:
     (known,) = chapter(stem).PREDICTIONS.values()
 
     def shown(value: Any) -> str:
-        return str(value) if isinstance(value, str) else f"{value:,}"
+        return str(value) if isinstance(value, str) else f"{value:,} {known.unit}".rstrip()
 
     return [
         "Let everybody write an answer down before anybody runs the next cell.",
@@ -338,6 +347,19 @@ def note_on_predict(stem: str) -> list[str]:
         *(f"- *{shown(guess)}*: {said}" for guess, said in known.overlooked.items()),
         f"**When late:** keep this; it takes {A_QUESTION} minute, and the next picture lives by it.",
     ]
+
+
+def note_on_board(stem: str) -> list[str]:
+    """What to draw: the story's first frame, its named steps and its ends, in the stepper's own sentences."""
+    story = stories(import_module(f"vmteach.figures.{stem}"))[0]
+    marks = dict(map(tuple, story.get("marks", ())))
+    wanted = sorted({1, *marks, len(story["steps"])})
+    lines = [f"**On the board:** {story['title']}. Draw the lists, locks or bytes of the first step, then change them:"]
+    for n in wanted:
+        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], story["steps"][n - 1])}
+        said = " ".join(f"*{name}:* {say}" if len(says) > 1 else say for say, name in says.items())
+        lines.append(f"- step {n}{f' ({marks[n]})' if n in marks else ''}: {said}")
+    return lines
 
 
 def note_on_vary(stem: str) -> list[str]:

@@ -226,6 +226,31 @@ class Written(NamedTuple):
     predictions: Mapping[str, Asked]
 
 
+class Teaching(NamedTuple):
+    """What a teacher has beside a chapter: a question for discussion in four places, and what to leave out."""
+
+    why: str
+    run: str
+    vary: str
+    change: str
+    at_30: str
+    at_45: str
+
+
+def teaching(stem: str) -> Teaching:
+    """The teacher's part of a chapter's prose.
+
+    >>> teaching("scsi_deadlock").why
+    'The bug was hardly ever hit. Does that make it less of a bug?'
+    """
+    one_of("chapter", stem, STEMS)
+    section = next((s for s in prose.sections(stem) if s.kind == "Teaching"), None)
+    if section is None:
+        raise ValueError(f"vmteach/exercises/{stem}.md must have a section '## Teaching'")
+    why, run, vary, change = (prose.joined(section.part(part)) for part in ("Why", "Run", "Vary", "Change"))
+    return Teaching(why, run, vary, change, section.given["at 30 minutes"], section.given["at 45 minutes"])
+
+
 def written(
     stem: str,
     checks: Mapping[str, Callable[..., Verdict]],

@@ -8,11 +8,12 @@ machine is busy or the line is slow.
 
 import asyncio
 import sys
+import time
 from base64 import b64encode
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from time import perf_counter, thread_time
+from time import perf_counter, process_time
 from typing import Any
 
 import traitlets
@@ -25,6 +26,7 @@ from vmteach.lab.stage import At, Figure, Patch, Shown, Stage, remembered
 from vmteach.patches import STEMS
 from vmteach.run import Run
 
+thread_time = getattr(time, "thread_time", process_time)  # a browser's Python has one thread and no such clock
 PAUSE, LONGEST_PAUSE = 0.01, 2.0  # s before a piece of thinking ahead: in between, for questions to come in
 WAITED = 1.5  # a piece that takes more than this times its work has waited for the processor: the machine is busy
 MOST_SENT = 200  # positions that the page is known to have been told

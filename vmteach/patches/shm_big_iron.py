@@ -20,6 +20,7 @@ from vmteach.kernel.reclaim import (
     SECOND,
     Costs,
     Kind,
+    Lists,
     Page,
     PageRun,
     PageState,
@@ -30,6 +31,7 @@ from vmteach.kernel.reclaim import (
     Setup,
     Snapshot,
     Where,
+    places,
 )
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
@@ -55,10 +57,10 @@ SLOWEST = 20  # s over which the slowest part of a copy is reckoned
 class Wants(Enum):
     """Who wants memory, in which order."""
 
-    BACKUP = "the backup"  # copies a file through the page cache
-    APPLICATION = "the application"  # takes anonymous memory
-    BACKUP_FIRST = "the backup, then the application"
-    APPLICATION_FIRST = "the application, then the backup"
+    BACKUP = "backup"  # copies a file through the page cache
+    APPLICATION = "application"  # takes anonymous memory
+    BACKUP_FIRST = "backup first"
+    APPLICATION_FIRST = "application first"
 
 
 PHASES = {
@@ -230,7 +232,7 @@ CONTROLS = (
     Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
     Control("wants", "who wants memory", tuple(Wants)),
     Control("file_percent", "file cache", (1, 2, 3, 4, 5, 6, 10, 40), "% of the lists"),
-    Control("unmapped_percent", "mapped by nobody", (0, 10, 20, 37, 50), "% of the shared memory"),
+    Control("unmapped_percent", "shared, not mapped", (0, 10, 20, 37, 50), "%"),
     Control("swap", "swap disk", (10, 25, 60), "MiB/s"),
 )
 TRY = (
@@ -291,16 +293,16 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     >>> simulate(small, POLICIES[UNPATCHED]).numbers["converted before the first write (GiB)"]
     0.03
     """
-    lists: list[tuple[Place, ...]] = []
+    lists: list[Lists] = []  # painted when all is over
 
     def look(model: Reclaim) -> None:
-        lists.append(inactive_list(model))
+        lists.append(model.lists.copy())
         if len(lists) == MOST_LISTS:  # keep every second one, and look half as often from now on
             lists[:] = lists[1::2]
             model.observe_every *= 2
 
     model = Reclaim(scenario.setup, policy, observe=look)
-    start, first = inactive_list(model), Snapshot(0, *model.count.values())
+    start, first = inactive_list(model.lists), Snapshot(0, *model.count.values())
     phases = tuple(play(model, who, scenario) for who in PHASES[scenario.wants] if not model.oom)
     counters = (first, *model.snapshots)
     return StormRun(
@@ -308,7 +310,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         policy,
         tuple(vmstat(scenario.machine, counters)),
         numbers_of(scenario, model, counters, phases),
-        (start, *lists),
+        (start, *map(inactive_list, lists)),
         model.observe_every,
         counters[1:],
         tuple((begin / SECOND, end / SECOND) for begin, end in model.waits),
@@ -373,11 +375,11 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     return 100 * speed * MIB / scenario.machine.disk_rate
 
 
-def inactive_list(model: Reclaim) -> tuple[Place, ...]:
+def inactive_list(lists: Lists) -> tuple[Place, ...]:
     """The inactive list from its tail, neighbours in one state joined."""
     states: list[str] = []
     counts: list[int] = []
-    for pages, page, mapcount in model.places(Where.INACTIVE):
+    for pages, page, mapcount in places(lists, Where.INACTIVE):
         state = page_state(page, mapcount > 0)
         if states and states[-1] == state:
             counts[-1] += pages

@@ -133,7 +133,7 @@ function drawEnd({ sheet, group, plot, area, boxes, strokes, context }, endX) {
   if (words) {
     boxes.push(sheet.text(`${key}.words`, endX + 8, y, words, { size, bold: true, fill: "blue", own: key }).box);
   } else if (said.length) {
-    const left = fit(said, endX - area.left - 200, size, true);
+    const left = fit(said, Math.min(endX, area.right) - area.left - (area.first ? area.headWidth + 14 : 200), size, true);
     if (left) sheet.text(`${key}.words`, Math.min(endX, area.right), area.y - (area.first ? 12 : 0), left, { size, bold: true, anchor: "end", fill: "blue", own: key });
   }
   const note = spellings(context.scene.note)[0];

@@ -227,18 +227,19 @@ function beside(sheet, group, area, height, above = 0) {
 
 function drawPanel(sheet, [label, scene], area, axes, options) {
   sheet.path = `${label}/`;
-  let y = area.y;
+  let y = area.y, headWidth = 0;
   if (label && options.heads !== false) {
     const patched = /^patched/.test(label);
-    sheet.text("head", area.left, y + 15, fit([headOf(label), capital(label)], area.right - area.left, 15, true) || capital(label),
-      { size: 15, bold: true, fill: patched ? "blue" : "ink" });
+    const head = fit([headOf(label), capital(label)], area.right - area.left, 15, true) || capital(label);
+    sheet.text("head", area.left, y + 15, head, { size: 15, bold: true, fill: patched ? "blue" : "ink" });
+    headWidth = widthOf(head, 15, true);
     y += 28;
   }
   const groups = groupsOf(scene, options.full !== false).map((group, i) => ({ ...group, id: group.id || `${i}.${group.as}` }));
   const context = { axes, scene, states: scene.states || {}, hot: new Set(scene.hot || []), links: scene.links || [], options, places: new Map() };
   for (let i = 0; i < groups.length;) {
     const run = groups[i].as === "script" ? scriptsFrom(groups, i) : [groups[i]];
-    const here = { ...area, y, first: i === 0 && label && options.heads !== false };
+    const here = { ...area, y, headWidth, first: i === 0 && label && options.heads !== false };
     const ticks = groups[i].x && !groups.slice(i + run.length).some((g) => g.x && g.x.name === groups[i].x.name)
       && (options.last || !area.stacked);
     y = FORMS[groups[i].as](sheet, run.length > 1 || groups[i].as === "script" ? run : groups[i], here, context, ticks) + 12;

@@ -1,8 +1,10 @@
 """Page reclaim of 2.4.23 to 2.4.27: read fates.py and rules.py; the rest is machinery for runs of equal pages."""
 
 from vmteach.kernel.reclaim.fates import RULES, Fate, visit
+from vmteach.kernel.reclaim.lists import Lists
 from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, PageRun, PageState, Pte, PteRun, Where
 from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Costs, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim.view import places
 from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.kernel.reclaim.work import Reclaim
 
@@ -15,6 +17,7 @@ __all__ = [
     "Costs",
     "Fate",
     "Kind",
+    "Lists",
     "Page",
     "PageRun",
     "PageState",
@@ -26,6 +29,7 @@ __all__ = [
     "Snapshot",
     "Watched",
     "Where",
+    "places",
     "visit",
     "watch",
 ]

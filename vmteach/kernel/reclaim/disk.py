@@ -1,6 +1,6 @@
 """The swap disk: a queue whose waiting times are known in closed form.
 
-source      docs/reclaim-rules.md, "The disk" and submit
+source      docs/reclaim-rules.md, what is simplified
 left out    seeks, the elevator, requests of more than a page
 """
 

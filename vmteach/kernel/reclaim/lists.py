@@ -1,11 +1,12 @@
 """Where every page is: both lists, the page tables, what is being written, as runs of equal pages; no time passes here.
 
-source      docs/reclaim-rules.md, "What there is"
+source      docs/reclaim-rules.md
 left out    a page's place within a run: lists are used at their ends only
 """
 
 from collections import deque
 from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.fates import accessed, faulted, searched
@@ -118,6 +119,13 @@ class Lists:
             return end, page, 0
         mapcount, same = self.processes.mapcount(first)
         return (end if end < same else same), page, mapcount
+
+    def copy(self) -> "Lists":
+        """Lists that stay as these are now: cheap to keep while a machine runs, to be painted afterwards."""
+        twin = copy(self)
+        twin.pages, twin.processes = self.pages.copy(), self.processes.copy()
+        twin.queues = {name: queue.copy() for name, queue in self.queues.items()}
+        return twin
 
     # ---- tails
 

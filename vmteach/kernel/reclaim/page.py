@@ -1,6 +1,6 @@
 """A page, its page table entry, and what a run of equal ones is.
 
-source      docs/reclaim-rules.md, "What there is"
+source      docs/reclaim-rules.md
 left out    what 2.4 keeps of a page beside what reclaim looks at
 """
 

@@ -5,6 +5,7 @@ left out    mappings of a part of the object, or at different addresses
 """
 
 from collections import deque
+from copy import copy
 from dataclasses import dataclass
 
 from vmteach.kernel.reclaim.page import Pte
@@ -35,6 +36,12 @@ class Processes:
         self.ring = deque([Group(setup.processes, ptes)])
         self.current = 0
         self.address = 0
+
+    def copy(self) -> "Processes":
+        """Page tables that stay as these are now."""
+        twin = copy(self)
+        twin.ring = deque(Group(group.n, group.ptes.copy()) for group in self.ring)
+        return twin
 
     def mapcount(self, page: int) -> tuple[int, int]:
         """How many processes map the page, and the first id after it for which that may differ."""

@@ -152,6 +152,12 @@ class PageQueue:
     def __len__(self) -> int:
         return self.length
 
+    def copy(self) -> "PageQueue":
+        """A queue that stays as this one is now."""
+        twin = type(self)()
+        twin.items, twin.length = self.items.copy(), self.length
+        return twin
+
     def peek(self) -> Run:
         """The run at the tail."""
         item = self.items[0]

@@ -1,6 +1,6 @@
 """What the reclaim starts from: the machine, its costs, what the patch changed; and what is counted.
 
-source      docs/reclaim-rules.md, "What there is"
+source      docs/reclaim-rules.md
 left out    zones: a page is in the wanted class or outside it
 """
 

@@ -4,7 +4,9 @@ source      none: close enough for a picture is a matter of the eye
 left out    runs of less than 1/500 of a list, which are counted with what follows them
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, Lists
 from vmteach.kernel.reclaim.page import Page, Where
@@ -18,14 +20,13 @@ def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     the list are counted with what follows them, and the repetitions of a stripe come in at most eight groups, in
     fewer where these would be less than 1/40 of the list; each has its parts in proportion.
     """
-    queues = [lists.queues[name] for name in (INACTIVE if where is Where.INACTIVE else (ACTIVE,))]
-    items = [item for queue in queues for item in queue.items]
-    whole, owed = sum(len(queue) for queue in queues), 0
-    for item in items:
-        pages = item.count if isinstance(item, Run) else item.pages
-        if owed + pages < whole // 500 and item is not items[-1]:
-            owed += pages
-            continue
+    names = INACTIVE if where is Where.INACTIVE else (ACTIVE,)
+    items = [item for name in names for item in lists.queues[name].items]
+    ends = list(accumulate(item.count if isinstance(item, Run) else item.pages for item in items))
+    whole, done, i = (ends[-1] if ends else 0), 0, -1
+    while done < whole:
+        i = min(bisect_left(ends, done + max(1, whole // 500), i + 1), len(items) - 1)
+        owed, done, item = (ends[i - 1] if i else 0) - done, ends[i], items[i]
         for n, page, mapcount in (
             _of_run(lists, item) if isinstance(item, Run) else _of_stripe(lists, item, 1 + whole // 40)
         ):

@@ -1,6 +1,6 @@
 """The walk of page tables at the cost of its runs: equal entries, equal processes and whole seconds in one step.
 
-source      docs/reclaim-rules.md, swap_out; rules.py has the rules, this has the strides
+source      rules.py has the rules, this has the strides
 left out    an order of the processes other than round and round
 """
 
