@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -I -c '$(SUITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3)
 BOOTSTRAP = @"$(PYTHON)" -I scripts/bootstrap.py
 
-.PHONY: help lab handouts editions test test-deep test-oldest test-newest bench lint lock clean
+.PHONY: help lab handouts site editions test test-deep test-oldest test-newest bench lint lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -16,6 +16,9 @@ lab:  ## open JupyterLab on the course (LABFLAGS="--no-browser --port=8899" for 
 
 handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="08_shm_big_iron" for one)
 	$(BOOTSTRAP) handouts $(HANDOUTFLAGS)
+
+site:  ## write the course as a folder for any static server to site/ (SITEFLAGS="--help" for options)
+	$(BOOTSTRAP) site $(SITEFLAGS)
 
 editions:  ## write notebooks for students, teachers, nbgrader and Colab to editions/ (EDITIONFLAGS="--minutes")
 	$(BOOTSTRAP) editions $(EDITIONFLAGS)
@@ -42,5 +45,5 @@ lock:  ## renew the files of requirements/
 	$(BOOTSTRAP) lock
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf .venv .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist handouts editions
+	rm -rf .venv .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist handouts site editions
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -41,6 +41,7 @@ PYTEST = "-m pytest -n 2 --dist loadgroup"
 COMMANDS = {
     "lab": (("lock",), "-m vmteach lab ."),
     "handouts": (("lock",), "-m vmteach handouts"),
+    "site": (("lock", "test"), "-m vmteach site"),
     "editions": (("lock",), "-m vmteach editions"),
     "bench": (("lock", "test"), "-m benchmarks.ratios"),
     "test": (("lock", "test"), PYTEST),
@@ -322,7 +323,7 @@ def install_chromium() -> None:
 def lock() -> int:
     """Renew requirements/: the newest versions for every Python and system that we support.
 
-    lock.txt is the course with the build backend, test.txt what tests and lint need besides, setup.txt uv and pip.
+    lock.txt is the course with the build backend; test.txt what tests, lint and site need besides; setup.txt uv, pip.
     """
     import tomllib
 
@@ -330,7 +331,7 @@ def lock() -> int:
     course = ["pyproject.toml", "--extra", "lab", "--extra", "handouts"]
     held, (course_file, test_file) = [*build, *HELD_BACK], (REQUIREMENTS / "lock.txt", REQUIREMENTS / "test.txt")
     course_file.write_text(compiled(held, *course), encoding="utf-8", newline="\n")
-    every = compiled(held, *course, "--extra", "test", "-c", str(course_file))
+    every = compiled(held, *course, "--extra", "test", "--extra", "site", "-c", str(course_file))
     have = blocks(course_file.read_text(encoding="utf-8"))
     more = [block for block in blocks(every) if block not in have]
     test_file.write_text("".join(more), encoding="utf-8", newline="\n")

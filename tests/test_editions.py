@@ -101,6 +101,12 @@ def test_some_chapters_have_exercises():
     assert [name for name in LEARNING if name[3:] in STEMS] == GRADED
 
 
+def test_the_pictures_of_a_chapter_go_with_it(built):
+    for path in built.glob("**/*.ipynb"):
+        pictures = re.findall(r"\((pictures/[\w.]+)\)", path.read_text(encoding="utf-8"))
+        assert all((path.parent / picture).is_file() for picture in pictures), path
+
+
 def test_the_same_notebooks_give_the_same_bytes(built, tmp_path):
     def digests(folder):
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -148,9 +148,9 @@ def test_lock_has_one_version_of_every_package_that_pyproject_asks_for(python, s
         "implementation_name": "cpython",
     }
     here = [pin for pin, _ in pins("lock", "test") if not pin.marker or pin.marker.evaluate(where)]
-    names = [canonicalize_name(pin.name) for pin in here]
-    assert len(names) == len(set(names))
-    versions = {name: next(iter(pin.specifier)).version for name, pin in zip(names, here, strict=True)}
+    exact = {(canonicalize_name(pin.name), next(iter(pin.specifier)).version) for pin in here}
+    versions = dict(exact)
+    assert len(versions) == len(exact)
     for wanted in COURSE + TOOLS + BUILD:
         assert versions[canonicalize_name(wanted.name)] in wanted.specifier, wanted.name
 

@@ -285,7 +285,7 @@ def test_missing_parts_are_named_in_one_line(bootstrap):
 def test_the_commands_are_listed_and_others_refused():
     script = [sys.executable, str(ROOT / "scripts" / "bootstrap.py")]
     helped = subprocess.run(script, capture_output=True, text=True, check=True)
-    assert "lab, handouts, editions, bench, test" in helped.stdout
+    assert "lab, handouts, site, editions, bench, test" in helped.stdout
     assert subprocess.run([*script, "fly"], capture_output=True).returncode == 2
 
 

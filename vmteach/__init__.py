@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from vmteach.lab.chapter import Chapter
     from vmteach.lab.progress import Progress
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["chapter", "progress"]
 
 

@@ -30,16 +30,18 @@ def main(arguments: Sequence[str]) -> int:
     new, changed = lay_out(folder)
     if new or changed:
         yours = f"; {changed} that differ from ours are yours and stay" if changed else ""
-        sys.stdout.write(f"{folder}: {new} notebooks put there{yours}\n")
+        sys.stdout.write(f"{folder}: {new} files put there{yours}\n")
         sys.stdout.flush()
     return jupyterlab(folder.resolve(), options)
 
 
 def lay_out(folder: Path) -> tuple[int, int]:
-    """Put the notebooks into `folder`/notebooks; how many were put there, and how many others are there, changed."""
+    """Put notebooks and their pictures into `folder`; how many files are new, and how many that were there differ."""
     new = changed = 0
-    for ours in sorted((COURSE / "notebooks").glob("*.ipynb")):
-        theirs = folder / "notebooks" / ours.name
+    for ours in sorted((COURSE / "notebooks").rglob("*.*")):
+        theirs = folder / ours.relative_to(COURSE)
+        if not ours.is_file() or ".ipynb_checkpoints" in ours.parts:
+            continue
         if not theirs.exists():
             theirs.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ours, theirs)
