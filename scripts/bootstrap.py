@@ -167,18 +167,20 @@ def sound(*locks: str, load: bool = False) -> bool:
     find = "__import__(name) and sys.modules[name].__spec__" if load else "u.find_spec(name)"
     program = (
         "import importlib.util as u, os, sys\n"
-        f"for name in {names}:\n"
+        f"for name in sys.argv[1:]:\n"
         f"    spec, home = {find}, {str(ROOT)!r} if name == 'vmteach' else sys.prefix\n"
         "    sys.exit(name) if os.path.commonpath([os.path.realpath(spec.origin), os.path.realpath(home)]) "
         "!= os.path.realpath(home) else None\n"
     )
+    command, quiet = [python_of(VENV), "-I", "-c", program], subprocess.DEVNULL
+    parts = (names[::2], names[1::2]) if load else (names,)  # modules are compiled by two processes at once
     try:
-        done = subprocess.run(
-            [python_of(VENV), "-I", "-c", program], cwd=VENV, env=shielded(), capture_output=True, check=False
-        )
+        running = [
+            subprocess.Popen([*command, *part], cwd=VENV, env=shielded(), stdout=quiet, stderr=quiet) for part in parts
+        ]
     except OSError:
         return False
-    return done.returncode == 0
+    return max(each.wait() for each in running) == 0
 
 
 def make_venv() -> None:
@@ -242,7 +244,15 @@ def by_uv(*arguments: str) -> None:
     uv = python_of(VENV).with_name("uv.exe" if os.name == "nt" else "uv")
     settings = pip_settings()
     if arguments[0] == "--require-hashes":  # the first step
-        quiet(pip(), "install", "--require-hashes", "-r", str(REQUIREMENTS / "setup.txt"), env=for_pip(settings))
+        quiet(
+            pip(),
+            "install",
+            "--no-compile",
+            "--require-hashes",
+            "-r",
+            str(REQUIREMENTS / "setup.txt"),
+            env=for_pip(settings),
+        )
     command = [str(uv), "pip", "install", "--python", str(python_of(VENV)), "--index-strategy", "unsafe-best-match"]
     quiet([*command, *(["--no-config"] if uv_redirects() else [])], *arguments, env=for_uv(settings))
 
