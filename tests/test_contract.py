@@ -337,7 +337,7 @@ def found() -> list[str]:
     folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
     names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
-    shared = set("style course sweep scene plain words tokens story drawing prose start_here".split())
+    shared = set("style course sweep scene lanes plain words tokens story drawing prose start_here".split())
     return sorted((names | chapters) - shared)
 
 

@@ -12,7 +12,7 @@ from vmteach.figures.story import stories
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.browser
 WIDTHS = (848, 560, 366)
 
 # What is wrong with a layout, by its primitives: small type, words outside, words on words, words on a line that is
