@@ -197,7 +197,8 @@ each("#words", (field) => {
     count.textContent = words.length ? `${hits.length} section${hits.length === 1 ? "" : "s"}` : "";
     found.replaceChildren(...hits.slice(0, 50).map(({ at, title, words: text }) => {
       const item = document.createElement("li"), link = document.createElement("a"), said = document.createElement("p");
-      const place = Math.max(0, plain(text).indexOf(words[0]) - 60);
+      const near = plain(text).indexOf(words[0]) - 60;
+      const place = near > 0 ? text.indexOf(" ", near) + 1 : 0; // not in the middle of a word
       Object.assign(link, { href: at, textContent: title });
       said.textContent = `${place ? "\u2026 " : ""}${text.slice(place, place + 200)} \u2026`;
       item.append(link, said);
