@@ -99,7 +99,7 @@ async function explorer(place, i) {
       const far = "This page does not store these stops.";
       return { at, error: `${far} Switch on <em>Live</em> below, or go back by Default or a preset.` };
     }
-    live.ask({ kind: "show", stem: place.dataset.stem, at, fixed: place.dataset.fixed }).then((found) => {
+    live.ask({ kind: "show", stem: place.dataset.stem, at }).then((found) => {
       const answer = found.error ? { at, error: found.error } : { ...answerOf(stored, at, found.entries), goals: found.goals };
       tell(at, answer);
       face.fill(answer);

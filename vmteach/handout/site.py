@@ -25,20 +25,20 @@ PAGES = ("teachers", "syllabus", "outcomes", "accessibility", "where", "claims",
 LIVE = "lite/lab/index.html?path=notebooks/00_start_here.ipynb"
 
 
-def site(target: Path, lite: bool = True, jobs: int = 1, names: Sequence[str] = ()) -> list[Path]:
-    """Build the site; the files that were written at its top. BuildError says what is missing."""
+def site(target: Path, lite: bool = True, jobs: int = 1, source: Path = COURSE / "notebooks") -> list[Path]:
+    """Build the site from these notebooks; the files that were written at its top. BuildError says what is missing."""
     target.mkdir(parents=True, exist_ok=True)
     if lite:
         runtime_script(target)
     written = documents(target)
-    build(names, target=target, jobs=jobs, tell=_say)
+    build((), source, target, jobs=jobs, tell=_say)
     chapters = sorted(target.glob("[0-9][0-9]_*.html"))
     written.append(search(target, [*chapters, *written]))
-    notebooks(target)
+    notebooks(source, target)
     if lite:
         build_lite(target / "lite")
         written.append(_notices(target))
-    written.append(front(target, [path.stem for path in chapters], _below(written, lite)))
+    written.append(front(target, [path.stem for path in chapters], _below(source, written, lite)))
     return written
 
 
@@ -54,11 +54,11 @@ def documents(target: Path) -> list[Path]:
     return written
 
 
-def notebooks(target: Path) -> None:
+def notebooks(source: Path, target: Path) -> None:
     """The notebooks to download, with their pictures: each one, and all in an archive."""
     folder = target / "notebooks"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(COURSE / "notebooks", folder, ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".*"))
     shutil.make_archive(str(target / "notebooks"), "zip", target, "notebooks")
 
 
@@ -80,7 +80,7 @@ def _notices(target: Path) -> Path:
     return plain_page(target / "NOTICES.html", "Notices", body)
 
 
-def _below(written: Iterable[Path], lite: bool) -> str:
+def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
     """What stands below the cards: the live course, the notebooks as files, the teacher's pages."""
     pages = "".join(f'<li><a href="{file.name}">{html.escape(title_of(file))}</a></li>' for file in written)
     live = (
@@ -89,7 +89,7 @@ def _below(written: Iterable[Path], lite: bool) -> str:
     )
     each = " ".join(
         f'<a href="notebooks/{path.name}" download>{int(path.name[:2])}</a>'
-        for path in sorted((COURSE / "notebooks").glob("*.ipynb"))
+        for path in sorted(source.glob("*.ipynb"))
     )
     files = f'<li><a href="notebooks.zip" download>The notebooks as files</a>, all in one archive, or {each}</li>'
     return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{pages}</ul>"
