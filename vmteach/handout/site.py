@@ -88,8 +88,7 @@ def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
         "From a disk, take the button <em>Live</em> of a chapter.</li>"
     )
     each = " ".join(
-        f'<a href="notebooks/{path.name}" download>{int(path.name[:2])}</a>'
-        for path in sorted(source.glob("*.ipynb"))
+        f'<a href="notebooks/{path.name}" download>{int(path.name[:2])}</a>' for path in sorted(source.glob("*.ipynb"))
     )
     files = f'<li><a href="notebooks.zip" download>The notebooks as files</a>, all in one archive, or {each}</li>'
     return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{pages}</ul>"

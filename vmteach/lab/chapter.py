@@ -88,18 +88,19 @@ class Chapter:
         labels = kernels or (self.model.UNPATCHED, self.model.PATCHED)
         return {label: self.simulate(given, self.kernels[label]) for label in labels}
 
-    def draw(self, runs: Mapping[str, Run] | Iterable[Run] | Scene | None = None, prediction: Any = None) -> "Picture":
-        """A picture of some runs, by label; of the default scenario's where none are given; of a scene as it is."""
+    def draw(
+        self, runs: Mapping[str, Run | Scene] | Iterable[Run] | Scene | None = None, prediction: Any = None
+    ) -> "Picture":
+        """A picture of some runs, by label; of the default scenario's where none are given; of scenes."""
         from vmteach.lab.picture import Picture
 
-        if isinstance(runs, Scene):
-            return Picture({"": runs})
-        named = self.runs() if runs is None else runs
+        named: Any = {"": runs} if isinstance(runs, Scene) else self.runs() if runs is None else runs
         if not isinstance(named, Mapping):
             named = {f"run {i}": run for i, run in enumerate(named, 1)}
+        made = {label: one for label, one in named.items() if not isinstance(one, Scene)}
+        scenes = {label: self.figure.scene(one) if label in made else one for label, one in named.items()}
         predicted = getattr(self.figure, "predicted", None) if prediction is not None else None
-        said = predicted(prediction) if predicted else None
-        return Picture({label: self.figure.scene(run) for label, run in named.items()}, said, named)
+        return Picture(scenes, predicted(prediction) if predicted else None, made)
 
     def watch(self, scenario: Any = None) -> "StoryFace":
         """A small case of this chapter, step by step; `scenario` makes a story of another case."""
