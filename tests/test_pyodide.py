@@ -15,7 +15,7 @@ pytestmark = pytest.mark.deep
 PROGRAM = """
 import json, sys
 from importlib import import_module
-from vmteach.exercises import chapter
+from vmteach.exercises import chapter, fill
 from vmteach.figures.story import stories
 from vmteach.lab.asked import answer
 from vmteach.lab.stage import Stage
@@ -36,8 +36,9 @@ def told(stem):
         yield json.loads(answer(json.dumps({"kind": "show", "stem": stem, "at": {**at, "policies": stage.labels}})))
     yield stories(figure)
     for task in chapter(stem).EXERCISES:
-        for source in (task.stub, task.solution):
-            yield json.loads(answer(json.dumps({"kind": "check", "stem": stem, "name": task.name, "source": source})))
+        for text in (task.stub, task.solution):
+            asked = {"kind": "check", "stem": stem, "name": task.name, "source": fill(text, task.variants[0])}
+            yield json.loads(answer(json.dumps(asked)))
 
 json.dumps([[stem, list(told(stem))] for stem in STEMS])
 """
@@ -93,5 +94,5 @@ def test_solutions_are_right_and_stubs_are_not(told_in_a_browser):
         for stem, answers in told_in_a_browser.items()
     }
     for stem, found in outcomes.items():
-        assert len(found) >= 6 and set(found[1::2]) == {"right"}, (stem, found)
+        assert len(found) >= 4 and set(found[1::2]) == {"right"}, (stem, found)
         assert "right" not in found[::2], (stem, found)
