@@ -15,7 +15,6 @@ from vmteach.patches import STEMS
 from vmteach.run import Run, changed, one_of
 
 if TYPE_CHECKING:
-    from vmteach.figures import Drawing
     from vmteach.lab.exercise import Exercise
     from vmteach.lab.explorer import Explorer
     from vmteach.lab.goal import GoalFace
@@ -88,20 +87,14 @@ class Chapter:
         labels = kernels or (self.model.UNPATCHED, self.model.PATCHED)
         return {label: self.simulate(given, self.kernels[label]) for label in labels}
 
-    def draw(
-        self, runs: Mapping[str, Run] | Iterable[Run] | None = None, prediction: Any = None
-    ) -> "Picture | Drawing":
+    def draw(self, runs: Mapping[str, Run] | Iterable[Run] | None = None, prediction: Any = None) -> "Picture":
         """A picture of some runs, by label; of the default scenario's where none are given."""
         named = self.runs() if runs is None else runs
         if not isinstance(named, Mapping):
             named = {f"run {i}": run for i, run in enumerate(named, 1)}
-        if hasattr(self.figure, "scene"):
-            from vmteach.lab.picture import Picture
+        from vmteach.lab.picture import Picture
 
-            return Picture(self.figure, named, prediction)
-        from vmteach.figures import draw
-
-        return draw(self.figure, named, prediction)
+        return Picture(self.figure, named, prediction)
 
     def watch(self, scenario: Any = None) -> "StoryFace":
         """A small case of this chapter, step by step; `scenario` makes a story of another case."""
