@@ -32,9 +32,9 @@ class Picture(Face):
 
     def plain(self) -> "Drawing":
         """The same numbers as a plain figure; matplotlib is loaded for it."""
-        from vmteach.figures import shown
+        from vmteach.figures import Drawing
 
-        return shown(list(self._scenes.items()), self._said, self._runs)
+        return Drawing(list(self._scenes.items()), self._said, self._runs)
 
     @property
     def figure(self) -> Any:
