@@ -33,13 +33,11 @@ def hooks() -> dict[Path, list[list[Any]]]:
 
 
 def panels(stem: str) -> list[list[Any]]:
-    """A chapter's hook as panels; none if it has no scene yet."""
+    """A chapter's hook as panels: its own, or the two kernels' scenes."""
     figure = importlib.import_module(f"vmteach.figures.{stem}")
     if hasattr(figure, "hook"):
         given = figure.hook()
         return [["", given.data]] if isinstance(given, Scene) else [[label, one.data] for label, one in given]
-    if not hasattr(figure, "scene"):
-        return []
     patch = importlib.import_module(f"vmteach.patches.{stem}")
     pair = (patch.UNPATCHED, patch.PATCHED)
     return [[label, figure.scene(patch.simulate(policy=patch.POLICIES[label])).data] for label in pair]

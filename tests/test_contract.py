@@ -9,7 +9,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
@@ -258,13 +258,8 @@ def runs_of(stem: str, *labels: str, **stops: Any) -> dict[str, Run]:
 
 def filled(stem: str, runs: Mapping[str, Run]) -> tuple[str, str]:
     """The title and the alt text of a picture of these runs."""
-    if hasattr(figure(stem), "scene"):
-        panels = [(label, figure(stem).scene(run)) for label, run in runs.items()]
-        told = [(label, scene.data) for label, scene in panels]
-        return title(told), alt(told)
-    picture = figure(stem).layout(next(iter(runs.values())))
-    words = figure(stem).fill(picture, runs, None)
-    return picture.finding, words
+    told = [(label, figure(stem).scene(run).data) for label, run in runs.items()]
+    return title(told), alt(told)
 
 
 def as_shown(value: Any) -> set[str]:
@@ -296,19 +291,6 @@ def test_another_run_gives_another_title_or_alt_text(stem):
 
 
 @every_patch
-def test_a_picture_can_be_filled_again(stem):
-    """One layout serves all runs of one frame key, in any order: what it says depends on the runs alone."""
-    if not hasattr(figure(stem), "layout"):
-        pytest.skip("a scene is made anew for each run")
-    frame_key: Callable[[Run], Any] = getattr(figure(stem), "frame_key", lambda run: None)
-    one, other = runs_of(stem, patch(stem).UNPATCHED), runs_of(stem, patch(stem).PATCHED)
-    keys = [frame_key(next(iter(runs.values()))) for runs in (one, other)]
-    picture = figure(stem).layout(next(iter(one.values())))
-    for runs in (one, other, one) if keys[0] == keys[1] else (one, one):
-        assert (figure(stem).fill(picture, runs, None), picture.finding) == filled(stem, runs)[::-1]
-
-
-@every_patch
 def test_every_corner_of_the_controls_can_be_drawn(stem):
     for stops in corners(stem):
         finding, words = filled(stem, runs_of(stem, patch(stem).UNPATCHED, patch(stem).PATCHED, **dict(stops)))
@@ -337,7 +319,7 @@ def found() -> list[str]:
     folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
     names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
-    shared = set("style course sweep scene lanes plain words tokens story drawing prose start_here".split())
+    shared = set("svg course sweep scene plain words tokens story drawing prose start_here lanes".split())
     return sorted((names | chapters) - shared)
 
 

@@ -19,9 +19,9 @@ from nbclient import NotebookClient
 from vmteach.command import editions
 from vmteach.exercises import chapter, teaching
 from vmteach.figures import overflow_buffers as figure
-from vmteach.lab import learn
+from vmteach.lab.exercise import Exercise, exercise
 from vmteach.lab.explorer import explore
-from vmteach.lab.learn import Exercise, exercise
+from vmteach.lab.goal import goal
 from vmteach.lab.note import HIDDEN
 from vmteach.patches import STEMS
 from vmteach.patches import overflow_buffers as patch
@@ -209,8 +209,8 @@ def test_the_switch_hides_and_without_it_nothing_changes(monkeypatch):
     one, panel = exercise("overflow_buffers", "guard"), explore(patch, figure)
 
     def seen():
-        goal = learn.goal(panel, "overflow_buffers", "least")
-        return one._repr_html_() + one.solution().text + goal.spec["folds"]
+        face = goal(panel, "overflow_buffers", "least")
+        return one._repr_html_() + one.solution().text + face.spec["folds"]
 
     told = [one.solved, one.task.wrong_turn, chapter("overflow_buffers").GOALS[0].reason]
     monkeypatch.delenv("VMTEACH_SOLUTIONS", raising=False)

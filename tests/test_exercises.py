@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill, prose, teaching, written
-from vmteach.lab import learn
+from vmteach.lab.exercise import Exercise, exercise
 from vmteach.lab.explorer import explore
-from vmteach.lab.learn import Exercise, exercise
+from vmteach.lab.goal import goal as goal_face
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
 
-FOLDER = Path(learn.__file__).parent.parent / "exercises"
+FOLDER = Path(prose.__file__).parent
 WRITTEN = [stem for stem in STEMS if (FOLDER / f"{stem}.py").exists()]
 
 
@@ -420,7 +420,7 @@ def test_a_goal_tells_a_state_that_meets_it_from_one_that_does_not(explorers, st
     explorer = explorers[stem]
     explorer.reset()
     explorer.set(**state)
-    verdict = learn.goal(explorer, stem, goal).check()
+    verdict = goal_face(explorer, stem, goal).check()
     assert verdict.outcome == outcome, verdict
     assert says in verdict.message
 
@@ -441,7 +441,7 @@ def test_a_goal_needs_nothing_but_state_and_numbers(explorers, stem):
     explorer.reset()
     for goal in chapter(stem).GOALS:
         assert (
-            goal.verdict(dict(explorer.state), dict(explorer.numbers)) == learn.goal(explorer, stem, goal.name).check()
+            goal.verdict(dict(explorer.state), dict(explorer.numbers)) == goal_face(explorer, stem, goal.name).check()
         )
 
 

@@ -28,7 +28,7 @@ def explorer():
 def ask(explorer, at, kind="ask", seq=1):
     """What the page would get back for a position."""
     sent = []
-    explorer.send = lambda message, buffers=None: sent.append((message, buffers))
+    explorer.send = sent.append
     apart(lambda: explorer._on_message(explorer, {"kind": kind, "seq": seq, "at": at}, []))
     (answer,) = sent
     return answer
@@ -122,7 +122,7 @@ def test_code_spells_enums_and_machines():
 
 def test_an_answer_carries_its_question_s_number_and_a_picture(explorer):
     at = {**explorer.at, "file_percent": 0}
-    answer, _ = ask(explorer, at, seq=7)
+    answer = ask(explorer, at, seq=7)
     assert (answer["kind"], answer["seq"], answer["labels"]) == ("answer", 7, ["unpatched", "patched"])
     assert [label for label, _ in answer["panels"]] == answer["labels"]
     assert explorer.state["file_percent"] == 1
@@ -148,9 +148,8 @@ def test_an_impossible_scenario_is_told_in_its_own_words_and_keeps_the_picture(e
         raise ValueError("unmapped_percent must be at most 50 here, got 75")
 
     monkeypatch.setattr(patch, "Scenario", refuse)
-    answer, buffers = ask(explorer, {**explorer.at, "file_percent": 0})
+    answer = ask(explorer, {**explorer.at, "file_percent": 0})
     assert answer["error"] == "unmapped_percent must be at most 50 here, got 75"
-    assert buffers == []
     assert panels(explorer) == picture
 
 
@@ -166,7 +165,7 @@ def thought_ahead(explorer, at, **more):
     sent = []
 
     async def kernel():
-        explorer.send = lambda message, buffers=None: sent.append((message, buffers))
+        explorer.send = sent.append
         explorer._on_message(explorer, {"kind": "ask", "at": at, **more}, [])
         while explorer._thinking:
             assert gc.isenabled(), "the garbage collector is the reader's"
@@ -186,12 +185,12 @@ def test_between_questions_the_positions_beside_are_worked_out(explorer, monkeyp
 
 def test_what_was_sent_ahead_is_what_would_have_been_answered(explorer):
     sent = thought_ahead(explorer, {**explorer.at, "file_percent": 3})
-    assert sent[0][0]["kind"] == "answer" and len(sent) > 5
-    for message, buffers in sent[1:]:
+    assert sent[0]["kind"] == "answer" and len(sent) > 5
+    for message in sent[1:]:
         assert message["kind"] == "ahead"
-        fresh, drawn = ask(explore(patch, figure), message["at"])
+        fresh = ask(explore(patch, figure), message["at"])
         same = {"kind": 0, "seq": 0, "ms": 0}
-        assert {**message, **same} == {**fresh, **same} and buffers == drawn
+        assert {**message, **same} == {**fresh, **same}
 
 
 def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_less(explorer):
@@ -205,8 +204,8 @@ def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_les
 
 def test_a_page_that_shows_what_it_has_only_tells_where_it_is(explorer):
     at = {**explorer.at, "file_percent": 0}
-    told, buffers = ask(explorer, at, kind="tell", seq=9)
-    assert (told["kind"], told["seq"], buffers) == ("told", 9, [])
+    told = ask(explorer, at, kind="tell", seq=9)
+    assert (told["kind"], told["seq"]) == ("told", 9)
     assert explorer.state["file_percent"] == 1 and explorer.alt == explore_at(at).alt
 
 
@@ -233,9 +232,9 @@ def test_thinking_ahead_gives_way_when_the_processor_is_wanted_elsewhere(explore
 
 
 def test_another_policy_under_a_label_is_simulated_anew(explorer, monkeypatch):
-    before, _ = ask(explorer, dict(explorer.at))
+    before = ask(explorer, dict(explorer.at))
     monkeypatch.setitem(patch.POLICIES, "patched", patch.POLICIES["unpatched"])
-    after, _ = ask(explorer, dict(explorer.at))
+    after = ask(explorer, dict(explorer.at))
     assert after["edition"] == before["edition"] + 1
     assert all(row[1] == row[2] for row in after["rows"])
     assert explorer.numbers["patched"] == explorer.numbers["unpatched"]
@@ -272,7 +271,7 @@ def test_what_cannot_be_is_not_thought_of(explorer, monkeypatch):
 
     at = dict(explorer.at)
     monkeypatch.setattr(patch, "Scenario", refuse)
-    assert [message["kind"] for message, _ in thought_ahead(explorer, at)] == ["answer"]
+    assert [message["kind"] for message in thought_ahead(explorer, at)] == ["answer"]
 
 
 def test_the_state_has_what_is_on_screen_so_that_it_can_be_saved(explorer):

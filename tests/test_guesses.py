@@ -10,7 +10,7 @@ import vmteach
 from vmteach.exercises import Asked, chapter
 from vmteach.kernel import threads as interleave
 from vmteach.lab import kept as learn_kept
-from vmteach.lab.learn import CALM, predict
+from vmteach.lab.predict import CALM, predict
 from vmteach.machine import PRESETS
 from vmteach.patches import (
     STEMS,

@@ -690,7 +690,10 @@ def test_recall_needs_no_kernel(browser):
 CELLS = (
     "from vmteach.lab.explorer import explore\n"
     "from vmteach.figures import scsi_deadlock as figure\n"
-    "from vmteach.lab.learn import exercise, goal, predict, recall\n"
+    "from vmteach.lab.exercise import exercise\n"
+    "from vmteach.lab.goal import goal\n"
+    "from vmteach.lab.predict import predict\n"
+    "from vmteach.lab.recall import recall\n"
     "from vmteach.patches import scsi_deadlock as patch",
     'predict("scsi_deadlock/steps", "How many steps?", unit="steps", low=1)',
     'exercise("scsi_deadlock", "turns")',

@@ -26,9 +26,8 @@ from importlib import import_module
 import matplotlib
 matplotlib.use("agg")
 import vmteach.figures as figures
-from vmteach.figures.course import graph
 from vmteach.patches import STEMS
-drawn = {"graph": graph().png()}
+drawn = {}
 for stem in STEMS:
     patch, figure = (import_module(f"vmteach.{room}.{stem}") for room in ("patches", "figures"))
     labels = list(patch.POLICIES)[:2]

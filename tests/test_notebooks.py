@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from vmteach import course
 from vmteach.exercises import chapter
 from vmteach.figures.words import number
-from vmteach.lab.learn import exercise
+from vmteach.lab.exercise import exercise
 from vmteach.patches import STEMS
 
 FOLDER = Path(__file__).parent.parent / "notebooks"

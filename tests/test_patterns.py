@@ -1,27 +1,27 @@
-"""A pattern is seen, and is the same with every matplotlib that pyproject.toml allows."""
+"""A pattern of a plain figure is seen, and is the same with every matplotlib that pyproject.toml allows."""
 
 import io
 
+import matplotlib.image
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib.colors import to_rgb
 
-from vmteach.figures.style import DATA_LOOKS, PAGE_LOOKS, Picture, Span, Strips
+from vmteach.figures import Drawing, plain
+from vmteach.figures.scene import Cell, Scene, axis, row
 
-LOOKS = {name: look for name, look in {**PAGE_LOOKS, **DATA_LOOKS}.items() if look.hatch}
 # How much of each ground its marks cover, in per cent of the pixels; the same with matplotlib 3.10 and 3.11.
-COVERED = {"//": (8, 40), "\\\\": (8, 40), "xx": (15, 60), "..": (1, 25), "--": (5, 40)}
+COVERED = {"lines down": (3, 40), "diagonal": (3, 40), "crosses": (5, 60), "dots": (1, 25), "lines across": (3, 40)}
 
 
-@pytest.mark.parametrize("name", LOOKS)
-def test_the_marks_of_a_pattern_are_seen_on_their_ground(name):
+@pytest.mark.parametrize("look", plain.TOKENS["pattern"])
+def test_the_marks_of_a_pattern_are_seen_on_their_ground(look):
     """White dots on white would be none."""
-    look = LOOKS[name]
-    picture = Picture(3, 2)
-    axes = picture.panel("ground", (0, 0, 1, 1), xlim=(0, 1), ylim=(1, 0), spines="")
-    Strips(picture, axes, LOOKS, thickness=1.0).show([Span(0.5, 0, 1, name)])
-    pixels = np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(int)[100:200, 100:300]
-    ground = np.array([int(look.colour[i : i + 2], 16) for i in (1, 3, 5)])
-    marked = (abs(pixels - ground).max(axis=2) > 40).mean() * 100
-    low, high = COVERED[look.hatch]
-    assert low <= marked <= high
+    cells = row("all", [Cell("X", 0, 8)], axis("byte", 0, 8, "B"))
+    picture = Drawing([("", Scene("One look", [cells], "A row.", {"X": ("one", look)}))])
+    pixels = matplotlib.image.imread(io.BytesIO(picture.png()))[:, :, :3]
+    ground = abs(pixels - np.array(to_rgb(plain.LIGHT[look]))).max(axis=2) < 0.02
+    rows, columns = np.where(ground)
+    inside = ~ground[rows.min() + 4 : rows.max() - 4, columns.min() + 4 : columns.max() - 4]
+    low, high = COVERED[plain.TOKENS["pattern"][look]]
+    assert low <= inside.mean() * 100 <= high

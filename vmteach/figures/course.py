@@ -2,17 +2,14 @@
 
 import csv
 
-from matplotlib.patches import FancyArrowPatch
-
-from vmteach.course import CHAPTERS, levels
-from vmteach.figures import Drawing
-from vmteach.figures.plain import own_style
+from vmteach.course import CHAPTERS, Chapter, levels
 from vmteach.figures.scene import Area, Line, Scene, axis, chart
-from vmteach.figures.style import INK, NORMAL, PAPER, QUIET, RULE, SMALL, Picture
+from vmteach.figures.svg import SMALL, Svg, line, words
 from vmteach.figures.words import size
 from vmteach.tables import COURSE
 
 TRACE = COURSE / "data" / "vmstat_storm.csv"
+WIDE, HIGH = 328, 60  # px, of a chapter in the graph
 
 
 def hook() -> Scene:
@@ -33,35 +30,24 @@ def hook() -> Scene:
     )
 
 
-@own_style
-def graph() -> Drawing:
+def graph() -> Svg:
     """An arrow from each chapter to those that build on it."""
     columns = levels()
-    tallest = max(map(len, columns))
-    picture = Picture(9.6, 0.62 * tallest + 0.3)
-    axes = picture.panel("graph", (0.01, 0.02, 0.98, 0.96), xlim=(0, len(columns)), ylim=(tallest, 0), spines="")
     place = {c.stem: (x, y) for x, column in enumerate(columns) for y, c in enumerate(column)}
-    for stem, (x, y) in place.items():
-        chapter = CHAPTERS[stem]
-        axes.text(x + 0.04, y + 0.4, f"{chapter.number:02d}  {chapter.title}", size=NORMAL, color=INK, va="center")
-        axes.text(x + 0.125, y + 0.72, chapter.idea, size=SMALL, color=QUIET, va="center")
-        for need in chapter.needs:
-            left, row = place[need]
-            arrow = FancyArrowPatch(
-                (left + 0.80, row + 0.45),
-                (x + 0.03, y + 0.4),
-                arrowstyle="-|>",
-                mutation_scale=10,
-                color=RULE,
-                connectionstyle="arc3,rad=0.05",
-                zorder=0,
-            )
-            axes.add_patch(arrow)
-    axes.set_facecolor(PAPER)
-    picture.finding = f"{len(columns[0])} chapters need no other; the rest stand to the right of what they build on"
-    told = [
-        f"{c.number} {c.title} needs {' and '.join(CHAPTERS[n].title for n in c.needs)}"
-        for c in CHAPTERS.values()
-        if c.needs
-    ]
-    return Drawing(picture, f"{picture.finding}. {'; '.join(told)}.")
+    arrows = [_arrow(place[need], place[c.stem]) for c in CHAPTERS.values() for need in c.needs]
+    names = [part for stem, at in place.items() for part in _named(CHAPTERS[stem], at)]
+    finding = f"{len(columns[0])} chapters need no other; the rest stand to the right of what they build on"
+    needs = [(c, " and ".join(CHAPTERS[need].title for need in c.needs)) for c in CHAPTERS.values() if c.needs]
+    alt = f"{finding}. {'; '.join(f'{c.number} {c.title} needs {titles}' for c, titles in needs)}."
+    return Svg(finding, alt, len(columns) * WIDE, max(map(len, columns)) * HIGH, [*arrows, *names])
+
+
+def _named(chapter: Chapter, at: tuple[int, int]) -> list[str]:
+    x, y = at[0] * WIDE + 12, at[1] * HIGH + 20
+    return [words(x, y, f"{chapter.number:02d}  {chapter.title}"), words(x + 24, y + 19, chapter.idea, SMALL)]
+
+
+def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
+    x0, y0, x1, y1 = start[0] * WIDE + WIDE - 58, start[1] * HIGH + 20, end[0] * WIDE + 8, end[1] * HIGH + 20
+    head = f"M{x1 - 7:g} {y1 - 4:g} L{x1:g} {y1:g} L{x1 - 7:g} {y1 + 4:g}"
+    return line(f"M{x0:g} {y0:g} C{x0 + 40:g} {y0:g} {x1 - 40:g} {y1:g} {x1:g} {y1:g} {head}")

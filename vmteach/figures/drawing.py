@@ -2,16 +2,17 @@
 
 import base64
 import html
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vmteach.figures.plain import Plain, own_style
-from vmteach.figures.scene import Scene, alt
-from vmteach.figures.style import CSS_DPI, Picture
+from vmteach.figures.plain import figure, own_style
+from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
 from vmteach.run import Run
 
-HEAVY = 200_000  # characters of SVG from which an image is the lighter way
+Panels = Sequence[tuple[str, Scene]]
+WIDTH = 845  # px, of a figure 8.8 inches wide
 
 _FIGURE = "margin:0.5em 0 1em;max-width:{width}px;"
 _CAPTION = "margin:0 0 0.4em;font-weight:600;line-height:1.35;text-align:left;"
@@ -20,48 +21,48 @@ _CELL = "padding:0.15em 0.8em 0.15em 0;"
 
 
 class Drawing:
-    """A picture as a notebook cell shows it: the finding, the picture with its alt text, the numbers.
+    """Scenes of runs as a notebook cell shows them: the finding, a plain figure, the numbers.
 
-    `alt`, `finding` and `numbers` (label -> name -> value) are there to be read by programs.
+    `alt`, `finding` and `numbers` (label -> name -> value) are there to be read by programs; `figure` is matplotlib's
+    own, to be changed or saved.
     """
 
     def __init__(
-        self, picture: Picture | Plain, alt: str, numbers: Mapping[str, Mapping[str, Any]] | None = None
+        self, panels: Panels, prediction: Mapping[str, Any] | None = None, runs: Mapping[str, Run] | None = None
     ) -> None:
-        self.alt, self.finding = alt, picture.finding
-        self.numbers = {label: dict(values) for label, values in (numbers or {}).items()}
-        self.width = round(picture.width * CSS_DPI)
-        self._picture = picture
-        self._svg = picture.svg(alt, title=False) if isinstance(picture, Picture) else ""
-        self._png = picture.png(title=False) if not self._svg or len(self._svg) > HEAVY else b""
+        told = [(label, scene.data) for label, scene in panels]
+        self.finding, self.alt = title(told), alt(told)
+        self.numbers = {label: dict(run.numbers) for label, run in (runs or {}).items()}
+        self.figure = figure(panels, prediction)
+        self._png = self._saved("png", "", dpi=144)
 
     def png(self) -> bytes:
         """The picture with its title as PNG bytes, for a page of one's own."""
-        return self._picture.png()
+        return self._saved("png", self.finding, dpi=144)
 
     def svg(self) -> str:
-        """The picture with its title as an SVG element."""
-        return self._picture.svg(self.alt) if isinstance(self._picture, Picture) else self._picture.svg()
+        """The picture with its title as an SVG document."""
+        return self._saved("svg", self.finding).decode()
 
-    @property
-    def figure(self) -> Any:
-        """The matplotlib figure, to be changed or saved."""
-        return self._picture.figure
+    @own_style
+    def _saved(self, kind: str, title: str, **how: Any) -> bytes:
+        self.figure.suptitle(title, x=0.01, ha="left", weight="bold", size=12)
+        file = io.BytesIO()
+        self.figure.savefig(file, format=kind, **how)
+        return file.getvalue()
 
     def _repr_html_(self) -> str:
         return (
-            f'<figure class="vmteach-drawing" style="{_FIGURE.format(width=self.width)}">'
+            f'<figure class="vmteach-drawing" style="{_FIGURE.format(width=WIDTH)}">'
             f'<figcaption style="{_CAPTION}">{html.escape(self.finding)}</figcaption>'
             f'<div style="{_PAPER}">{self._image()}</div>{self._table()}</figure>'
         )
 
     def _image(self) -> str:
-        if not self._png:
-            return self._svg
         data = base64.b64encode(self._png).decode()
         return (
             f'<img src="data:image/png;base64,{data}" alt="{html.escape(self.alt)}" '
-            f'style="display:block;width:100%;height:auto;max-width:{self.width}px">'
+            f'style="display:block;width:100%;height:auto;max-width:{WIDTH}px">'
         )
 
     def _table(self) -> str:
@@ -85,7 +86,6 @@ class Drawing:
         return f'<tr><th scope="row" style="{style}">{html.escape(name)}</th>{cells}</tr>'
 
 
-@own_style
 def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any = None) -> Drawing:
     """What a notebook cell shows: these runs, drawn by a figure module, your prediction with them.
 
@@ -95,20 +95,8 @@ def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any =
     named = runs if isinstance(runs, Mapping) else {f"run {i}": run for i, run in enumerate(runs, 1)}
     if not named:
         raise ValueError("draw needs at least one run, got none")
-    if hasattr(figure, "scene"):
-        said = figure.predicted(prediction) if prediction is not None and hasattr(figure, "predicted") else None
-        return shown([(label, figure.scene(run)) for label, run in named.items()], said, named)
-    picture = figure.layout(next(iter(named.values())))
-    told = figure.fill(picture, named, prediction)
-    return Drawing(picture, told, {label: run.numbers for label, run in named.items()})
+    said = figure.predicted(prediction) if prediction is not None and hasattr(figure, "predicted") else None
+    return Drawing([(label, figure.scene(run)) for label, run in named.items()], said, named)
 
 
-def shown(
-    panels: Sequence[tuple[str, Scene]], prediction: Any = None, runs: Mapping[str, Run] | None = None
-) -> Drawing:
-    """Scenes as a notebook cell shows them: a plain figure, their title, their alt text."""
-    numbers = {label: run.numbers for label, run in (runs or {}).items()}
-    return Drawing(Plain(panels, prediction), alt([(label, scene.data) for label, scene in panels]), numbers)
-
-
-__all__ = ["Drawing", "draw", "shown"]
+__all__ = ["Drawing", "draw"]

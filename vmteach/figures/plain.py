@@ -1,9 +1,8 @@
-"""A plain matplotlib figure of scenes: the same data on the same axes, for a cell, a file, marked work.
+"""Scenes as a plain matplotlib figure: the same data on the same axes, for a cell, a file, marked work.
 
 It is not a twin of the page's picture: no search for places, no phone, no dark. One axes a group, one below the other.
 """
 
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,29 +25,6 @@ SCALES = {"B": (1 << 30, "GiB"), "s": (1, "s")}
 own_style = matplotlib.rc_context(
     {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith(("backend", "webagg"))}
 )
-
-
-class Plain:
-    """A figure of scenes as a `Drawing` shows it."""
-
-    width = 8.8  # inches
-
-    def __init__(self, panels: Sequence[tuple[str, Scene]], prediction: Mapping[str, Any] | None = None) -> None:
-        self.finding = title([(label, scene.data) for label, scene in panels])
-        self.figure = figure(panels, prediction)
-
-    def png(self, title: bool = True) -> bytes:
-        return self._saved("png", title, dpi=144)
-
-    def svg(self, title: bool = True) -> str:
-        return self._saved("svg", title).decode()
-
-    @own_style
-    def _saved(self, kind: str, title: bool, **how: Any) -> bytes:
-        self.figure.suptitle(self.finding if title else "", x=0.01, ha="left", weight="bold", size=12)
-        file = io.BytesIO()
-        self.figure.savefig(file, format=kind, **how)
-        return file.getvalue()
 
 
 @own_style

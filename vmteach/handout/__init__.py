@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
-from vmteach.handout.front import front, head_of, title_of, today
+from vmteach.handout.front import HOME, front, head_of, title_of, today
+from vmteach.handout.search import search
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
@@ -61,7 +62,7 @@ def build(
     jobs: int = 1,
     tell: Callable[[str, int, int], None] = lambda text, done, of: None,
 ) -> list[Built]:
-    """The handouts of these notebooks (all, where none is named), and an index of all that there are.
+    """The handouts of these notebooks (all, where none is named), an index of all that there are, and a search.
 
     The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
     notebooks that `make editions` writes. Without `answers` no page holds a
@@ -98,6 +99,7 @@ def build(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     tell("", len(wanted), len(wanted))
+    search(target, sorted(target.glob("[0-9][0-9]_*.html")))
     front(target, tuple(there))
     return sorted(built)
 
@@ -110,12 +112,13 @@ def build_one(
 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
     runtime = "runtime" if (target / RUNTIME).exists() else ""
-    key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime}".rstrip()
+    beside = " ".join(sorted({page.stem for page in target.glob("[a-z]*.html")} - {"index", "search"}))  # in a site
+    key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime} {beside}".rstrip()
     if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
         return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
     ran = execute(notebook, answers)
     facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
-    facts |= {"answers": "yes" if answers else "", **_place(notebook.stem, names)}
+    facts |= {"answers": "yes" if answers else "", "beside": beside, **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
     except ValueError as trouble:
@@ -201,7 +204,7 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     chapter = CHAPTERS.get(name[3:])
     where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
     at = names.index(name) if name in names else 0
-    links = ['<a href="index.html">All handouts</a>']
+    links = [HOME]
     for word, i in (("Previous", at - 1), ("Next", at + 1)):
         if 0 <= i < len(names) and names[i] != name:
             links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')

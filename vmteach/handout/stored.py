@@ -101,7 +101,7 @@ class Stored:
                 f"{len(self.positions)} positions of the explorer take {len(data):,} characters, not {HEAVIEST:,}: "
                 'store fewer runs with the cell\'s metadata, {"vmteach": {"runs": 500}}'
             )
-        shown = self.stage.show(self.at).answer
+        shown = self.stage.show(self.at)
         still = {key: shown[key] for key in ("panels", "finding", "alt", "rows", "labels")}
         return {"data": data, "still": still, "where": self.said_where()}
 

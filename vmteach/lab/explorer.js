@@ -168,7 +168,6 @@ function difference(spec, old, now) {
 export function mount(el, spec, api) {
   let at = { ...api.at() };
   let shown; // the answer on screen
-  let turn = 0, last = 0; // answers that came, and the one on screen
   const fields = {};
   const root = make("section", { class: "vmt", "aria-label": "Explorer" });
   root.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -195,9 +194,8 @@ export function mount(el, spec, api) {
 
   const finding = make("p", { class: "vmt-finding", role: "status" });
   const changes = make("p", { class: "vmt-changed" });
-  const image = make("img", { alt: "", draggable: false, hidden: true });
   const panels = make("div", { class: "vmt-panels" });
-  const picture = make("div", { class: "vmt-picture" }, image, panels);
+  const picture = make("div", { class: "vmt-picture" }, panels);
   const few = make("div", { class: "vmt-readout" });
   const numbers = make("div", { class: "vmt-numbers" });
   const code = make("code");
@@ -231,16 +229,7 @@ export function mount(el, spec, api) {
   }
 
   // An answer is shown whole or not at all: words, picture and numbers are of one position.
-  async function fill(answer) {
-    const mine = ++turn;
-    if (answer.picture && !answer.decoded) {
-      const next = new Image();
-      next.src = answer.picture;
-      await next.decode(); // the old picture stays until the new one is ready
-      answer.decoded = true;
-      if (mine < last) return; // a later one was ready sooner
-    }
-    last = mine;
+  function fill(answer) {
     if (answer.error) tell(answer.error, true);
     else draw(answer);
     if (!answer.at || keyOf(answer.at) === keyOf(at)) root.classList.remove("vmt-busy");
@@ -248,10 +237,7 @@ export function mount(el, spec, api) {
   }
 
   function draw(answer) {
-    if (answer.picture) { image.src = answer.picture; image.alt = answer.alt; }
-    image.hidden = !answer.picture;
-    if (answer.panels) api.draw(panels, answer, shown);
-    panels.hidden = !answer.panels;
+    api.draw(panels, answer, shown);
     tell(answer.finding, false);
     const difference_ = answer.at ? difference(spec, shown, answer) : "";
     if (difference_) changes.replaceChildren(make("b", {}, "Changed: "), difference_);
@@ -300,7 +286,7 @@ class Answers {
     if (answer.edition !== this.edition) { this.drop(() => true); this.edition = answer.edition; }
     const key = keyOf(answer.at);
     this.drop((_, other) => other === key);
-    answer.size = (answer.png?.byteLength ?? 0) + JSON.stringify({ ...answer, png: 0 }).length;
+    answer.size = JSON.stringify(answer).length;
     this.kept.set(key, answer);
     this.bytes += answer.size;
     this.drop(() => this.kept.size > MOST_ANSWERS || this.bytes > MOST_BYTES);
@@ -311,7 +297,6 @@ class Answers {
       if (!wanted(answer, key)) continue;
       this.kept.delete(key);
       this.bytes -= answer.size;
-      if (answer.picture) URL.revokeObjectURL(answer.picture);
     }
   }
 }
@@ -338,14 +323,8 @@ class Line {
     try { this.model.send({ ...message, seq: this.seq, ahead }); } catch { this.reach.lost(); }
   }
 
-  heard(message, buffers) {
-    if (message.kind === "ahead" || message.kind === "answer") {
-      if (buffers?.length) {
-        message.png = buffers[0];
-        message.picture = pictureOf(message.png);
-      }
-      if (!message.error) this.answers.put(message);
-    }
+  heard(message) {
+    if ((message.kind === "ahead" || message.kind === "answer") && !message.error) this.answers.put(message);
     if (message.kind === "ahead" || message.seq !== this.open?.seq) return;
     const { message: asked, since } = this.open;
     clearTimeout(this.patience);
@@ -360,11 +339,6 @@ class Line {
   }
 }
 
-// A bitmap as text and back: a notebook's file holds no bytes.
-const asText = (bytes) => btoa(Array.from(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), (b) => String.fromCharCode(b)).join(""));
-const asBytes = (text) => { const b = Uint8Array.from(atob(text), (c) => c.charCodeAt(0)); return new DataView(b.buffer); };
-const pictureOf = (png) => URL.createObjectURL(new Blob([png], { type: "image/png" }));
-
 export default {
   render({ model, el, scripts, link }) {
     let face, line;
@@ -373,15 +347,11 @@ export default {
     reach.lost = lost;
     line = new Line(model, reach, () => face);
     const stored = model.get("shown");
-    if (stored.finding) {
-      const png = stored.png && asBytes(stored.png);
-      line.answers.put({ ...stored, ...(png ? { png, picture: pictureOf(png) } : {}) });
-    }
+    if (stored.finding) line.answers.put({ ...stored });
     let saving = false;
     const seen = (answer) => { // for the notebook's file: the kernel has it already
-      const { picture, decoded, size, kind, seq, ...rest } = answer;
+      const { size, kind, seq, ...rest } = answer;
       saving = true;
-      if (rest.png) rest.png = asText(rest.png);
       model.set("shown", rest);
       model.set("at", answer.at);
       saving = false;
@@ -393,7 +363,7 @@ export default {
     };
     const api = { at: () => model.get("at"), request: (at) => line.request(at), draw, seen };
     face = mount(el, model.get("spec"), api);
-    const heard = (message, buffers) => line.heard(message, buffers);
+    const heard = (message) => line.heard(message);
     model.on("msg:custom", heard);
     const moved = () => { // in Python; the kernel's echo of a question is no news, and the reader may have moved on
       if (saving) return;

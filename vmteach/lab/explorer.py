@@ -9,7 +9,6 @@ machine is busy or the line is slow.
 import asyncio
 import sys
 import time
-from base64 import b64encode
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
@@ -66,7 +65,7 @@ class Explorer(Face):
         self._sent: OrderedDict[Hashable, bool] = OrderedDict()
         self._thinking: asyncio.TimerHandle | None = None
         self._pause, self._began = PAUSE, 0.0
-        self._now = Shown({})
+        self._now: Shown = {}
         super().__init__(script="explorer", spec={**stage.spec(), "goals": self._told_goals()}, at=dict(stage.first))
         self._show()
         self.on_msg(self._on_message)
@@ -109,27 +108,23 @@ class Explorer(Face):
     @property
     def finding(self) -> str:
         """The title of the picture."""
-        return str(self._now.answer["finding"])
+        return str(self._now["finding"])
 
     @property
     def alt(self) -> str:
         """The picture in words."""
-        return str(self._now.answer["alt"])
+        return str(self._now["alt"])
 
     @property
     def code(self) -> str:
         """The Python that gives what is shown."""
         return self.stage.code(self.at)
 
-    def png(self) -> bytes:
-        """The picture, without its title, where it is a bitmap."""
-        return self._now.png
-
     def __repr__(self) -> str:
         return f"{self.finding}\n{self.alt}"
 
     def still(self, page: bool = False) -> str:
-        answer = self._now.answer
+        answer = self._now
         head = "".join(f'<th scope="col">{label}</th>' for label in answer["labels"])
         rows = "".join(
             f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
@@ -166,8 +161,7 @@ class Explorer(Face):
 
     def _whole(self, shown: Shown, at: At) -> dict[str, Any]:
         """An answer with its position and what the goals say there, as text."""
-        picture = {"png": b64encode(shown.png).decode()} if shown.png else {}
-        return {**shown.answer, "edition": self.stage.edition, "at": at, "goals": self._goals(at), **picture}
+        return {**shown, "edition": self.stage.edition, "at": at, "goals": self._goals(at)}
 
     def _goals(self, at: At, keep: bool = False) -> list[dict[str, Any]]:
         told = []
@@ -196,29 +190,26 @@ class Explorer(Face):
         try:
             self._now = self.stage.show(self.at)
         except ValueError as impossible:
-            self._post({"kind": "answer", "seq": seq, "at": self.at, "error": str(impossible)})
+            self.send({"kind": "answer", "seq": seq, "at": self.at, "error": str(impossible)})
         else:
             goals = self._goals(self.at, keep=True)
             if message["kind"] == "ask":
                 self._answer("answer", self.at, self._now, seq)
             else:
-                self._post({"kind": "told", "seq": seq, "goals": goals, "edition": self.stage.edition})
+                self.send({"kind": "told", "seq": seq, "goals": goals, "edition": self.stage.edition})
         self._plan(before, int(message.get("ahead", 99)))
 
     def _answer(self, kind: str, at: At, shown: Shown, seq: int = 0) -> None:
         remembered(self._sent, self.stage.key(at), lambda: True, MOST_SENT)
         ms = 1000 * (perf_counter() - self._began)
-        answer = {"kind": kind, "seq": seq, "ms": ms, "edition": self.stage.edition, **shown.answer}
-        self._post({**answer, "at": at, "goals": self._goals(at)}, [shown.png] if shown.png else [])
+        answer = {"kind": kind, "seq": seq, "ms": ms, "edition": self.stage.edition, **shown}
+        self.send({**answer, "at": at, "goals": self._goals(at)})
 
     def _renew(self) -> None:
         edition = self.stage.edition
         self.stage.renew()
         if self.stage.edition != edition:
             self._sent.clear()
-
-    def _post(self, content: dict[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        self.send(content, buffers=list(buffers))
 
     # ---- thinking ahead
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
+from vmteach.figures.svg import SMALL, Svg, line, words
+from vmteach.figures.words import number
 from vmteach.lab import kept
 from vmteach.lab.door import DONE, STARTED, TO_DO, cards
 from vmteach.lab.table import Table
@@ -16,11 +18,11 @@ from vmteach.patches import STEMS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vmteach.figures import Drawing
-
 HERE = Path(__file__).parent
 COUNTED = ("predictions", "exercises", "goals", "recall")
 FAR = 3  # powers of ten: a prediction that is further off stands at the edge
+SCALE = {-FAR: "1/1000", -1: "a tenth", 0: "as it is", 1: "ten times", FAR: "1000 times"}
+ROW, GUESS = 26, "#C2479B"  # px of a line; a colour that is seen on white and on black
 
 
 def progress() -> "Progress":
@@ -69,7 +71,7 @@ class Progress:
         return [row for row in rows if all(isinstance(v, int | float) and isfinite(v) and v > 0 for v in row[1:3])]
 
     @property
-    def picture(self) -> "Drawing | None":
+    def picture(self) -> Svg | None:
         """How each prediction stands to its result, on one scale; None if there are none."""
         return _picture(self.predictions) if self.predictions else None
 
@@ -102,28 +104,25 @@ class Progress:
         return [f"{what} {n}" for what, n in zip(COUNTED, self._row(stem))]
 
 
-def _picture(rows: Sequence[tuple[str, float, float, str]]) -> "Drawing":
+def _picture(rows: Sequence[tuple[str, float, float, str]]) -> Svg:
     """A line for each prediction: how many times the result it was, on a scale of powers of ten."""
-    from vmteach.figures import Drawing
-    from vmteach.figures.style import INK, PREDICTION_COLOUR, RULE, SMALL, Picture, number
-
-    picture = Picture(8.0, 0.3 * len(rows) + 0.7)
-    box = (0.5, 0.6 / picture.height, 0.44, 1 - 0.6 / picture.height)
-    label = "the prediction, measured by what came out"
-    ticks: dict[float, str] = {-FAR: "1/1000", -1: "a tenth", 0: "as it is", 1: "ten times", FAR: "1000 times"}
-    limits = (-FAR - 0.2, FAR + 0.2)
-    axes = picture.panel(
-        "said", box, xlim=limits, ylim=(len(rows) - 0.4, -0.6), xticks=ticks, xlabel=label, spines="bottom"
-    )
-    axes.axvline(0, color=RULE, zorder=0)
-    told = []
-    for y, (name, said, found, unit) in enumerate(rows):
-        at = min(max(log10(said / found), -FAR), FAR)
-        axes.plot([0, at], [y, y], color=PREDICTION_COLOUR, lw=1.5)
-        axes.plot([at], [y], "o", color=PREDICTION_COLOUR, ms=6)
-        told.append(f"{name}: said {number(said)}, found {number(found)} {unit}".rstrip())
-        place = axes.get_yaxis_transform()
-        axes.text(-0.03, y, told[-1], transform=place, ha="right", va="center", size=SMALL, color=INK)
+    said = [f"{name}: said {number(said)}, found {number(found)} {unit}".rstrip() for name, said, found, unit in rows]
+    high = ROW * len(rows)
+    scale = [words(_across(10.0**power), high + 12, text, SMALL, "middle") for power, text in SCALE.items()]
+    label = words(_across(1), high + 30, "the prediction, measured by what came out", anchor="middle")
+    drawn = [part for i, (text, row) in enumerate(zip(said, rows)) for part in _prediction(i, text, row[1] / row[2])]
     near = sum(0.5 <= said / found <= 2 for _, said, found, _ in rows)
-    picture.finding = f"{near} of {len(rows)} predictions within a factor of two"
-    return Drawing(picture, f"{picture.finding}. {'; '.join(told)}.")
+    finding = f"{near} of {len(rows)} predictions within a factor of two"
+    body = [line(f"M{_across(1):g} 0 V{high}"), *drawn, *scale, label]
+    return Svg(finding, f"{finding}. {'; '.join(said)}.", 800, high + 40, body)
+
+
+def _across(times: float) -> float:
+    """Where a prediction that is so many times the result stands, in px."""
+    return 570 + 180 / FAR * min(max(log10(times), -FAR), FAR)
+
+
+def _prediction(i: int, text: str, times: float) -> tuple[str, str, str]:
+    x, y = _across(times), (i + 0.5) * ROW
+    dot = f'<circle cx="{x:.1f}" cy="{y:g}" r="4" style="fill:{GUESS}"/>'
+    return words(370, y, text, SMALL, "end"), line(f"M{_across(1):g} {y:g} H{x:.1f}", GUESS, 2), dot

@@ -5,17 +5,15 @@ field of each control to the index of its stop, and "policies" to the labels of 
 """
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from vmteach.figures.scene import alt, title
+from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
-from vmteach.lab.bitmap import Bitmaps
 from vmteach.machine import PRESETS, Machine
 from vmteach.run import Control, Preset, Run, one_of
 
@@ -48,16 +46,15 @@ class Patch(Protocol):
 
 
 class Figure(Protocol):
-    """A module of vmteach.figures: `scene(run)` gives the panel of a run. Some have `layout` and `fill` instead."""
+    """A module of vmteach.figures: `scene(run)` gives the panel of a run."""
 
     __name__: str
 
+    @property
+    def scene(self) -> Callable[..., Scene]: ...
 
-class Shown(NamedTuple):
-    """What is to be seen at one position: what the page is told, and the picture where it is a bitmap."""
 
-    answer: dict[str, Any]
-    png: bytes = b""
+Shown = dict[str, Any]  # what is to be seen at one position, as the page is told
 
 
 class Stage:
@@ -84,7 +81,6 @@ class Stage:
         self.presets = tuple(preset for preset in presets if not self.fixed.keys() & preset.stops.keys())
         self.first: At = {field: self._default(control) for field, control in self.controls.items()}
         self.first["policies"] = self._known(policies or (patch.UNPATCHED, patch.PATCHED))
-        self.bitmaps = Bitmaps(figure)
         self.forget()
 
     def forget(self) -> None:
@@ -197,9 +193,8 @@ class Stage:
         return {label: dict(run.numbers) for label, run in self.runs(at).items()}
 
     def scene(self, run: Run) -> dict[str, Any]:
-        """The panel of a run; AttributeError where the figure still draws a bitmap."""
-        panel: dict[str, Any] = self.figure.scene(run).data  # type: ignore[attr-defined]
-        return panel
+        """The panel of a run."""
+        return self.figure.scene(run).data
 
     def show(self, at: At) -> Shown:
         """What is to be seen at a position, from memory where it was drawn already."""
@@ -211,11 +206,7 @@ class Stage:
         names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
         rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
         answer = {"labels": list(runs), "rows": rows, "code": self.code(at)}
-        if scene := getattr(self.figure, "scene", None):
-            return Shown({**answer, **told([(label, scene(run).data) for label, run in runs.items()])})
-        finding, words, png = self.bitmaps.draw(runs)
-        readout = [with_units(row) for row in rows[:MOST_READ]]
-        return Shown({**answer, "readout": readout, "finding": finding, "alt": words}, png)
+        return {**answer, **told([(label, self.scene(run)) for label, run in runs.items()])}
 
     # ---- what the page must know
 
@@ -268,18 +259,6 @@ def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
     readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
     return {"panels": panels, "finding": title(panels), "alt": alt(panels), "readout": readout}
-
-
-def with_units(row: list[str]) -> list[str]:
-    """A row of numbers with the unit in each cell instead of in the name.
-
-    >>> with_units(["longest request (s)", "22.2", "none"])
-    ['longest request', '22.2 s', 'none']
-    """
-    name, *cells = row
-    if not (parts := re.fullmatch(r"(.+?) \(([^()]+)\)", name)):
-        return row
-    return [parts[1], *(f"{cell} {parts[2]}" if cell[:1].isdigit() else cell for cell in cells)]
 
 
 def remembered(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Callable[[], Thing], most: int) -> Thing:
