@@ -148,13 +148,6 @@ def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "elf_interp",
-    checks={
-        "field": check_field,
-        "early": check_early,
-        "honest": check_honest,
-        "kill": check_kill,
-        "spared": check_spared,
-        "left": check_left,
-    },
+    globals(),
     variants={"field": ({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16})},
 )

@@ -7,7 +7,7 @@ every form; story.py has what the stepper plays.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
@@ -440,20 +440,9 @@ class Scene:
     def data(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         both = self.both or [plural(words) for words in _spellings(self.clause)]
-        return plain(
-            clause=self.clause,
-            both=both if isinstance(both, str) or len(both) > 1 else both[0],
-            states=told(self.states),
-            groups=list(self.groups),
-            more=list(self.more),
-            links=self.links,
-            gauges=self.gauges,
-            numbers=self.numbers,
-            note=self.note,
-            end=self.end,
-            title=self.title,
-            alt=self.alt,
-        )
+        both = both if isinstance(both, str) or len(both) > 1 else both[0]
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain(**given | {"both": both, "states": told(self.states)})
 
 
 def plural(clause: str) -> str:

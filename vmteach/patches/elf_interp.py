@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from vmteach.machine import KIB, PRESETS, Machine, check_sysctl
+from vmteach.machine import KIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 # ---- the format, byte for byte ----
@@ -241,18 +241,10 @@ POLICIES: dict[str, Policy] = {
     "what if: type too": Policy(("machine", "type")),
 }
 
-CONTROLS: tuple[Control, ...] = (
-    Control(
-        "machine",
-        "machine size",
-        tuple(PRESETS),
-        why_not="A check reads a few bytes of a file: neither memory nor processors nor the page size take part.",
-    ),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not="No page is reclaimed to compare two bytes of a header.",
+CONTROLS = (
+    *panel(
+        machine="A check reads a few bytes of a file: neither memory nor processors nor the page size take part.",
+        ratio="No page is reclaimed to compare two bytes of a header.",
     ),
     Control("interpreter", "interpreter", FILES),
     Control("program", "program", PROGRAMS),

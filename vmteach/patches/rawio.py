@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
-from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
+from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
@@ -78,9 +78,8 @@ POLICIES: dict[str, Policy] = {
     "what if: walk less, keep the length": Policy(walks_all=False),
 }
 
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+CONTROLS = (
+    *panel(),
     Control("limit_kib", "room in the tmpfs", (0, 256, 512, 640, 768, 1024, 65536), "KiB"),
     Control("length_kib", "length of the read", (64, 512, 1024, 4096, 16384), "KiB"),
 )
