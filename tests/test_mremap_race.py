@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import chapter
 from vmteach.cases import score
 from vmteach.figures import draw
 from vmteach.figures import mremap_race as figure
@@ -431,7 +432,8 @@ def test_the_picture_draws_the_prediction_and_tells_both_schedules():
 
 
 def test_the_map_picture_counts_its_cells():
-    shown = figure.reach({label: over_machines(POLICIES[label]) for label in (UNPATCHED, PATCHED)})
+    maps = figure.reach({label: over_machines(POLICIES[label]) for label in (UNPATCHED, PATCHED)})
+    shown = chapter("mremap_race").draw(maps)
     assert shown.finding == "The unpatched kernel crashes in 12 of 70 cells; the patched kernel crashes in none"
     assert "256 MB at 20" in shown.alt
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmteach import chapter
 from vmteach.cases import score
 from vmteach.figures import ncpfs as figure
 from vmteach.machine import PRESETS
@@ -274,4 +275,4 @@ def test_the_story_shows_every_array_where_the_model_laid_it():
 
 
 def test_the_map_says_the_longest_safe_name():
-    assert "is safe up to names of 3,127 B" in figure.safe_names().finding
+    assert "is safe up to names of 3,127 B" in chapter("ncpfs").draw(figure.safe_names()).finding

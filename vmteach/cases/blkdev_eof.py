@@ -119,14 +119,14 @@ def _bytes(row: Case) -> dict[str, int]:
     """What the whole run loses, fills with zeros and with old memory, and what of the disk is never read truly."""
     device = _device(row)
     numbers = simulate(device.scenario, device.policy).numbers
-    beyond = max(len(device.disk) - device.size, 0)
+    beyond = max(device.disk.size - device.size, 0)
     unread = sum(int(numbers[f"bytes {what} (B)"]) for what in ("lost", "read as zeros", "of old memory"))
     directly = _directly(device, range(device.size // SECTOR + device.block // SECTOR))
-    true = directly[: len(device.disk) // SECTOR].count("D")
+    true = directly[: device.disk.size // SECTOR].count("D")
     return {
         "lost_bytes": int(numbers["bytes lost (B)"]) - beyond,
         "zero_bytes": int(numbers["bytes read as zeros (B)"]),
         "stale_bytes": int(numbers["bytes of old memory (B)"]),
         "disk_unread_buffered_bytes": unread,
-        "disk_unread_direct_bytes": len(device.disk) - SECTOR * true,
+        "disk_unread_direct_bytes": device.disk.size - SECTOR * true,
     }

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmteach.figures.drawing import Drawing, draw, shown
+    from vmteach.figures.drawing import Drawing, draw
 
-__all__ = ["Drawing", "draw", "shown"]
+__all__ = ["Drawing", "draw"]
 
 
 def __getattr__(name: str) -> Any:

@@ -99,9 +99,4 @@ def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any =
     return Drawing([(label, figure.scene(run)) for label, run in named.items()], said, named)
 
 
-def shown(panels: Panels) -> Drawing:
-    """Scenes as a notebook cell shows them: a plain figure, their title, their alt text."""
-    return Drawing(panels)
-
-
-__all__ = ["Drawing", "draw", "shown"]
+__all__ = ["Drawing", "draw"]

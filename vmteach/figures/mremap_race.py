@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vmteach.figures import Drawing
 from vmteach.figures.lanes import Bar, bars
 from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
 from vmteach.figures.scene import script as script_of
@@ -156,14 +155,12 @@ def predicted(value: Any) -> dict[str, Any] | None:
 # ---- the map ----
 
 
-def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> Drawing:
+def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> dict[str, Scene]:
     """The map: for each policy, over machine and vm_cache_scan_ratio, whether M alone can crash.
 
     `runs` maps a policy's label to {(machine, ratio): run}, as `mremap_race.over_machines` makes it.
     """
-    from vmteach.figures import shown
-
-    return shown([(label, _map(cells)) for label, cells in runs.items()])
+    return {label: _map(cells) for label, cells in runs.items()}
 
 
 def _map(cells: Mapping[tuple[str, int], Run]) -> Scene:

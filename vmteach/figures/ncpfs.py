@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vmteach.figures import Drawing
 from vmteach.figures.scene import Bracket, Cell, Group, Line, Link, Scene, axis, chart, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
@@ -146,10 +145,8 @@ STACKS = {4096: "alert", 8192: "ink", 16384: "done"}  # a stack's bytes -> the t
 DEEPEST = 4000  # bytes of other calls that are drawn
 
 
-def safe_names(operation: str = "rename") -> Drawing:
+def safe_names(operation: str = "rename") -> dict[str, Scene]:
     """The longest name without an overrun, over what other calls have on the stack: 4, 8 and 16 KiB, unpatched."""
-    from vmteach.figures import shown
-
     lines = [Line(tone, _safe(operation, area), f"{size(area)} stack") for area, tone in STACKS.items()]
     lawful = Line("quiet", [(0, NAME_MAX), (DEEPEST, NAME_MAX)], "255 B, which both repairs allow", dashed=True)
     x = axis("used by other calls", 0, DEEPEST, "byte")
@@ -161,7 +158,7 @@ def safe_names(operation: str = "rename") -> Drawing:
         alt=f"The longest safe name of {operation} over the bytes that other calls use, for three stacks. On 8 KiB "
         f"with no other call it is {safe} B.",
     )
-    return shown([(UNPATCHED, scene)])
+    return {UNPATCHED: scene}
 
 
 def _safe(operation: str, area: int) -> list[tuple[float, float]]:

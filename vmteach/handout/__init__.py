@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
-from vmteach.handout.front import front, head_of, title_of, today
+from vmteach.handout.front import HOME, front, head_of, title_of, today
+from vmteach.handout.search import search
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
@@ -70,7 +71,7 @@ def build(
     jobs: int = 1,
     tell: Tell = lambda text, done, of: None,
 ) -> list[Built]:
-    """The handouts of these notebooks (all, where none is named), and an index of all that there are.
+    """The handouts of these notebooks (all, where none is named), an index of all that there are, and a search.
 
     `tell` hears the chapter under way, how many are done, and of how many.
     """
@@ -85,6 +86,7 @@ def build(
     make = partial(build_one, target=target, names=tuple(there), how=how)
     built = _in_a_row(make, wanted, tell) if jobs == 1 else _side_by_side(make, wanted, tell, jobs)
     tell("", len(wanted), len(wanted))
+    search(target, sorted(target.glob("[0-9][0-9]_*.html")))
     front(target, tuple(there))
     return sorted(built)
 
@@ -117,12 +119,13 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
     runtime = "runtime" if (target / RUNTIME).exists() else ""
-    key = f"{key_of(notebook)}{'' if how.answers else ' no answers'} {runtime}".rstrip()
+    beside = " ".join(sorted({page.stem for page in target.glob("[a-z]*.html")} - {"index", "search"}))  # in a site
+    key = f"{key_of(notebook)}{'' if how.answers else ' no answers'} {runtime} {beside}".rstrip()
     if not how.force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
         return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
     ran = execute(notebook, how.answers)
     facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
-    facts |= {"answers": "yes" if how.answers else "", **_place(notebook.stem, names)}
+    facts |= {"answers": "yes" if how.answers else "", "beside": beside, **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
     except ValueError as trouble:
@@ -208,7 +211,7 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     chapter = CHAPTERS.get(name[3:])
     where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
     at = names.index(name) if name in names else 0
-    links = ['<a href="index.html">All handouts</a>']
+    links = [HOME]
     for word, i in (("Previous", at - 1), ("Next", at + 1)):
         if 0 <= i < len(names) and names[i] != name:
             links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')

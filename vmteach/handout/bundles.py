@@ -24,15 +24,17 @@ def begin() -> None:
     """From now on what a handout keeps is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
+    from vmteach.lab.door import cards
     from vmteach.lab.explorer import Explorer
     from vmteach.lab.goal import GoalFace
     from vmteach.lab.picture import Picture
     from vmteach.lab.predict import Compared, Prediction
+    from vmteach.lab.progress import Progress
     from vmteach.lab.recall import Recall
     from vmteach.lab.story import StoryFace
 
     formatter: Any = get_ipython()
-    of: tuple[tuple[type, str, Callable[[Any], dict[str, Any]]], ...] = (
+    of: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
         (Explorer, EXPLORER, explorer),
         (StoryFace, STORY, lambda one: {"stories": one.stories}),
         (Picture, DRAWING, picture),
@@ -40,12 +42,13 @@ def begin() -> None:
         (Recall, LEARNING, lambda one: {"spec": plain(one.spec)}),
         (GoalFace, LEARNING, goal),
         (Compared, COMPARED, lambda one: one.facts()),
+        (Progress, "text/html", lambda one: cards()),  # whoever builds a page has done nothing
     )
     for kind, mime, tell in of:
         formatter.display_formatter.mimebundle_formatter.for_type(kind, _teller(mime, tell))
 
 
-def _teller(mime: str, tell: Callable[[Any], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _teller(mime: str, tell: Callable[[Any], Any]) -> Callable[..., dict[str, Any]]:
     def bundle(one: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return quietly(lambda: {mime: tell(one), "text/plain": repr(one)}, mime)
 

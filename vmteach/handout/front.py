@@ -11,7 +11,7 @@ from time import time
 from vmteach import __version__
 from vmteach.course import CHAPTERS
 
-HOME = '<a href="index.html">All chapters</a>'
+HOME = '<a href="index.html">All chapters</a> · <a href="search.html">Search</a>'
 MINUTES = re.compile(r"\b(\d+) (?:min\b|minutes)")
 
 
@@ -44,7 +44,7 @@ def front(target: Path, names: Sequence[str], more: str = "") -> Path:
         "server and no network, its controls work, and it can be printed.</p>\n"
         f'<ul class="cards">{cards}</ul>\n{more}'
     )
-    return plain_page(target / "index.html", "A kernel changelog as a course", body, live=True, links="The handouts")
+    return plain_page(target / "index.html", "A kernel changelog as a course", body, live=True, links=HOME)
 
 
 def plain_page(file: Path, title: str, body: str, contents: str = "", *, live: bool = False, links: str = HOME) -> Path:
@@ -58,13 +58,13 @@ def plain_page(file: Path, title: str, body: str, contents: str = "", *, live: b
 
 
 def card(file: Path) -> str:
-    """The card of a handout: number, title, one line, minutes."""
+    """The card of a handout: title, one line, minutes."""
     chapter = CHAPTERS.get(file.stem[3:])
-    number = f'<span class="number">{chapter.number}</span>' if chapter else ""
     about = f"<p>{html.escape(chapter.idea)}</p>" if chapter else "<p>how a chapter is read</p>"
     found = MINUTES.search(re.sub(r"<[^>]+>", " ", file.read_text(encoding="utf-8").partition("<main")[2][:6000]))
     minutes = f'<p class="minutes">{found[1]} minutes</p>' if found else ""
+    wide = "" if chapter else ' class="wide"'
     return (
-        f'<li data-page="{file.name}">{number}<h2><a href="{file.name}">{html.escape(title_of(file))}</a></h2>'
+        f'<li data-page="{file.name}"{wide}><h2><a href="{file.name}">{html.escape(title_of(file))}</a></h2>'
         f"{about}{minutes}</li>\n"
     )

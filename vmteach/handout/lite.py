@@ -53,11 +53,11 @@ def build(target: Path) -> Path:
         own_wheel(pyodide)
         (pyodide / "pyodide-lock.json").write_text(json.dumps(lock(pyodide), indent=1), encoding="utf-8")
         (work / "lite" / "jupyter-lite.json").write_text(json.dumps(settings()), encoding="utf-8")
-        contents = work / "content"
-        shutil.copytree(NOTEBOOKS, contents / "notebooks", ignore=shutil.ignore_patterns(".*"))
-        shutil.copytree(DATA, contents / "data", ignore=shutil.ignore_patterns(".*"))
+        contents(work / "content")
         shutil.rmtree(target, ignore_errors=True)
         _jupyter_lite(work, target)
+    for app in ("lab", "notebooks"):  # where a page first asks for a picture, before it asks the drive
+        shutil.copytree(NOTEBOOKS / "pictures", target / app / "pictures")
     check(target)
     return target
 
@@ -87,6 +87,33 @@ def wheels(folder: Path) -> None:
     for name in ("piplite", "pyodide_kernel", "ipykernel", "widgetsnbextension-4"):
         (wheel,) = brought.glob(f"{name}*.whl")
         shutil.copy(wheel, folder)
+
+
+def contents(folder: Path) -> None:
+    """The notebooks and tables, as a browser has them."""
+    for source in (NOTEBOOKS, DATA):
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns(".*"))
+    for path in (folder / NOTEBOOKS.name).glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["source"] = without_pandas("".join(cell["source"]))
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def without_pandas(source: str) -> str:
+    """A cell that reads a table with pandas as one that shows the table; any other as it is.
+
+    >>> print(without_pandas('trace = read_table("vmstat_storm")\\ntrace.head()'))
+    # pandas, which this cell uses in JupyterLab, is not in a browser. The table without it:
+    from vmteach.tables import table_rows
+    <BLANKLINE>
+    ch.table(table_rows("vmstat_storm"))
+    """
+    if not (found := re.search(r'read_table\((".*?")\)', source)):
+        return source
+    said = "# pandas, which this cell uses in JupyterLab, is not in a browser. The table without it:"
+    return f"{said}\nfrom vmteach.tables import table_rows\n\nch.table(table_rows({found[1]}))"
 
 
 def own_wheel(folder: Path) -> Path:

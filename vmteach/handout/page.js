@@ -99,7 +99,7 @@ async function explorer(place, i) {
       const far = "This page does not store these stops.";
       return { at, error: `${far} Switch on <em>Live</em> below, or go back by Default or a preset.` };
     }
-    live.ask({ kind: "show", stem: place.dataset.stem, at, fixed: place.dataset.fixed }).then((found) => {
+    live.ask({ kind: "show", stem: place.dataset.stem, at }).then((found) => {
       const answer = found.error ? { at, error: found.error } : { ...answerOf(stored, at, found.entries), goals: found.goals };
       tell(at, answer);
       face.fill(answer);
@@ -197,7 +197,8 @@ each("#words", (field) => {
     count.textContent = words.length ? `${hits.length} section${hits.length === 1 ? "" : "s"}` : "";
     found.replaceChildren(...hits.slice(0, 50).map(({ at, title, words: text }) => {
       const item = document.createElement("li"), link = document.createElement("a"), said = document.createElement("p");
-      const place = Math.max(0, plain(text).indexOf(words[0]) - 60);
+      const near = plain(text).indexOf(words[0]) - 60;
+      const place = near > 0 ? text.indexOf(" ", near) + 1 : 0; // not in the middle of a word
       Object.assign(link, { href: at, textContent: title });
       said.textContent = `${place ? "\u2026 " : ""}${text.slice(place, place + 200)} \u2026`;
       item.append(link, said);

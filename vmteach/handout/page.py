@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    body = Body(answers=bool(facts.get("answers", "yes")))
+    body = Body(answers=bool(facts.get("answers", "yes")), beside=facts.get("beside", "").split())
     settings = Config({"NbConvertBase": {"display_data_priority": ["text/html"]}})
     exporter: Any = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
     exporter.raw_template = (HERE / "cells.html").read_text(encoding="utf-8")
@@ -149,8 +149,8 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
 class Body:
     """The cells of one notebook on their way to HTML: what was seen is kept for the frame around them."""
 
-    def __init__(self, answers: bool = True) -> None:
-        self.title, self.live, self._with_answers = "", False, answers
+    def __init__(self, answers: bool = True, beside: Collection[str] = ()) -> None:
+        self.title, self.live, self._with_answers, self._beside = "", False, answers, frozenset(beside)
         self._headings: list[tuple[str, str]] = []
         self._folds: list[tuple[str, str]] = []
 
@@ -162,6 +162,10 @@ class Body:
             soup = BeautifulSoup(_markdown(source), "html.parser")
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
+        for link in soup.find_all("a"):
+            page = re.fullmatch(r"(?:\.\./)?(?:docs/)?([\w-]+)\.md(#[\w-]*)?", str(link.get("href", "")))
+            if page and page[1] in self._beside:
+                link["href"] = f"{page[1]}.html{page[2] or ''}"
         pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
@@ -437,7 +441,7 @@ def _mend(soup: Any, cell: str) -> None:
         address = str(link.get("href", ""))
         if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
             link["href"] = address.replace(".ipynb", ".html")
-        elif not re.match(r"https?:|mailto:|#|\d\d_\w+\.html", address):
+        elif not re.match(r"https?:|mailto:|#|[\w-]+\.html", address):
             link.unwrap()
 
 
@@ -486,7 +490,7 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return "\\" not in value  # its properties are looked at one by one
     if name in ("href", "xlink:href"):
         local = value.startswith("#") or (tag == "image" and value.startswith("data:image/png;base64,"))
-        away = bool(re.match(r"https?://|mailto:|#|\d\d_\w+\.html|index\.html", value))
+        away = bool(re.match(r"https?://|mailto:|#|[\w-]+\.html", value))
         return away if tag == "a" else local
     if name == "src" and tag == "img":
         return bool(re.match(r"data:image/(png|webp|jpeg);base64,", value))

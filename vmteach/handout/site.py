@@ -7,7 +7,6 @@ left out    a server: nothing here asks another host, and nothing is counted
 """
 
 import html
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,78 +17,49 @@ from vmteach.handout.front import front, plain_page, title_of
 from vmteach.handout.lite import PYODIDE, licences, runtime_script
 from vmteach.handout.lite import BuildError as LiteError
 from vmteach.handout.lite import build as build_lite
+from vmteach.handout.search import search
 from vmteach.tables import COURSE
 
-PAGES = ("teachers", "syllabus", "outcomes", "accessibility", "where", "claims", "cases")  # of docs/
+# Pages of docs/, in the order of the front door.
+PAGES = ("teachers", "syllabus", "outcomes", "accessibility", "where", "claims", "cases", "reclaim-rules")
+LIVE = "lite/lab/index.html?path=notebooks/00_start_here.ipynb"
 
 
-def site(target: Path, lite: bool = True, jobs: int = 1) -> list[Path]:
-    """Build the site; the files that were written at its top. BuildError says what is missing."""
+def site(target: Path, lite: bool = True, jobs: int = 1, source: Path = COURSE / "notebooks") -> list[Path]:
+    """Build the site from these notebooks; the files that were written at its top. BuildError says what is missing."""
     target.mkdir(parents=True, exist_ok=True)
     if lite:
         runtime_script(target)
-    build(target=target, jobs=jobs, tell=_say)
-    written = [*_documents(target), _search(target)]
-    _notebooks(target)
+    written = documents(target)
+    build((), source, target, jobs=jobs, tell=_say)
+    chapters = sorted(target.glob("[0-9][0-9]_*.html"))
+    written.append(search(target, [*chapters, *written]))
+    notebooks(source, target)
     if lite:
         build_lite(target / "lite")
         written.append(_notices(target))
-    written.append(front(target, [path.stem for path in _chapters(target)], _below(written, lite)))
+    written.append(front(target, [path.stem for path in chapters], _below(source, written, lite)))
     return written
 
 
-def _chapters(target: Path) -> list[Path]:
-    return sorted(target.glob("[0-9][0-9]_*.html"))
-
-
-def _documents(target: Path) -> list[Path]:
+def documents(target: Path) -> list[Path]:
     """The teacher's pages, from their Markdown; none where there is no docs/."""
     from vmteach.handout.page import Body
 
-    written = []
-    for name in PAGES:
-        source = COURSE / "docs" / f"{name}.md"
-        if not source.is_file():
-            continue
-        body = Body()
-        text = body.prose(source.read_text(encoding="utf-8"), name)
+    written, there = [], [name for name in PAGES if (COURSE / "docs" / f"{name}.md").is_file()]
+    for name in there:
+        body = Body(beside=there)
+        text = body.prose((COURSE / "docs" / f"{name}.md").read_text(encoding="utf-8"), name)
         written.append(plain_page(target / f"{name}.html", body.title, text, body.contents()))
     return written
 
 
-def sections(file: Path) -> Iterable[dict[str, str]]:
-    """What a search finds in a page: each section's address, heading and words."""
-    main = re.search(r"<main.*?</main>", file.read_text(encoding="utf-8"), re.S)
-    text = re.sub(r"<(script|style)\b.*?</\1>", " ", main[0] if main else "", flags=re.S)
-    text = text.partition('<section class="answers"')[0]
-    parts = re.split(r'<h2[^>]*\bid="([^"]+)"[^>]*>(.*?)</h2>', text, flags=re.S)
-    yield {"at": file.name, "title": title_of(file), "words": _words(parts[0])}
-    for key, heading, words in zip(parts[1::3], parts[2::3], parts[3::3]):
-        yield {"at": f"{file.name}#{key}", "title": f"{title_of(file)}: {_words(heading)}", "words": _words(words)}
-
-
-def _words(text: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
-
-
-def _search(target: Path) -> Path:
-    """search.html: the words of all chapters in the page, and a field."""
-    from vmteach.handout.page import as_json
-
-    found = [one for file in _chapters(target) for one in sections(file)]
-    body = (
-        "<h1>Search the course</h1>\n"
-        '<p><label for="words">Words, all of which are to be found</label> <input type="search" id="words"></p>\n'
-        f'<p id="count" role="status"></p>\n<ol id="found"></ol>\n<script type="application/json" id="index">'
-        f"{as_json(found)}</script>"
-    )
-    return plain_page(target / "search.html", "Search", body, live=True)
-
-
-def _notebooks(target: Path) -> None:
-    """The notebooks to download, with their pictures."""
-    shutil.rmtree(target / "notebooks", ignore_errors=True)
-    shutil.copytree(COURSE / "notebooks", target / "notebooks", ignore=shutil.ignore_patterns(".*"))
+def notebooks(source: Path, target: Path) -> None:
+    """The notebooks to download, with their pictures: each one, and all in an archive."""
+    folder = target / "notebooks"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".*"))
+    shutil.make_archive(str(target / "notebooks"), "zip", target, "notebooks")
 
 
 def _notices(target: Path) -> Path:
@@ -110,13 +80,18 @@ def _notices(target: Path) -> Path:
     return plain_page(target / "NOTICES.html", "Notices", body)
 
 
-def _below(written: Iterable[Path], lite: bool) -> str:
-    """What stands below the cards: search, the live course, notebooks, the teacher's pages."""
-    links = [f'<li><a href="{file.name}">{html.escape(title_of(file))}</a></li>' for file in written]
-    start = "lite/lab/index.html?path=notebooks/00_start_here.ipynb"
-    live = f'<li><a href="{start}">The notebooks, live in your browser</a></li>'
-    files = '<li><a href="notebooks/00_start_here.ipynb">The notebooks as files</a> (right click: save)</li>'
-    return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{''.join(links)}</ul>"
+def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
+    """What stands below the cards: the live course, the notebooks as files, the teacher's pages."""
+    pages = "".join(f'<li><a href="{file.name}">{html.escape(title_of(file))}</a></li>' for file in written)
+    live = (
+        f'<li><a href="{LIVE}">The notebooks, live in your browser</a>: from a web server, http://localhost or https. '
+        "From a disk, take the button <em>Live</em> of a chapter.</li>"
+    )
+    each = " ".join(
+        f'<a href="notebooks/{path.name}" download>{int(path.name[:2])}</a>' for path in sorted(source.glob("*.ipynb"))
+    )
+    files = f'<li><a href="notebooks.zip" download>The notebooks as files</a>, all in one archive, or {each}</li>'
+    return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{pages}</ul>"
 
 
 def _say(text: str, done: int, of: int) -> None:

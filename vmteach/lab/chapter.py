@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vmteach.course import CHAPTERS
+from vmteach.figures.scene import Scene
 from vmteach.lab import cells
 from vmteach.patches import STEMS
 from vmteach.run import Run, changed, one_of
@@ -33,7 +34,7 @@ class Chapter:
     ch.kernels             the policies by label: unpatched, patched, what-ifs
     ch.simulate(s, p)      a Run: its .events and .numbers
     ch.runs(scenario)      the runs of the unpatched and the patched kernel, by label
-    ch.draw(runs)          a picture of some runs
+    ch.draw(runs)          a picture of some runs, or of a scene
     ch.watch()             a small case, step by step
     ch.explore()           controls, kernels to compare, goals
     ch.predict("name")     a question before the result is known
@@ -87,14 +88,19 @@ class Chapter:
         labels = kernels or (self.model.UNPATCHED, self.model.PATCHED)
         return {label: self.simulate(given, self.kernels[label]) for label in labels}
 
-    def draw(self, runs: Mapping[str, Run] | Iterable[Run] | None = None, prediction: Any = None) -> "Picture":
-        """A picture of some runs, by label; of the default scenario's where none are given."""
-        named = self.runs() if runs is None else runs
-        if not isinstance(named, Mapping):
-            named = {f"run {i}": run for i, run in enumerate(named, 1)}
+    def draw(
+        self, runs: Mapping[str, Run | Scene] | Iterable[Run] | Scene | None = None, prediction: Any = None
+    ) -> "Picture":
+        """A picture of some runs, by label; of the default scenario's where none are given; of scenes."""
         from vmteach.lab.picture import Picture
 
-        return Picture(self.figure, named, prediction)
+        named: Any = {"": runs} if isinstance(runs, Scene) else self.runs() if runs is None else runs
+        if not isinstance(named, Mapping):
+            named = {f"run {i}": run for i, run in enumerate(named, 1)}
+        made = {label: one for label, one in named.items() if not isinstance(one, Scene)}
+        scenes = {label: self.figure.scene(one) if label in made else one for label, one in named.items()}
+        predicted = getattr(self.figure, "predicted", None) if prediction is not None else None
+        return Picture(scenes, predicted(prediction) if predicted else None, made)
 
     def watch(self, scenario: Any = None) -> "StoryFace":
         """A small case of this chapter, step by step; `scenario` makes a story of another case."""

@@ -1,11 +1,10 @@
 """A picture of some runs in a cell: the page's own drawing in a notebook, a plain figure for a file or an export."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from vmteach.exercises import card, marked
-from vmteach.figures.scene import alt, title
+from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
@@ -16,27 +15,26 @@ if TYPE_CHECKING:
 
 
 class Picture(Face):
-    """Panels of runs: `finding` is the title, `alt` the picture in words, `numbers` maps label -> name -> value.
+    """Scenes by label: `finding` is the title, `alt` the picture in words, `numbers` maps label -> name -> value.
 
-    `figure` is a matplotlib figure of the same numbers, to be changed or saved; `png()` and `svg()` write it.
+    `figure` is a matplotlib figure of the same numbers, to be changed or saved; `png()` and `svg()` write it. `said`
+    is a prediction that is drawn, `runs` are those of which the scenes were made.
     """
 
-    def __init__(self, module: ModuleType, runs: Mapping[str, Run], prediction: Any = None) -> None:
-        if not runs:
+    def __init__(self, scenes: Mapping[str, Scene], said: Any = None, runs: Mapping[str, Run] | None = None) -> None:
+        if not scenes:
             raise ValueError("draw needs at least one run, got none")
-        self._module, self._runs, self._prediction = module, dict(runs), prediction
-        panels = [(label, module.scene(run).data) for label, run in runs.items()]
+        self._scenes, self._said, self._runs = dict(scenes), said, dict(runs or {})
+        panels = [(label, scene.data) for label, scene in scenes.items()]
         self.finding, self.alt = title(panels), alt(panels)
-        self.numbers = {label: dict(run.numbers) for label, run in runs.items()}
-        predicted = getattr(module, "predicted", None) if prediction is not None else None
-        said = predicted(prediction) if predicted else None
+        self.numbers = {label: dict(run.numbers) for label, run in self._runs.items()}
         super().__init__(script="picture", spec={"kind": "picture", "panels": panels, "prediction": said})
 
     def plain(self) -> "Drawing":
         """The same numbers as a plain figure; matplotlib is loaded for it."""
-        from vmteach.figures import draw
+        from vmteach.figures import Drawing
 
-        return draw(self._module, self._runs, self._prediction)
+        return Drawing(list(self._scenes.items()), self._said, self._runs)
 
     @property
     def figure(self) -> Any:

@@ -221,18 +221,15 @@ class Disk:
     """The bytes of a disk, made where they are asked for: a sector repeats one value, which is not 0 and not OLD.
 
     >>> disk = Disk(3)
-    >>> disk[510:514], len(disk)
+    >>> disk[510:514], disk.size
     (b'\\x01\\x01\\x02\\x02', 1536)
     """
 
     def __init__(self, sectors: int) -> None:
-        self.sectors = sectors
-
-    def __len__(self) -> int:
-        return self.sectors * SECTOR
+        self.size = sectors * SECTOR  # no len(), which ends at 2 GiB where Python has 32 bits
 
     def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(len(self))
+        start, stop, _ = part.indices(self.size)
         first = start // SECTOR
         whole = b"".join(bytes((1 + sector % 251,)) * SECTOR for sector in range(first, -(-stop // SECTOR)))
         return whole[start - first * SECTOR : stop - first * SECTOR]
@@ -503,7 +500,7 @@ def _numbers(device: Device, pages: list[Page], retried: list[Page], last: Last)
         "blocks that the look-up counts": device.max_block("read"),
         "last block ends at sector": Rounding.UP.of(device.size, device.block) * device.block // SECTOR,
         "limit of the last check (sector)": device.limit,
-        "bytes lost (B)": sum(page.lost for page in lost) + max(len(device.disk) - device.size, 0),
+        "bytes lost (B)": sum(page.lost for page in lost) + max(device.disk.size - device.size, 0),
         "of them in good blocks (B)": sum(page.good for page in lost),
         "bytes read as zeros (B)": sum(page.zeros for page in read),
         "bytes of old memory (B)": sum(page.old for page in read),
