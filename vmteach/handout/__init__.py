@@ -142,7 +142,7 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
 def key_of(notebook: Path) -> str:
     """A hash of all that a handout is made of."""
     parts = hashlib.sha256(notebook.read_bytes())
-    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".js", ".css"))
+    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".md", ".html", ".js", ".css", ".json"))
     for path in (*library, *sorted((COURSE / "data").glob("*.csv"))):
         parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
