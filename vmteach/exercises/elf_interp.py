@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.kernel.elf import EXEC, elf
 from vmteach.patches.elf_interp import (
     ARCHS,
-    EXEC,
     FILES,
     PATCHED,
     POLICIES,
@@ -18,7 +18,6 @@ from vmteach.patches.elf_interp import (
     Policy,
     Scenario,
     Started,
-    elf,
     simulate,
 )
 
