@@ -120,7 +120,8 @@ def moves_at_a_preset(face, control) -> bool:
 SLOW_KERNEL = """async (source) => {
   const face = await import('data:text/javascript;base64,' + btoa(unescape(encodeURIComponent(source))));
   const heard = {}; let at = { size: 0, policies: ['unpatched'] };
-  const answer = { kind: 'answer', edition: 1, finding: 'f', alt: 'a', panels: [], labels: [], rows: [], goals: [], code: '' };
+  const answer = { kind: 'answer', edition: 1, finding: 'f', alt: 'a', labels: [], rows: [], goals: [], code: '' };
+  answer.panels = [];
   const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3'], why: '' };
   const spec = { controls: [control], presets: [], policies: ['unpatched'], first: at };
   const traits = { at, spec, shown: {} };
@@ -132,8 +133,9 @@ SLOW_KERNEL = """async (source) => {
       setTimeout(() => heard['msg:custom']({ seq, ...answer, at: asked }, []), 200);
     },
   };
-  const el = document.createElement('div'), panels = () => ({ update: panels, destroy: () => {} }); document.body.append(el);
-  face.default.render({ model, el, scripts: { page: { default: { panels } } }, link: () => ({ gone: () => false, stop: () => {} }) });
+  const el = document.createElement('div'); document.body.append(el);
+  const panels = () => ({ update: panels, destroy: () => {} }), scripts = { page: { default: { panels } } };
+  face.default.render({ model, el, scripts, link: () => ({ gone: () => false, stop: () => {} }) });
   const range = el.querySelector('input[type=range]');
   const move = (to) => { range.value = to; range.dispatchEvent(new Event('input')); };
   const wait = (ms) => new Promise((go) => setTimeout(go, ms));
