@@ -422,6 +422,8 @@ def _mend(soup: Any, cell: str) -> None:
         node.decompose()
     for table in soup.find_all("table"):
         _headers(table)
+        if "vmteach-wide" in table.parent.get("class", []):
+            table.parent.unwrap()
         if table.find_parent("figure") is None:
             table.wrap(
                 soup.new_tag("div", attrs={"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"})
