@@ -32,7 +32,7 @@ import ipywidgets as widgets
 from IPython.display import display
 from vmteach.lab.explorer import explore
 from vmteach.figures import shm_big_iron as figure
-from vmteach.figures.plain import Plain
+from vmteach.figures import plain
 from vmteach.patches import shm_big_iron as patch
 
 controls = {control.field: control.stops for control in patch.CONTROLS}
@@ -46,7 +46,7 @@ def usual(place):
     ratio, share = divmod(place, len(shares))
     scenario = patch.Scenario(vm_cache_scan_ratio=ratios[ratio], file_percent=shares[share])
     runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)}
-    display(Plain([(label, figure.scene(run)) for label, run in runs.items()]).figure)
+    display(plain.figure([(label, figure.scene(run)) for label, run in runs.items()]))
 
 slider = widgets.IntSlider(max=len(ratios) * len(shares) - 1)
 output = widgets.interactive_output(usual, {"place": slider})
