@@ -76,6 +76,7 @@ def served(tmp_path_factory):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Lab(f"http://127.0.0.1:{server.server_address[1]}", "", folder)
     server.shutdown()
+    server.server_close()
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -119,7 +120,7 @@ def _steps(story):
     begin = story.locator(".vm-say").text_content()
     story.get_by_role("button", name="Next").click()
     story.get_by_role("button", name="Next").click()
-    assert story.locator(".vm-count").text_content().startswith("Step 3")
+    assert story.locator(".vm-count").text_content().startswith("step 3")
     assert story.locator(".vm-say").text_content() != begin
 
 
