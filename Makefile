@@ -45,5 +45,5 @@ lock:  ## renew the files of requirements/
 	$(BOOTSTRAP) lock
 
 clean:  ## remove .venv and what the tools left behind
-	rm -rf .venv .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist handouts site editions
+	rm -rf .venv .venv-site .venv-oldest .venv-newest .hypothesis .pytest_cache .ruff_cache .mypy_cache *.egg-info build dist handouts site editions
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -21,9 +21,9 @@ from paired import Ratio, of_rounds
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT = 60  # s
-PLACES = tuple(product((0, 3, 6), (1, 3, 6)))  # stops of vm_cache_scan_ratio and of the number of processes
+PLACES = tuple(product((0, 6), (1, 6)))  # stops of vm_cache_scan_ratio and of the share of file pages
 STEPS = tuple((3, i) for i in range(7)) + tuple((i, 6) for i in range(4, 7))  # one stop at a time
-PACE = 0.25  # s from a picture to the next step
+PACE = 1.0  # s from a picture to the next step
 REPEATS = 8  # of the move that does nothing
 
 SETUP = """\
@@ -32,26 +32,23 @@ import ipywidgets as widgets
 from IPython.display import display
 from vmteach.lab.explorer import explore
 from vmteach.figures import shm_big_iron as figure
+from vmteach.figures import plain
 from vmteach.patches import shm_big_iron as patch
 
 controls = {control.field: control.stops for control in patch.CONTROLS}
-ratios, counts = controls["vm_cache_scan_ratio"], controls["processes"]
+ratios, shares = controls["vm_cache_scan_ratio"], controls["file_percent"]
 explorer = explore(patch, figure)
 
 nothing = widgets.IntSlider(max=10_000)
 nothing.observe(lambda change: None, "value")
 
 def usual(place):
-    ratio, count = divmod(place, len(counts))
-    scenario = patch.Scenario(vm_cache_scan_ratio=ratios[ratio], processes=counts[count])
+    ratio, share = divmod(place, len(shares))
+    scenario = patch.Scenario(vm_cache_scan_ratio=ratios[ratio], file_percent=shares[share])
     runs = {label: patch.simulate(scenario, patch.POLICIES[label]) for label in (patch.UNPATCHED, patch.PATCHED)}
-    picture = figure.layout(runs[patch.UNPATCHED])
-    figure.fill(picture, runs)
-    for artist in picture._moving:
-        artist.set_animated(False)
-    display(picture.figure)
+    display(plain.figure([(label, figure.scene(run)) for label, run in runs.items()]))
 
-slider = widgets.IntSlider(max=len(ratios) * len(counts) - 1)
+slider = widgets.IntSlider(max=len(ratios) * len(shares) - 1)
 output = widgets.interactive_output(usual, {"place": slider})
 """
 
@@ -65,7 +62,7 @@ class Moves:
         ids = "[explorer.model_id, slider.model_id, nothing.model_id]"
         self.explorer, self.slider, self.nothing = self._value(ids)
         self.first = self._value("explorer.stage.first")
-        self.counts = self._value("len(counts)")
+        self.shares = self._value("len(shares)")
 
     def _run(self, code: str, **ask: str) -> Any:
         reply = self.client.execute_interactive(code, timeout=WAIT, user_expressions=ask, output_hook=lambda _: None)
@@ -77,7 +74,7 @@ class Moves:
         return ast.literal_eval(self._run("", value=expression)["value"]["data"]["text/plain"])
 
     def _send(self, model: str, data: dict[str, Any]) -> int:
-        """Send a widget's message and wait until the kernel is idle; bytes of pictures that came back."""
+        """Send a widget's message and wait until the kernel is idle; how much of pictures came back."""
         message = self.client.session.msg("comm_msg", {"comm_id": model, "data": data})
         self.client.shell_channel.send(message)
         pictures = 0
@@ -88,7 +85,8 @@ class Moves:
             content = answer["content"]
             if answer["msg_type"] == "error":
                 raise RuntimeError("\n".join(content["traceback"]))
-            pictures += sum(map(len, answer["buffers"])) + len(content.get("data", {}).get("image/png", ""))
+            pictures += len(str(content.get("data", {}).get("content", {}).get("panels", "")))
+            pictures += len(content.get("data", {}).get("image/png", ""))
             pictures += sum(len(out["data"].get("image/png", "")) for out in outputs(content))
             if content.get("execution_state") == "idle":
                 return pictures
@@ -98,11 +96,11 @@ class Moves:
         return self._send(self.nothing, {"method": "update", "state": {"value": self.turn}, "buffer_paths": []})
 
     def move_ours(self, place: tuple[int, int]) -> int:
-        at = {**self.first, "vm_cache_scan_ratio": place[0], "processes": place[1]}
+        at = {**self.first, "vm_cache_scan_ratio": place[0], "file_percent": place[1]}
         return self._send(self.explorer, {"method": "custom", "content": {"kind": "ask", "seq": 0, "at": at}})
 
     def move_theirs(self, place: tuple[int, int]) -> int:
-        value = place[0] * self.counts + place[1]
+        value = place[0] * self.shares + place[1]
         return self._send(self.slider, {"method": "update", "state": {"value": value}, "buffer_paths": []})
 
 
@@ -121,7 +119,7 @@ def kernel() -> Iterator[Moves]:
         manager, client = start_new_kernel(kernel_name="python3", env={**os.environ, **own}, cwd=str(ROOT))
         try:
             moves = Moves(client)
-            assert moves.move_ours((1, 2)) > 10_000, "the explorer sends no picture"
+            assert moves.move_ours((1, 2)) > 1_000, "the explorer sends no picture"
             assert moves.move_theirs((1, 2)) > 10_000, "the usual notebook shows no picture"
             assert moves.move_nothing() == 0, "the slider that does nothing does something"
             yield moves

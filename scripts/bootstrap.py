@@ -36,12 +36,12 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 # Later ones have no wheel for Macs with an Intel processor.
 HELD_BACK = ["argon2-cffi-bindings<26; sys_platform == 'darwin' and platform_machine == 'x86_64'"]
 
-PYTEST = "-m pytest -n 2 --dist loadgroup"
+PYTEST = "-m pytest -n 2 --dist loadscope --no-loadscope-reorder"
 # A command: the locks that it needs, and what Python is then told.
 COMMANDS = {
     "lab": (("lock",), "-m vmteach lab ."),
     "handouts": (("lock",), "-m vmteach handouts"),
-    "site": (("lock", "test"), "-m vmteach site"),
+    "site": (("lock", "site"), "-m vmteach site"),
     "editions": (("lock",), "-m vmteach editions"),
     "bench": (("lock", "test"), "-m benchmarks.ratios"),
     "test": (("lock", "test"), PYTEST),
@@ -52,6 +52,7 @@ LINTERS = ("-m ruff check", "-m ruff format --check", "-m mypy", f"-c {IMPORT_LI
 IMPORTS = {
     "lock": "vmteach anywidget ipywidgets jupyterlab matplotlib nbconvert numpy pandas",
     "test": "hypothesis mypy pytest xdist",
+    "site": "jupyterlite_core jupyterlite_pyodide_kernel",
 }
 
 # The reader's settings that reach pip, and their names for uv. Others (user, target, prefix) send packages elsewhere.
@@ -90,7 +91,10 @@ def main(command: str = "help", *options: str) -> int:
 
 def run(command: str, *options: str) -> int:
     """Set up, and hand over. A machine of a CI service may get Chromium for the browser tests first."""
+    global VENV
     locks, words = COMMANDS[command]
+    if command == "site":  # JupyterLab would load the kernel for browsers, too, and complain
+        VENV = ROOT / ".venv-site"
     setup(*locks)
     if command == "test" and os.environ.get("CI") == "true":
         install_chromium()
@@ -333,18 +337,20 @@ def install_chromium() -> None:
 def lock() -> int:
     """Renew requirements/: the newest versions for every Python and system that we support.
 
-    lock.txt is the course with the build backend; test.txt what tests, lint and site need besides; setup.txt uv, pip.
+    lock.txt is the course with the build backend; test.txt what tests and lint need besides, site.txt what the site
+    needs; setup.txt is uv and pip.
     """
     import tomllib
 
     build = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["build-system"]["requires"]
     course = ["pyproject.toml", "--extra", "lab", "--extra", "handouts"]
-    held, (course_file, test_file) = [*build, *HELD_BACK], (REQUIREMENTS / "lock.txt", REQUIREMENTS / "test.txt")
+    held, course_file = [*build, *HELD_BACK], REQUIREMENTS / "lock.txt"
     course_file.write_text(compiled(held, *course), encoding="utf-8", newline="\n")
-    every = compiled(held, *course, "--extra", "test", "--extra", "site", "-c", str(course_file))
     have = blocks(course_file.read_text(encoding="utf-8"))
-    more = [block for block in blocks(every) if block not in have]
-    test_file.write_text("".join(more), encoding="utf-8", newline="\n")
+    for extra in ("test", "site"):
+        every = compiled(held, *course, "--extra", extra, "-c", str(course_file))
+        more = "".join(block for block in blocks(every) if block not in have)
+        (REQUIREMENTS / f"{extra}.txt").write_text(more, encoding="utf-8", newline="\n")
     (REQUIREMENTS / "setup.txt").write_text(compiled(["pip", "uv"]), encoding="utf-8", newline="\n")
     return 0
 

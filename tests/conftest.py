@@ -1,6 +1,7 @@
 """What all tests share: how random cases are made, and the browser."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -23,6 +24,29 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
     "--no-proxy-server",  # whatever the environment says: the pages are this machine's
 )
+
+
+def together(test: str) -> str:
+    """What one process passes in a row, since it shares what is costly: a file, or a chapter in a browser.
+
+    >>> together("tests/test_lru.py::test_a"), together("tests/test_browser.py::test_a[08_shm_big_iron.ipynb]")
+    ('tests/test_lru.py', '08_shm_big_iron')
+    """
+    file, _, name = test.partition("::")
+    chapter = re.search(r"\[(\d\d_\w+)", name) if file.endswith("/test_browser.py") else None
+    return chapter[1] if chapter else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Two processes take turns at such groups; xdist's own marks of groups are not heard by this pytest."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

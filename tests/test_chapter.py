@@ -106,3 +106,10 @@ def test_a_table_escapes_what_it_shows_and_says_when_it_is_not_whole():
     long = table([{"n": f"<b>{i}"} for i in range(FEW + 3)])
     assert "<b>" not in long._repr_html_() and long._repr_html_().count("<tr>") == FEW + 1
     assert "and 3 more rows" in repr(long) and "and 3 more rows" in long._repr_html_()
+
+
+def test_a_table_that_may_have_to_be_scrolled_is_reached_by_the_keyboard():
+    """A narrow one is no stop on the way through a chapter."""
+    wide, narrow = (table([{f"column {i}": i for i in range(n)}])._repr_html_() for n in (12, 3))
+    assert wide.startswith('<div class="vmteach-wide" tabindex="0" role="group"') and wide.count("<div") == 1
+    assert "tabindex" not in narrow

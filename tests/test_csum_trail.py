@@ -263,7 +263,7 @@ def test_a_real_forbidden_page_is_met_by_the_buffers_of_the_model_and_no_others(
     assert min(row.loads for row in answer.rows) > 6_000_000
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=50)
 @given(buffers(), policies)
 def test_the_picture_and_the_story_touch_what_the_run_touches(buffer, policy):
     start, length = buffer

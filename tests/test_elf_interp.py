@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from vmteach import cases
 from vmteach.figures import elf_interp as figure
+from vmteach.kernel.elf import DYN, EXEC, REL, elf, header_fields, parse, segment_fields, write
 from vmteach.patches import elf_interp as model
 from vmteach.patches.elf_interp import (
     AOUT,
     ARCHS,
     CONTROLS,
-    DYN,
     ERRNO,
-    EXEC,
     FILES,
     INTERPRETER,
     MISSING,
@@ -29,7 +28,6 @@ from vmteach.patches.elf_interp import (
     PATCHED,
     POLICIES,
     PROGRAMS,
-    REL,
     RELOCATABLE,
     TEXT,
     UNPATCHED,
@@ -47,15 +45,10 @@ from vmteach.patches.elf_interp import (
     check_machine,
     check_magic,
     check_type,
-    elf,
-    header_fields,
     image,
     interpreter_path,
     load_elf_binary,
-    parse,
-    segment_fields,
     simulate,
-    write,
 )
 from vmteach.tables import read_cases
 

@@ -121,7 +121,7 @@ def pins(*locks: str) -> list[tuple[Requirement, str]]:
     return [(Requirement(line.split("--hash=")[0]), line) for line in lines]
 
 
-@pytest.mark.parametrize("lock", ["lock", "test", "setup"])
+@pytest.mark.parametrize("lock", ["lock", "test", "site", "setup"])
 def test_every_pin_is_exact_and_has_hashes_and_no_host(lock):
     for pin, line in pins(lock):
         assert [s.operator for s in pin.specifier] == ["=="], pin.name

@@ -114,7 +114,7 @@ def edited(tmp_path, monkeypatch):
         monkeypatch.setattr(prose, "HERE", tmp_path)
         prose.sections.cache_clear()
         module = chapter("blkdev_eof")
-        checks = {thing.name: thing.check for thing in (*module.EXERCISES, *module.GOALS)}
+        checks = {f"check_{thing.name}": thing.check for thing in (*module.EXERCISES, *module.GOALS)}
         try:
             return written("blkdev_eof", checks)
         finally:

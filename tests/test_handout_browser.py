@@ -13,7 +13,7 @@ from vmteach import handout
 from vmteach.handout import page as pages
 from vmteach.patches.scsi_deadlock import CONTROLS
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("handouts")]
+pytestmark = pytest.mark.browser
 FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
 # The handouts to open: those of this folder if it is named and built, else one small chapter made here.
 BUILT = os.environ.get("VMTEACH_HANDOUTS", "")

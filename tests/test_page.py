@@ -12,7 +12,7 @@ from vmteach.figures.story import stories
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.browser
 WIDTHS = (848, 560, 366)
 
 # What is wrong with a layout, by its primitives: small type, words outside, words on words, words on a line that is
@@ -75,8 +75,9 @@ TOLD = [stem for stem, figure in CHAPTERS.items() if hasattr(figure, "STORIES")]
 
 
 def stops(stem):
-    """The scenes of a chapter: every stop of every control, the others at their defaults, every kernel."""
+    """The scenes of a chapter: every stop of every control, the others at their defaults; the what-ifs at the ends."""
     patch, scene = importlib.import_module(f"vmteach.patches.{stem}"), CHAPTERS[stem].scene
+    pair = (patch.UNPATCHED, patch.PATCHED)
     for control in patch.CONTROLS:
         for stop in control.stops if control.matters else ():
             value = PRESETS[stop] if control.field == "machine" else stop
@@ -84,8 +85,9 @@ def stops(stem):
                 scenario = patch.Scenario(**{control.field: value})
             except ValueError:
                 continue  # a scenario that cannot be
-            runs = {label: scene(patch.simulate(scenario, policy)).data for label, policy in patch.POLICIES.items()}
-            yield f"{control.field} {stop}", runs, (patch.UNPATCHED, patch.PATCHED)
+            labels = patch.POLICIES if stop in (control.stops[0], control.stops[-1]) else pair
+            runs = {label: scene(patch.simulate(scenario, patch.POLICIES[label])).data for label in labels}
+            yield f"{control.field} {stop}", runs, pair
 
 
 def mounted(page, story, step=1):

@@ -22,7 +22,7 @@ def tables() -> dict[str, list[list[str]]]:
 
 def test_the_page_has_every_table():
     assert {name: bool(rows) for name, rows in tables().items()} == dict.fromkeys(
-        ("ratios", "latency", "counts", "peers", "loops", "chapters"), True
+        ("ratios", "latency", "counts", "chapters"), True
     )
 
 

@@ -25,7 +25,7 @@ def test_a_builder_names_the_value_and_the_mending():
     refused("at must be between 0 and 1, got 2", s.script, "R0", [("R1", "lock")], 2)
     refused("must name thread 'X'", s.lanes, "l", [("E", "recovery")], [s.Stay("X", 0, "D", 0, 1)], SECTORS)
     refused("must have 2 boxes, got 1", s.grid, "g", ["a", "b"], [("row", [s.Box("", "x")])])
-    refused("knows end, beyond, spans and low, got color", s.chart, "c", SECTORS, SECTORS, color="red")
+    refused("knows columns, .* low, got color", s.chart, "c", SECTORS, SECTORS, color="red")
     refused("from long to short", s.row, "r", [s.Cell("D", 0, 1, ["short", "much longer"])], SECTORS)
 
 

@@ -85,7 +85,7 @@ def wheels(tmp_path_factory):
     return folder, lock, {"uv": uv, "pip": "uv==1 --hash=sha256:" + "0" * 64 + "\n"}
 
 
-@pytest.fixture(params=["uv", "pip"])
+@pytest.fixture(params=["uv", pytest.param("pip", marks=pytest.mark.deep)])
 def course(request, tmp_path, wheels):
     """The small project in a folder of its own."""
     if request.param == "uv" and not UV:

@@ -51,7 +51,7 @@ def agree(case) -> None:
     assert {step.rule for step in steps[1:]} <= set(RULES)
 
 
-@few(max_examples=60)
+@few(max_examples=25)
 @given(cases())
 def test_a_watched_machine_goes_step_by_step_as_one_page_at_a_time(case):
     agree(case)

@@ -7,7 +7,7 @@ left out    memory holes, NUMA nodes, memory taken by the kernel image at boot
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.run import between, inputs, made, one_of
+from vmteach.run import Control, between, inputs, made, one_of
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -32,9 +32,6 @@ class Sysctls:
     vm_passes: int = 60  # passes before a reclaim call gives up
     vm_mapped_ratio: int = 100  # mapped pages tolerated per wanted page
     vm_lru_balance_ratio: int = 2  # aims at active = ratio x inactive
-    vm_vfs_scan_ratio: int = 6  # dentries and inodes: 1/ratio of the unused per call
-    vm_anon_lru: int = 0  # 0: anonymous pages join the lists only after a first swap-out
-    vm_gfp_debug: int = 0
 
     def __post_init__(self) -> None:
         for name in ("vm_cache_scan_ratio", "vm_passes", "vm_mapped_ratio", "vm_lru_balance_ratio"):
@@ -202,3 +199,15 @@ PRESETS: dict[str, Machine] = {
         Machine("64-bit 64 GB", 64 * GIB, 8, word=64, page=16 * KIB, stack=32 * KIB, swap=64 * GIB),
     )
 }
+
+
+def panel(machine: str = "", ratio: str = "") -> tuple[Control, Control]:
+    """The two controls of every chapter; where one cannot matter, the words say why.
+
+    >>> [control.stops[-1] for control in panel()]
+    ['64-bit 64 GB', 60]
+    """
+    name, stops = "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)
+    return Control("machine", "machine size", tuple(PRESETS), why_not=machine), Control(
+        name, name, stops, why_not=ratio
+    )

@@ -294,7 +294,7 @@ def build(
                 continue  # nothing to grade
             write(sheet, text if made == notebook else as_text(made))
             written[edition].append(sheet)
-            for picture in re.findall(r"\((pictures/[\w.]+)\)", text):
+            for picture in re.findall(r"[(\"](pictures/[\w.]+)", text):
                 write(sheet.parent / picture, (NOTEBOOKS / picture).read_text(encoding="utf-8"))
     write(into / "nbgrader" / "nbgrader_config.py", CONFIG)
     return written

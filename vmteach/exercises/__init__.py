@@ -10,9 +10,10 @@ PREDICTIONS  what is asked before anything runs, by name, and what is said to ot
 
 A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
 a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", so a check need
-not ask. `check(answer, given)` looks at the kind of mistake, the most telling kind first, and returns `right(...)` or
-`not_yet(...)`: a message says what the answer would mean, or where it fails, and never what is right. Functions in an
-answer are called within bounds; if one raises or never ends the check is left by itself, with the learner's own line.
+not ask. `check_NAME(answer, given)` looks at the kind of mistake, the most telling kind first, and returns
+`right(...)` or `not_yet(...)`: a message says what the answer would mean, or where it fails, and never what is right.
+Functions in an answer are called within bounds; if one raises or never ends the check is left by itself, with the
+learner's own line.
 Where numbers vary, `$name` in any text (and in stub and solution) stands for `given["name"]`, one mapping of `variants`
 at a time; the first is the chapter's. Hints are three: a nudge, where to look, a worked sub-step. The bank
 tests/bank/STEM.py holds right and wrong answers with the verdict that each must get.
@@ -253,10 +254,10 @@ def teaching(stem: str) -> Teaching:
 
 def written(
     stem: str,
-    checks: Mapping[str, Callable[..., Verdict]],
+    module: Mapping[str, Any],
     variants: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None,
 ) -> Written:
-    """The prose of a chapter's STEM.md, with the check of each exercise and goal, and with the variants' values.
+    """The prose of a chapter's STEM.md, with the variants' values and, of the module, each `check_NAME`.
 
     ValueError names the file, the line and the mending.
     """
@@ -264,6 +265,7 @@ def written(
     for section in prose.sections(stem):
         found.setdefault(section.kind, []).append(section)
     variants = variants or {}
+    checks = {name.removeprefix("check_"): one for name, one in module.items() if name.startswith("check_")}
     without = {*checks, *variants} - {s.name for kind in ("Exercise", "Goal") for s in found.get(kind, ())}
     if without:
         raise ValueError(

@@ -103,12 +103,6 @@ def check_most(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "blkdev_eof",
-    checks={
-        "roundings": check_roundings,
-        "half": check_half,
-        "silent": check_silent,
-        "straddle": check_straddle,
-        "most": check_most,
-    },
+    globals(),
     variants={"half": ({"sectors": 2002}, {"sectors": 2004}, {"sectors": 2006})},
 )

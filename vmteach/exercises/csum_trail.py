@@ -130,12 +130,6 @@ def check_unharmed(_: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "csum_trail",
-    checks={
-        "touched": check_touched,
-        "tail": check_tail,
-        "cost": check_cost,
-        "earlier": check_earlier,
-        "unharmed": check_unharmed,
-    },
+    globals(),
     variants={"touched": (_numbers(4091, 5), _numbers(4073, 10), _numbers(4086, 9), _numbers(4087, 6))},
 )

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.kernel.elf import EXEC, elf
 from vmteach.patches.elf_interp import (
     ARCHS,
-    EXEC,
     FILES,
     PATCHED,
     POLICIES,
@@ -18,7 +18,6 @@ from vmteach.patches.elf_interp import (
     Policy,
     Scenario,
     Started,
-    elf,
     simulate,
 )
 
@@ -148,13 +147,6 @@ def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "elf_interp",
-    checks={
-        "field": check_field,
-        "early": check_early,
-        "honest": check_honest,
-        "kill": check_kill,
-        "spared": check_spared,
-        "left": check_left,
-    },
+    globals(),
     variants={"field": ({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16})},
 )

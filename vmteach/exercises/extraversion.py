@@ -136,13 +136,7 @@ def check_mended(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "extraversion",
-    checks={
-        "fates": check_fates,
-        "fits": check_fits,
-        "misnamed": check_misnamed,
-        "scsi": check_scsi,
-        "mended": check_mended,
-    },
+    globals(),
     variants={
         "fates": (
             _lists(

@@ -141,15 +141,12 @@ def least(label: str, number: str, short: str, praise: str) -> Callable[..., Ver
     return check
 
 
+check_sound = least(UNPATCHED, "broken", "I2, I5", "There is a place for the second half of `d`.")
+check_today = least(TODAY, "returned", "ENOMEM", "It wants room for all that the whole call might add.")
+
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "mremap",
-    checks={
-        "refuse": check_refuse,
-        "careful": check_careful,
-        "lost": check_lost,
-        "sound": least(UNPATCHED, "broken", "I2, I5", "There is a place for the second half of `d`."),
-        "today": least(TODAY, "returned", "ENOMEM", "It wants room for all that the whole call might add."),
-    },
+    globals(),
     variants={
         "lost": tuple(
             {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}

@@ -129,14 +129,7 @@ def check_larger(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "mremap_race",
-    checks={
-        "seen": check_seen,
-        "turns": check_turns,
-        "repair": check_repair,
-        "blind": check_blind,
-        "alone": check_alone,
-        "larger": check_larger,
-    },
+    globals(),
     variants={
         "seen": (
             _variant(Clearer.TRUNCATE, table=False),

@@ -118,12 +118,6 @@ def check_roomy(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "ncpfs",
-    checks={
-        "longest": check_longest,
-        "limit": check_limit,
-        "lawful": check_lawful,
-        "deepest": check_deepest,
-        "roomy": check_roomy,
-    },
+    globals(),
     variants={"limit": ({"extra": 0, "limit": 3127}, {"extra": 1500, "limit": 2375}, {"extra": 3000, "limit": 1627})},
 )

@@ -108,6 +108,6 @@ def check_second(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "nfs_directio",
-    checks={"wire": check_wire, "rule": check_rule, "harm": check_harm, "immune": check_immune, "second": check_second},
+    globals(),
     variants={"wire": ({"bits": 12}, {"bits": 9}, {"bits": 15})},
 )

@@ -133,13 +133,7 @@ def check_device(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "overflow_buffers",
-    checks={
-        "seen": check_seen,
-        "guard": check_guard,
-        "forget": check_forget,
-        "least": check_least,
-        "device": check_device,
-    },
+    globals(),
     variants={
         "seen": tuple(
             {"unit": unit, "size": size} for unit, size in ((1, "1 byte"), (512, "512 bytes"), (64, "64 bytes"))

@@ -145,14 +145,7 @@ def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "scsi_deadlock",
-    checks={
-        "pairs": check_pairs,
-        "turns": check_turns,
-        "forgotten": check_forgotten,
-        "idle": check_idle,
-        "crowd": check_crowd,
-        "alone": check_alone,
-    },
+    globals(),
     variants={
         "pairs": (
             {"script": "clear +H [check -H +Q run +H -Q] -H", "pairs": '{("Q", "H")}'},

@@ -219,15 +219,7 @@ def check_threshold(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str,
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "shm_big_iron",
-    checks={
-        "quota": check_quota,
-        "laps": check_laps,
-        "reach": check_reach,
-        "clean_pass": check_clean_pass,
-        "slower": check_slower,
-        "knob": check_knob,
-        "threshold": check_threshold,
-    },
+    globals(),
     variants={
         "reach": tuple(
             {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))

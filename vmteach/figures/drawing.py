@@ -34,7 +34,6 @@ class Drawing:
         self.finding, self.alt = title(told), alt(told)
         self.numbers = {label: dict(run.numbers) for label, run in (runs or {}).items()}
         self.figure = figure(panels, prediction)
-        self._png = self._saved("png", "", dpi=144)
 
     def png(self) -> bytes:
         """The picture with its title as PNG bytes, for a page of one's own."""
@@ -59,7 +58,7 @@ class Drawing:
         )
 
     def _image(self) -> str:
-        data = base64.b64encode(self._png).decode()
+        data = base64.b64encode(self._saved("png", "", dpi=144)).decode()
         return (
             f'<img src="data:image/png;base64,{data}" alt="{html.escape(self.alt)}" '
             f'style="display:block;width:100%;height:auto;max-width:{WIDTH}px">'

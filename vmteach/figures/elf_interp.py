@@ -6,10 +6,10 @@ from typing import Any
 
 from vmteach.figures.scene import Box, Bracket, Cell, Edge, Group, Outline, Scene, Words, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
+from vmteach.kernel.elf import MAGIC
 from vmteach.patches.elf_interp import (
     ARCHS,
     INTERPRETER,
-    MAGIC,
     PATCHED,
     POLICIES,
     UNPATCHED,

@@ -7,8 +7,8 @@ every form; story.py has what the stepper plays.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
 Group = dict[str, Any]  # plain data, made by one of the builders below
@@ -297,31 +297,37 @@ def grid(
     return _group("grid", label, heads=heads, rows=given, outlines=outlines, corner=corner, mono=mono)
 
 
+class InChart(TypedDict, total=False):
+    """What a chart may have besides lines and areas."""
+
+    columns: Iterable[Column]
+    notes: Iterable[Note]
+    marks: Iterable[Mark]
+    shade: Iterable[tuple[float, float]]
+    end: tuple[float, Words]  # the run ends at x
+    beyond: Iterable[tuple[str, float, Words]]  # arrows at the edge, "right" or "top", to what lies outside
+    spans: Iterable[tuple[float, float, float, Words]]  # measures: x0, x1, y
+    low: bool  # half as high
+
+
 def chart(
     label: str,
     x: Group,
     y: Group,
     lines: Iterable[Line] = (),
     areas: Iterable[Area] = (),
-    columns: Iterable[Column] = (),
-    notes: Iterable[Note] = (),
-    marks: Iterable[Mark] = (),
-    shade: Iterable[tuple[float, float]] = (),
-    **more: Any,
+    **more: Unpack[InChart],
 ) -> Group:
     """Lines, areas, bars and words over two axes.
-
-    `end` = (x, words) closes the run with a line; `beyond` = [(side, at, words)] are arrows at the edge ("right" or
-    "top") to what lies outside; `spans` = [(x0, x1, y, words)] are measures; `low` makes it half as high.
 
     >>> chart("swap", axis("time", 0, 9, "s"), axis("swap", 0, 4, "B"), [Line("done", [(0, 0), (9, 4)])])["lines"]
     [['done', [[0, 0], [9, 4]]]]
     """
-    unknown = set(more) - {"end", "beyond", "spans", "low"}
-    if unknown:
-        raise ValueError(f"chart {label!r} knows end, beyond, spans and low, got {', '.join(sorted(unknown))}")
-    things = {"lines": lines, "areas": areas, "columns": columns, "notes": notes, "marks": marks, "shade": shade}
-    return _group("chart", label, x=x, y=y, **things, **more)
+    if unknown := set(more) - set(InChart.__annotations__):
+        raise ValueError(
+            f"chart {label!r} knows {', '.join(InChart.__annotations__)}, got {', '.join(sorted(unknown))}"
+        )
+    return _group("chart", label, x=x, y=y, **{"columns": (), "lines": lines, "areas": areas, **more})
 
 
 def strip(label: str, spans: Iterable[Span], x: Group) -> Group:
@@ -440,20 +446,9 @@ class Scene:
     def data(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         both = self.both or [plural(words) for words in _spellings(self.clause)]
-        return plain(
-            clause=self.clause,
-            both=both if isinstance(both, str) or len(both) > 1 else both[0],
-            states=told(self.states),
-            groups=list(self.groups),
-            more=list(self.more),
-            links=self.links,
-            gauges=self.gauges,
-            numbers=self.numbers,
-            note=self.note,
-            end=self.end,
-            title=self.title,
-            alt=self.alt,
-        )
+        both = both if isinstance(both, str) or len(both) > 1 else both[0]
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain(**given | {"both": both, "states": told(self.states)})
 
 
 def plural(clause: str) -> str:

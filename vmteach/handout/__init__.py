@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,74 +52,80 @@ class BuildError(Exception):
     """A chapter that cannot be built; the message names it, the cell and the error."""
 
 
+class How(NamedTuple):
+    """Whether what has not changed is built too, and whether pages hold solutions to unfold."""
+
+    force: bool = False
+    answers: bool = True
+
+
+USUAL = How()
+Tell = Callable[[str, int, int], None]
+
+
 def build(
     names: Iterable[str] = (),
     source: Path | None = None,
     target: Path | None = None,
-    *,
-    edition: str = "student",
-    force: bool = False,
-    answers: bool = True,
+    how: How = USUAL,
     jobs: int = 1,
-    tell: Callable[[str, int, int], None] = lambda text, done, of: None,
+    tell: Tell = lambda text, done, of: None,
 ) -> list[Built]:
     """The handouts of these notebooks (all, where none is named), an index of all that there are, and a search.
 
-    The student's edition is made from the notebooks as they are, with solutions to unfold; the others from the
-    notebooks that `make editions` writes. Without `answers` no page holds a
-    solution. `tell` hears the chapter under way, how many are done, and of how many.
+    `tell` hears the chapter under way, how many are done, and of how many.
     """
-    one_of("edition", edition, EDITIONS)
-    plain = edition == "student"
-    source = source or (COURSE / "notebooks" if plain else Path("editions", edition, "notebooks"))
-    target = target or (Path("handouts") if plain else Path("handouts", edition))
+    source, target = source or COURSE / "notebooks", target or Path("handouts")
     if not source.is_dir():
-        raise BuildError(
-            f"there are no notebooks for the {edition} edition in {source.name}/: run `make editions` first"
-        )
+        raise BuildError(f"there are no notebooks in {source}/: for another edition run `make editions` first")
     there = {path.stem: path for path in sorted(source.glob("[0-9][0-9]_*.ipynb"))}
     for name in names:
         one_of("chapter", name, tuple(there))
     target.mkdir(parents=True, exist_ok=True)
     wanted = [there[name] for name in (list(names) or there)]
-    built: list[Built] = []
-    if jobs == 1:
-        for path in wanted:
-            tell(path.stem, len(built), len(wanted))
-            built.append(build_one(path, target, tuple(there), force, answers))
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            running: dict[Future[Built], str] = {
-                pool.submit(build_one, path, target, tuple(there), force, answers): path.stem for path in wanted
-            }
-            try:
-                for future in as_completed(running):
-                    built.append(future.result())
-                    tell(running[future], len(built), len(wanted))
-            except BuildError:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    make = partial(build_one, target=target, names=tuple(there), how=how)
+    built = _in_a_row(make, wanted, tell) if jobs == 1 else _side_by_side(make, wanted, tell, jobs)
     tell("", len(wanted), len(wanted))
     search(target, sorted(target.glob("[0-9][0-9]_*.html")))
     front(target, tuple(there))
     return sorted(built)
 
 
-def build_one(
-    notebook: Path, target: Path, names: Sequence[str] = (), force: bool = False, answers: bool = True
-) -> Built:
+def _in_a_row(make: Callable[[Path], Built], wanted: Sequence[Path], tell: Tell) -> list[Built]:
+    built: list[Built] = []
+    for path in wanted:
+        tell(path.stem, len(built), len(wanted))
+        built.append(make(path))
+    return built
+
+
+def _side_by_side(make: Callable[[Path], Built], wanted: Sequence[Path], tell: Tell, jobs: int) -> list[Built]:
+    built: list[Built] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        running: dict[Future[Built], str] = {pool.submit(make, path): path.stem for path in wanted}
+        try:
+            for future in as_completed(running):
+                built.append(future.result())
+                tell(running[future], len(built), len(wanted))
+        except BuildError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return built
+
+
+def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How = USUAL) -> Built:
     """One handout; what is there already stays if nothing that it is made of has changed."""
     from vmteach.handout.page import handout
 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
     runtime = "runtime" if (target / RUNTIME).exists() else ""
     beside = " ".join(sorted({page.stem for page in target.glob("[a-z]*.html")} - {"index", "search"}))  # in a site
-    key = f"{key_of(notebook)}{'' if answers else ' no answers'} {runtime} {beside}".rstrip()
-    if not force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
+    key = f"{key_of(notebook)}{'' if how.answers else ' no answers'} {runtime} {beside}".rstrip()
+    if not how.force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
         return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
-    ran = execute(notebook, answers)
+    ran = execute(notebook, how.answers)
     facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
-    facts |= {"answers": "yes" if answers else "", "beside": beside, **_place(notebook.stem, names)}
+    facts |= {"answers": "yes" if how.answers else "", "beside": beside, **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
     except ValueError as trouble:
@@ -135,7 +142,7 @@ def build_one(
 def key_of(notebook: Path) -> str:
     """A hash of all that a handout is made of."""
     parts = hashlib.sha256(notebook.read_bytes())
-    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".js", ".css"))
+    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".md", ".html", ".js", ".css", ".json"))
     for path in (*library, *sorted((COURSE / "data").glob("*.csv"))):
         parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
@@ -240,23 +247,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.live:
             runtime_script(given.target or Path("handouts"))
-        asked: dict[str, Any] = {
-            "edition": given.edition,
-            "force": given.force,
-            "answers": not given.no_answers,
-            "jobs": given.jobs,
-        }
-        built = build(given.names, target=given.target, tell=_bar, **asked)
+        how = How(given.force, not given.no_answers)
+        built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, _bar)
     except (BuildError, ValueError, RuntimeError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
     for one in built:
-        how = f"{one.seconds:5.1f} s" if one.anew else "unchanged"
-        sys.stdout.write(f"{one.file.name:32} {one.size / 1000:6,.0f} kB  {how}\n")
+        took = f"{one.seconds:5.1f} s" if one.anew else "unchanged"
+        sys.stdout.write(f"{one.file.name:32} {one.size / 1000:6,.0f} kB  {took}\n")
     sys.stdout.write(
         f"{len(built)} handouts and index.html in {time.monotonic() - began:.0f} s: {built[0].file.parent}\n"
     )
     return 0
+
+
+def _folders(edition: str, target: Path | None) -> tuple[Path | None, Path | None]:
+    """Where an edition's notebooks are and its handouts go; the student's are made from the notebooks as they are."""
+    if edition == "student":
+        return None, target
+    return Path("editions", edition, "notebooks"), target or Path("handouts", edition)
 
 
 def _bar(text: str, done: int, of: int) -> None:

@@ -45,50 +45,6 @@ STYLES = frozenset(
 # What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
 OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
 
-CELLS = """
-{%- extends 'base/display_priority.j2' -%}
-{%- block markdowncell -%}
-<div class="prose" id="cell-{{ cell.id | e }}">{{ cell.source | prose(cell.id) }}</div>
-{% endblock markdowncell -%}
-{%- block input -%}
-<div class="code" id="cell-{{ cell.id | e }}"{{ cell.source | checks }}>{{ cell.source | highlight_code | clean }}</div>
-{% endblock input -%}
-{%- block outputs -%}
-{%- for output in cell.outputs -%}{{ output | shown(cell.id) }}{%- endfor -%}
-{%- endblock outputs -%}
-"""
-
-FRAME = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="vmteach {version}">
-<meta name="vmteach-build" content="{key}">
-<title>{title}</title>
-<style>{css}</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the text</a>
-<header>
-<p><strong>vmteach</strong>{where}</p>
-<nav aria-label="Handouts">{links}</nav>{lecture}
-</header>
-{contents}<main id="main" tabindex="-1" data-stem="{stem}">{live_switch}
-{body}
-</main>
-<footer>
-<nav aria-label="Handouts, once more">{links}</nav>
-<p>vmteach {version}, built on {date}. The model follows the kernel 2.4.23aa2 of 27 February 2004. {left_out}</p>
-<p>Text CC BY 4.0, code BSD-3-Clause. This page works without a network.</p>
-</footer>
-{script}</body>
-</html>
-"""
-
-
 SWITCH = """
 <p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
 positions of all controls, and your answers to the exercises.</span></p>"""
@@ -110,18 +66,22 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     left_out = '<a href="#left-out">What the model leaves out</a>.' if 'id="left-out"' in body else ""
-    return FRAME.format(
-        policy=html.escape(policy, quote=False),
-        title=html.escape(title),
-        css=css,
-        body=body,
-        contents=contents,
-        script=f'<script type="module">{code}</script>\n' if live else "",
-        lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
-        left_out=left_out,
-        stem=html.escape(facts.get("stem", "")),
-        live_switch=SWITCH if runtime else "",
-        **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
+    return (
+        (HERE / "frame.html")
+        .read_text(encoding="utf-8")
+        .format(
+            policy=html.escape(policy, quote=False),
+            title=html.escape(title),
+            css=css,
+            body=body,
+            contents=contents,
+            script=f'<script type="module">{code}</script>\n' if live else "",
+            lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
+            left_out=left_out,
+            stem=html.escape(facts.get("stem", "")),
+            live_switch=SWITCH if runtime else "",
+            **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
+        )
     )
 
 
@@ -171,7 +131,7 @@ def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
     body = Body(answers=bool(facts.get("answers", "yes")), beside=facts.get("beside", "").split())
     settings = Config({"NbConvertBase": {"display_data_priority": ["text/html"]}})
     exporter: Any = HTMLExporter(config=settings)  # type: ignore[no-untyped-call]
-    exporter.raw_template = CELLS
+    exporter.raw_template = (HERE / "cells.html").read_text(encoding="utf-8")
     filters: dict[str, Callable[..., str]] = {
         "prose": body.prose,
         "shown": body.shown,
@@ -464,6 +424,8 @@ def _mend(soup: Any, cell: str) -> None:
         node.decompose()
     for table in soup.find_all("table"):
         _headers(table)
+        if "vmteach-wide" in table.parent.get("class", []):
+            table.parent.unwrap()
         if table.find_parent("figure") is None:
             table.wrap(
                 soup.new_tag("div", attrs={"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"})

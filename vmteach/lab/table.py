@@ -10,6 +10,8 @@ from vmteach.figures.words import number
 from vmteach.run import Run
 
 FEW = 40  # rows that are shown
+BROAD = 90  # characters; a line of more may have to be scrolled, which the keyboard must be able to do
+WIDE = '<div class="vmteach-wide" tabindex="0" role="group" aria-label="Table" style="overflow-x:auto">'
 
 
 def table(rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> "Table":
@@ -93,4 +95,5 @@ class Table:
             for row in self._cells()
         )
         more = f"<p>{self._more}</p>" if self._more else ""
-        return f'<table class="vmteach-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
+        table = f'<table class="vmteach-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return f"{WIDE}{table}</div>{more}" if len(str(self).partition("\n")[0]) > BROAD else f"{table}{more}"

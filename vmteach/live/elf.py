@@ -14,21 +14,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vmteach.kernel.elf import DYN, EXEC, REL, elf
 from vmteach.live import Answer, answered, in_child
 from vmteach.patches.elf_interp import (
     AOUT,
-    DYN,
-    EXEC,
     MISSING,
     NATIVE,
     NONE,
     PATCHED,
     POLICIES,
-    REL,
     RELOCATABLE,
     TEXT,
     Scenario,
-    elf,
     image,
     simulate,
 )

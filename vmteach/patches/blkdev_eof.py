@@ -15,7 +15,7 @@ from enum import Enum
 from functools import cached_property
 from typing import NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 SECTOR = 512  # bytes that a disk reads or writes at once
@@ -121,13 +121,7 @@ POLICIES = {
 }
 
 CONTROLS = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not="where a device ends is arithmetic; no page is reclaimed on the way.",
-    ),
+    *panel(ratio="where a device ends is arithmetic; no page is reclaimed on the way."),
     Control("sectors", "device size", (2000, 2001, 2002, 2003, 2004, 2006, 2008), "sectors"),
     Control("block", "soft block", BLOCKS, "B"),
 )

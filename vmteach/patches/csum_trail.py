@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 DWORD = 4  # bytes of the widest load
@@ -110,9 +110,8 @@ _RATIO_WHY_NOT = (
     "It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by its user, "
     "and which bytes a load touches follows from its address alone."
 )
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
+CONTROLS = (
+    *panel(ratio=_RATIO_WHY_NOT),
     Control("length", "length of the buffer", (1, 2, 3, 4, 5, 6, 7, 61, 1459, MSS), "B"),
     Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
 )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, inputs, one_of
 
 Lines = tuple[str, ...]
@@ -248,16 +248,6 @@ def rebase(base: Base, release: Iterable[Patch]) -> dict[str, str]:
     return {event.patch: says[type(event)] for event in apply(base, release)[1]}
 
 
-def missing_needs(base: Base, release: Iterable[Patch]) -> dict[str, frozenset[str]]:
-    """J5: what each patch needs that neither the base nor an earlier patch gives; empty if all is well."""
-    have, missing = base.symbols, {}
-    for patch in ordered(release):
-        if patch.needs - have:
-            missing[patch.name] = patch.needs - have
-        have |= patch.gives
-    return missing
-
-
 # ---- the model's trees and its set ----
 
 
@@ -392,13 +382,10 @@ POLICIES: dict[str, Policy] = {
 }
 
 _WHY_NOT = "Which patches fit a tree is a matter of text, settled before a kernel is built"
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS), why_not=f"{_WHY_NOT} or a machine started."),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not=f"{_WHY_NOT}. One patch of the set uses this setting of the base; its value is chosen later.",
+CONTROLS = (
+    *panel(
+        machine=f"{_WHY_NOT} or a machine started.",
+        ratio=f"{_WHY_NOT}. One patch of the set uses this setting of the base; its value is chosen later.",
     ),
     Control("base", "base", tuple(BASES)),
     Control("scsi_prefix", "prefix of the scsi fix", ("00", "9930", "9999900")),

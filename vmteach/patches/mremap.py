@@ -41,7 +41,7 @@ from vmteach.kernel.mm import (
 )
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
@@ -361,13 +361,9 @@ def numbers_of(scenario: Scenario, space: AddressSpace, events: Iterable[Event])
 
 
 CONTROLS = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not="Nothing is reclaimed, because mremap moves page-table entries and not pages; no list is scanned. "
-        "Only the search for a descriptor's memory could scan: that delays the result, no more.",
+    *panel(
+        ratio="Nothing is reclaimed, because mremap moves page-table entries and not pages; no list is scanned. Only "
+        "the search for a descriptor's memory could scan: that delays the result, no more."
     ),
     Control(
         "call",

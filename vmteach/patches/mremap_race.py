@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
-from vmteach.machine import GIB, PRESETS, Machine, check_sysctl
+from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
@@ -114,9 +114,8 @@ POLICIES: dict[str, Policy] = {
     LEAVES: Policy(skips_if_gone=True, clears_old=False),
 }
 
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+CONTROLS = (
+    *panel(),
     Control("clearers", "other threads that clear the entry", (0, 1, 2)),
     Control("mapped_mib", "mapped pages in front of clean ones", (0, 4, 8, 12, 16), "MiB"),
 )

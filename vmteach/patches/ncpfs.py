@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
@@ -133,13 +133,7 @@ POLICIES = {
 }
 
 CONTROLS = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not="A kernel stack is never reclaimed, and no scan decides how deep a call goes.",
-    ),
+    *panel(ratio="A kernel stack is never reclaimed, and no scan decides how deep a call goes."),
     Control("length", "length of both names", (1, 100, 255, 256, 1000, 3127, 3128, 4095), "B"),
     Control("on_server", "file on the server", (True, False)),
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl
+from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes that one call of nfs_direct_IO moves at most
@@ -84,13 +84,7 @@ POLICIES = {
 }
 
 CONTROLS = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control(
-        "vm_cache_scan_ratio",
-        "vm_cache_scan_ratio",
-        (1, 2, 3, 6, 10, 20, 60),
-        why_not="direct I/O passes the page cache by, so no page of it is ever scanned.",
-    ),
+    *panel(ratio="direct I/O passes the page cache by, so no page of it is ever scanned."),
     Control("offset_mib", "offset", (0, 2048, 4095, 4096, 5120, 8193, 2097152, 16777216), "MiB"),
     Control("block_bits", "block", (9, 10, 12, 15), "bits"),
 )

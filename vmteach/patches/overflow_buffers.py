@@ -15,7 +15,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl
+from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
@@ -139,9 +139,8 @@ _RATIO_WHY_NOT = (
     "The totals change where a buffer changes its list, and the limit counts pages by zone: "
     "how much of the inactive list a reclaim pass scans is never asked."
 )
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
+CONTROLS = (
+    *panel(ratio=_RATIO_WHY_NOT),
     Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
     Control("writer", "what is written", (FILE, DEVICE)),
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
-from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl
+from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
@@ -78,9 +78,8 @@ POLICIES: dict[str, Policy] = {
     "what if: walk less, keep the length": Policy(walks_all=False),
 }
 
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+CONTROLS = (
+    *panel(),
     Control("limit_kib", "room in the tmpfs", (0, 256, 512, 640, 768, 1024, 65536), "KiB"),
     Control("length_kib", "length of the read", (64, 512, 1024, 4096, 16384), "KiB"),
 )
@@ -206,9 +205,9 @@ def get_user_pages(wanted: int, get: Callable[[], str]) -> tuple[int, str]:
 
 
 def map_user_kiobuf(
-    va: int, length: int, page: int, get: Callable[[], str], policy: Policy, flush_real: bool = False, chunk: int = 1
+    va: int, length: int, page: int, get: Callable[[], str], policy: Policy, flush_real: bool = False
 ) -> tuple[Event, ...]:
-    """What happens to one chunk, from the pinning to the hand-over or the failure.
+    """What happens to one chunk (here the first), from the pinning to the hand-over or the failure.
 
     >>> got = iter(["", "", "", "ENOMEM"])
     >>> map_user_kiobuf(0x1000, 0x4000, 4096, got.__next__, POLICIES[PATCHED])[-1]
@@ -216,17 +215,17 @@ def map_user_kiobuf(
     """
     wanted = pages_wanted(va, length, page)
     got, error = get_user_pages(wanted, get)
-    pinned = Pinned(chunk, wanted, got, error)
+    pinned = Pinned(1, wanted, got, error)
     if not got:
-        return pinned, Failed(chunk, error)
+        return pinned, Failed(1, error)
     if got < wanted and policy.refuses:
-        return pinned, Released(chunk, got), Failed(chunk, policy.error)
+        return pinned, Released(1, got), Failed(1, policy.error)
     walked = wanted if policy.walks_all else got
-    flushed = Flushed(chunk, walked, walked - got)
+    flushed = Flushed(1, walked, walked - got)
     if flush_real and flushed.stale:
-        return pinned, flushed, Failed(chunk, WILD)
+        return pinned, flushed, Failed(1, WILD)
     covered = min(length, got * page - va % page)
-    return pinned, flushed, Mapped(chunk, covered if policy.cuts_length else length, covered), Released(chunk, got)
+    return pinned, flushed, Mapped(1, covered if policy.cuts_length else length, covered), Released(1, got)
 
 
 def moved(consumer: str, length: int, covered: int, unit: int = 0) -> tuple[int, str]:
@@ -256,9 +255,8 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     total = scenario.length_kib * KIB
     for done in range(0, total, CHUNK):
         length, chunk = min(CHUNK, total - done), done // CHUNK + 1
-        events += map_user_kiobuf(
-            scenario.va + done, length, machine.page, supply.get, policy, scenario.flush_real, chunk
-        )
+        happened = map_user_kiobuf(scenario.va + done, length, machine.page, supply.get, policy, scenario.flush_real)
+        events += [event._replace(chunk=chunk) for event in happened]
         mapped = next((e for e in events if isinstance(e, Mapped) and e.chunk == chunk), None)
         if mapped:
             events.append(Moved(chunk, *moved(scenario.consumer, mapped.length, mapped.covered)))

@@ -31,7 +31,7 @@ from vmteach.kernel.threads import (
     lock_order,
     replay,
 )
-from vmteach.machine import PRESETS, Machine, check_sysctl
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of
 
 T = TypeVar("T")
@@ -96,9 +96,8 @@ _RATIO_WHY_NOT = (
     "No step of these threads reclaims memory: whatever share of the inactive list a pass looks at, "
     "the locks are taken in the same order."
 )
-CONTROLS: tuple[Control, ...] = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60), why_not=_RATIO_WHY_NOT),
+CONTROLS = (
+    *panel(ratio=_RATIO_WHY_NOT),
     Control("dispatchers", "dispatchers", (0, 1, 2, 3)),
     Control("disks", "disks on the host", (1, 2, 3)),
 )

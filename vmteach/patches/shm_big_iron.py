@@ -34,7 +34,7 @@ from vmteach.kernel.reclaim import (
     places,
 )
 from vmteach.kernel.vmstat import vmstat
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl
+from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
@@ -228,8 +228,7 @@ UNPATCHED, PATCHED = "unpatched", "patched"
 ROTATION = Policy(objrmap=True, starts_io=True, rotate_written=True)  # as in 2.6: a written page goes to the tail
 
 CONTROLS = (
-    Control("machine", "machine size", tuple(PRESETS)),
-    Control("vm_cache_scan_ratio", "vm_cache_scan_ratio", (1, 2, 3, 6, 10, 20, 60)),
+    *panel(),
     Control("wants", "who wants memory", tuple(Wants)),
     Control("file_percent", "file cache", (1, 2, 3, 4, 5, 6, 10, 40), "% of the lists"),
     Control("unmapped_percent", "shared, not mapped", (0, 10, 20, 37, 50), "%"),

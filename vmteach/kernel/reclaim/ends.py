@@ -1,0 +1,228 @@
+"""Both ends of the inactive list, the active tail, clock and counters as plain integers, beside the machine's own.
+
+source      lists.py and memory.py, which hold the machine; `Ends` takes them out of it and puts them back
+left out    what a request does: sprint.py
+"""
+
+from typing import NamedTuple
+
+from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD
+from vmteach.kernel.reclaim.memory import Memory
+from vmteach.kernel.reclaim.page import Absent, Kind, Page
+from vmteach.kernel.reclaim.runs import Run, Stripe
+
+FREE, PASS, IN_USE, WRITE, ODD = "free", "pass", "in use", "write", "odd"
+UNROLLED = 16  # repetitions of a stripe that are written out at once
+
+
+class Known(NamedTuple):
+    """Ids from `low` to below `high` that are alike, and what a scan does with them."""
+
+    low: int
+    high: int
+    kind: str
+    page: Page
+    fate: Fate
+
+
+class Pending:
+    """States of pages that are written to the intervals late, as one run."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.set = memory.lists.set
+        self.low = self.high = 0
+        self.state: Page | Absent = Absent.FREED
+
+    def add(self, first: int, n: int, state: Page | Absent) -> None:
+        """Pages from `first` up are in this state from now on."""
+        if first != self.high or state is not self.state:
+            self.flush()
+            self.low, self.state = first, state
+        self.high = first + n
+
+    def flush(self) -> None:
+        """Write it down."""
+        if self.low < self.high:
+            self.set(self.low, self.high - self.low, self.state)
+        self.low = self.high
+
+
+class Ends:
+    """The ends of the lists, and what is counted, while nobody else looks."""
+
+    def __init__(self, memory: Memory, taken: str, cost: int) -> None:
+        setup = memory.setup
+        self.memory, self.lists, self.setup = memory, memory.lists, setup
+        self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
+        self.searches = memory.rules.clean_pass
+        self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
+
+    def _load(self) -> None:
+        """Take the ends of the lists out of the machine."""
+        lists, memory = self.lists, self.memory
+        self.now, self.free = memory.now, memory.count["free"]
+        self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
+        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+        self.known: list[Known] = []
+        self.items = lists.queues[AHEAD].items
+        self._load_ends()
+        self._load_active()
+
+    def _load_ends(self) -> None:
+        """The runs at both ends of the inactive list."""
+        self.good = 0  # pages at the tail that are known to be free for the taking
+        self.tail = self.tail_n = self.head = self.head_n = 0
+        self._next_run()
+        last = self.items[-1] if self.items else None
+        if isinstance(last, Run):
+            self.head, self.head_n = last
+            self.items.pop()
+
+    def _next_run(self) -> None:
+        """The next run at the tail."""
+        if self.items:
+            self.tail, self.tail_n = self._run(0)
+            self.items.popleft()
+
+    def _run(self, i: int) -> Run:
+        """The run at place `i`; of a stripe some repetitions are written out."""
+        item = self.items[i]
+        if isinstance(item, Run):
+            return item
+        self.items.rotate(-i)
+        self.items.popleft()
+        times = min(UNROLLED, item.times)
+        if times < item.times:
+            self.items.appendleft(item.rest(times))
+        self.items.extendleft(reversed(list(Stripe(item.segments, times).unrolled())))
+        self.items.rotate(i)
+        return self._run(i)
+
+    def _load_active(self) -> None:
+        """The run at the active tail, as far as its pages are alike and not referenced."""
+        self.moving = self.alike = self.moved = 0  # its first page, how many, and how many of those have moved
+        queue = self.lists.queues[ACTIVE]
+        if queue:
+            first, count = queue.peek()
+            page, end = self.lists.pages.at(first)
+            assert isinstance(page, Page)
+            fate = refilled(page)
+            if fate.rule == "deactivated" and not page.state.outside:
+                self.moving, self.alike, self.refilled_as = first, min(count, end - first), fate.page
+
+    def _store(self) -> None:
+        """Put everything back; the machine is as if rules.py had done it."""
+        lists = self.lists
+        self._sync()
+        self._store_active()
+        lists.queues[AHEAD].length += self.inactive - lists.inactive
+        lists.active, lists.inactive, lists.next_id = self.active, self.inactive, self.next_id
+        self._settle()
+
+    def _store_active(self) -> None:
+        if self.moved:
+            self.lists.queues[ACTIVE].take(self.moved)
+
+    def _sync(self) -> None:
+        """Clock, counters, page states and both ends of the inactive list are the machine's again."""
+        self._flush()
+        self._tally()
+        if self.tail_n:
+            self.items.appendleft(Run(self.tail, self.tail_n))
+        if self.head_n:
+            self.items.append(Run(self.head, self.head_n))
+
+    def _flush(self) -> None:
+        """Write the late page states."""
+        for pending in (self.refilling, self.freeing, self.reading):
+            pending.flush()
+
+    def _tally(self) -> None:
+        """Bring the machine's clock and counters up to date."""
+        memory, count = self.memory, self.memory.count
+        memory.now, count["free"] = self.now, self.free
+        count["passes"] += self.passes
+        count["requests"] += self.requests
+        count["refilled"] += self.refilled
+        count["frees"] += self.frees
+        count["swapcache"] -= self.slotted
+        count["pagecache"] -= self.frees - self.slotted
+        count["clean_visits" if self.searches else "visits"] += self.visits
+        count[self.taken] += self.pages
+        if self.taken == "copied":
+            count["pagecache"] += self.pages
+            count["reading"] += self.pages * self.cost
+        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+
+    # ---- what a scan finds
+
+    def _look(self, first: int) -> Known:
+        """What a scan does with the page, and with those behind it that are alike."""
+        for known in self.known:
+            if known.low <= first < known.high:
+                return known
+        for pending in (self.refilling, self.reading):
+            if pending.low <= first < pending.high:
+                pending.flush()
+        self._settle()
+        end, page, mapcount = self.lists.stretch(first)
+        kind, fate = self._kind(page, mapcount > 0)
+        known = Known(first, end, kind, page, fate)
+        if kind is not ODD:  # what is odd may become plain by itself
+            self.known = [known, *self.known[:3]]
+        return known
+
+    def _settle(self) -> None:
+        """Complete the writes that are done by now."""
+        disk = self.memory.disk
+        if disk.n and disk.due <= self.now:
+            self.lists.complete(disk.settle(self.now))
+
+    def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
+        """What the scan, or the search if there is one, does with such a page."""
+        fate = searched(page, mapped) if self.searches else visit(page, mapped, self.setup.fs)
+        if page.writing or page.state.outside or page.state.kind is Kind.ANON:
+            return ODD, fate
+        if fate.rule == "writepage":
+            fate = written(page, True, self.memory.rules)
+            return (ODD if fate.rule == "file write" else WRITE), fate
+        plain = {"found clean": FREE, "freed": FREE, "not clean": PASS, "in use": IN_USE}.get(fate.rule, ODD)
+        return (plain if plain is FREE or fate.page is page else ODD), fate
+
+    # ---- pages that move
+
+    def _refill(self, n: int) -> None:
+        """Move `n` pages from the active tail to the inactive head."""
+        self.refilling.add(self.moving, n, self.refilled_as)
+        self._push(self.moving, n)
+        self.moving += n
+        self.alike -= n
+        self.moved += n
+        self.active -= n
+        self.inactive += n
+        self.refilled += n
+        self.now += n * self.visit
+
+    def _free(self, first: int, n: int, after: Page | Absent) -> None:
+        """Free `n` pages at the tail."""
+        self.freeing.add(first, n, after)
+        self.tail += n
+        self.tail_n -= n
+        if not self.tail_n:
+            self._next_run()
+        self.inactive -= n
+        self.free += n
+        self.frees += n
+        self.visits += n
+        if after is Absent.SWAPPED:
+            self.slotted += n
+
+    def _push(self, first: int, n: int) -> None:
+        """Put `n` pages at the head."""
+        if self.head + self.head_n == first:
+            self.head_n += n
+            return
+        if self.head_n:
+            self.items.append(Run(self.head, self.head_n))
+        self.head, self.head_n = first, n
