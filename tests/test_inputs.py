@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmteach import chapter
 from vmteach.exercises import misfit
 from vmteach.machine import PRESETS, Machine, Sysctls
 from vmteach.patches import STEMS
@@ -103,6 +104,23 @@ def test_an_enum_may_be_given_by_its_text_and_by_no_other(cls, name, kind):
         assert made(name, member.value, kind) is member
     with pytest.raises(ValueError, match=rf"{name} must be one of {kind.__name__}\.\w+ \(.*got 'no such text'"):
         with_field(cls, name, "no such text")
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=STEMS)
+@pytest.mark.parametrize("wrong", ["patched", None, 3, object, Fraction(1, 2)])
+def test_what_is_no_scenario_or_policy_is_refused_by_its_name(patch, wrong):
+    with pytest.raises(ValueError, match="scenario must be of the chapter's class Scenario, got"):
+        patch.simulate(wrong)
+    with pytest.raises(
+        ValueError, match=r'policy must be of the chapter.s class \w+: POLICIES\["patched"\], for example'
+    ):
+        patch.simulate(patch.Scenario(), policy=wrong)
+
+
+@pytest.mark.parametrize("wrong", [3, "unpatched", {"a": 1}, [None], object()])
+def test_draw_says_what_it_takes(wrong):
+    with pytest.raises(ValueError, match=r"draw takes runs, such as ch\.runs\(\) gives"):
+        chapter("blkdev_eof").draw(wrong)
 
 
 def test_a_machine_of_ones_own_takes_numpys_numbers():

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from math import isfinite
 from numbers import Real
 from types import UnionType
@@ -99,6 +100,7 @@ class Control(NamedTuple):
 
 
 T = TypeVar("T")
+Simulation = TypeVar("Simulation", bound=Callable[..., Any])
 
 
 class Preset(NamedTuple):
@@ -230,6 +232,31 @@ def _many(name: str, values: Any, origin: type, kind: Any) -> Any:
         what = "a set, such as {0}" if origin is frozenset else "a tuple, such as (0,)"
         raise ValueError(f"{name} must be {what}, got {values!r}")
     return origin(made(name, value, kind) for value in values)
+
+
+def takes_inputs(simulate: Simulation) -> Simulation:
+    """A simulation that refuses what is no scenario and no policy of its chapter, in a sentence.
+
+    >>> @takes_inputs
+    ... def simulate(scenario: int = 0, policy: str = "") -> str:
+    ...     return policy * scenario
+    >>> simulate(2, "ab")
+    'abab'
+    >>> simulate("ab", 2)
+    Traceback (most recent call last):
+    ValueError: scenario must be of the chapter's class int, got 'ab'
+    """
+    kinds = {name: type(one.default) for name, one in signature(simulate).parameters.items()}
+
+    @wraps(simulate)
+    def checked(*given: Any, **named: Any) -> Any:
+        for name, value in (*zip(kinds, given), *named.items()):
+            if name in kinds and not isinstance(value, kinds[name]):
+                hint = ': POLICIES["patched"], for example' if name == "policy" else ""
+                raise ValueError(f"{name} must be of the chapter's class {kinds[name].__name__}{hint}, got {value!r}")
+        return simulate(*given, **named)
+
+    return checked  # type: ignore[return-value]  # wraps keeps the signature
 
 
 def between(name: str, value: float, low: float, high: float, unit: str = "") -> None:

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -425,6 +425,7 @@ class Device:
 # ---- the run ----
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """Read the device to its end, then write its last block, then read and write that block with O_DIRECT.
 

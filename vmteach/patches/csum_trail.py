@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -315,6 +315,7 @@ def memory_of(scenario: Scenario) -> bytes:
     return fill * scenario.offset + contents(scenario.length) + fill * (scenario.behind + DWORD - 1)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The buffer is summed load by load, to its end or to the load that finds no page.
 

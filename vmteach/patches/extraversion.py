@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, inputs, one_of
+from vmteach.run import Control, Preset, Run, inputs, one_of, takes_inputs
 
 Lines = tuple[str, ...]
 
@@ -405,6 +405,7 @@ def extraversion(base: str, policy: Policy) -> Release:
     return (Patch("00", "extraversion", policy.serial, "Makefile", make_diff("Makefile", old, new)),)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The set, with this extraversion patch, applied to the base in byte order.
 

@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -424,6 +424,7 @@ def _changes(value: Callable[[int], int], low: int, high: int) -> list[int]:
     return _changes(value, low, middle) + _changes(value, middle, high)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One writer makes page after page dirty until it is told to wait or nothing is left.
 
