@@ -24,6 +24,7 @@ def begin() -> None:
     """From now on what a handout keeps is shown as its bundle."""
     from IPython.core.getipython import get_ipython
 
+    from vmteach.exercises import Outcome, Verdict
     from vmteach.lab.door import cards
     from vmteach.lab.explorer import Explorer
     from vmteach.lab.goal import GoalFace
@@ -42,7 +43,9 @@ def begin() -> None:
         (Recall, LEARNING, lambda one: {"spec": plain(one.spec)}),
         (GoalFace, LEARNING, goal),
         (Compared, COMPARED, lambda one: one.facts()),
-        (Progress, "text/html", lambda one: cards()),  # whoever builds a page has done nothing
+        # Whoever builds a page has done nothing, and whoever reads it can change no cell.
+        (Progress, "text/html", lambda one: cards()),
+        (Verdict, "text/html", lambda one: "" if one.outcome is Outcome.NOT_ATTEMPTED else one._repr_html_()),
     )
     for kind, mime, tell in of:
         formatter.display_formatter.mimebundle_formatter.for_type(kind, _teller(mime, tell))

@@ -96,15 +96,27 @@ async function explorer(place, i) {
   // A position that is not stored: the models work it out where they are switched on.
   const elsewhere = (at) => {
     if (!live.on) {
-      const far = "This page does not store these stops.";
-      return { at, error: `${far} Switch on <em>Live</em> below, or go back by Default or a preset.` };
+      const on = document.querySelector(".live-switch") ? "Switch on Live at the top of the page, or go" : "Go";
+      return { at, error: `This page does not store these stops. ${on} back by Default or a preset.` };
     }
-    live.ask({ kind: "show", stem: place.dataset.stem, at }).then((found) => {
+    next = at;
+    if (!busy) ask();
+    return undefined;
+  };
+  // One question under way at a time, the latest one next; an answer that is overtaken is not shown.
+  let next, busy = false;
+  const ask = async () => {
+    busy = true;
+    while (next) {
+      const at = next;
+      next = undefined;
+      const found = await live.ask({ kind: "show", stem: place.dataset.stem, at });
       const answer = found.error ? { at, error: found.error } : { ...answerOf(stored, at, found.entries), goals: found.goals };
+      if (face.at() !== at) continue;
       tell(at, answer);
       face.fill(answer);
-    });
-    return undefined;
+    }
+    busy = false;
   };
   const tell = (at, answer) => {
     place.dispatchEvent(new CustomEvent("state", { detail: answer.goals ?? [] }));

@@ -223,6 +223,8 @@ class Body:
                 self.live = True
                 return write(data[mime], cell)
         if "text/html" in data:
+            if not data["text/html"]:
+                return ""
             return f'<div class="output">{self._html(data["text/html"], cell)}</div>\n'
         if "image/svg+xml" in data:
             return f'<div class="output">{self._html(data["image/svg+xml"], cell)}</div>\n'

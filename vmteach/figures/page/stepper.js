@@ -420,12 +420,16 @@ class Stepper {
   onPaper() {
     const marks = this.story.marks && this.story.marks.length ? this.story.marks.map(([n]) => n) : [0, this.story.steps.length - 1];
     const steps = marks.length <= 4 ? marks : [marks[0], marks[1], marks.at(-2), marks.at(-1)];
-    this.paper.replaceChildren(make("p", { class: "vm-title", style: "grid-column:1/-1" }, `Watch it happen: ${this.story.title}`), ...steps.map((n) => {
-      const svg = canvas(), frames = this.framesAt(n);
-      const panels = frames.map((frame, t) => [this.tracks[t].name, this.sceneOf(frame)]);
+    const half = this.tracks.length > 1 ? 335 : 690; // kernels stand side by side
+    this.paper.replaceChildren(make("p", { class: "vm-title" }, `Watch it happen: ${this.story.title}`), ...steps.map((n) => {
+      const frames = this.framesAt(n);
       const said = sayOf(frames.map((frame, t) => [this.tracks[t].name, frame.say]));
-      paint(svg, layout(panels, 340, { axes: this.axes, most: this.most }), { title: `Step ${n + 1}`, alt: plainly(said) });
-      return make("figure", {}, make("figcaption", {}, make("b", {}, `Step ${n + 1}. `), ...marked(said)), svg);
+      const drawn = frames.map((frame, t) => {
+        const svg = canvas(), panel = [this.tracks[t].name, this.sceneOf(frame)];
+        paint(svg, layout([panel], half, { axes: this.axes, most: this.most }), { title: `Step ${n + 1}`, alt: plainly(said) });
+        return svg;
+      });
+      return make("figure", {}, make("figcaption", {}, make("b", {}, `Step ${n + 1}. `), ...marked(said)), make("div", {}, ...drawn));
     }));
   }
 }
