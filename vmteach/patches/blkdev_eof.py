@@ -104,6 +104,12 @@ class Policy:
     shortens: frozenset[str] = frozenset()
     direct_unit: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("unit", self.unit, BLOCKS)
+        one_of("direct_unit", self.direct_unit, (0, *BLOCKS))
+        for operation in self.shortens:
+            one_of("shortens", operation, ("read", "write"))
+
 
 UNPATCHED = "unpatched"
 PATCHED = "patched (hole)"

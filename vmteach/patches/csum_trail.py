@@ -87,6 +87,9 @@ class Policy:
     tail: Tail = Tail.DWORD
     sees_empty: bool = True
 
+    def __post_init__(self) -> None:
+        between("bits", self.bits, 0b00, 0b11)
+
 
 UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
     "unpatched",

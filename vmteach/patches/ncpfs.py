@@ -123,6 +123,10 @@ class Policy:
     longest: int = 0
     buffer: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("longest", "buffer"):
+            between(name, getattr(self, name), 0, 1 << 16, "bytes")
+
 
 UNPATCHED, PATCHED, MAINLINE = "unpatched", "patched (length test)", "patched (fixed buffer)"
 POLICIES = {

@@ -73,6 +73,9 @@ class Policy:
     by_block: bool = True
     refuses: bool = False
 
+    def __post_init__(self) -> None:
+        between("shift_bits", self.shift_bits, 0, 64, "bits")
+
 
 UNPATCHED, PATCHED, TODAY = "unpatched", "patched", "today"
 REFUSES = "what if: refused beyond the limit"

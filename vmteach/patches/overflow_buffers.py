@@ -67,6 +67,9 @@ class Policy:
     shift: int = 0  # 0 counts bytes, 9 sectors
     reserve: bool = True  # a zone keeps a share of the zones above it for those who cannot use them
 
+    def __post_init__(self) -> None:
+        between("shift", self.shift, 0, 12, "(a page has 2**12 bytes)")
+
     def amount(self, size: int) -> int:
         """What one buffer of `size` bytes adds to a total."""
         return size >> self.shift

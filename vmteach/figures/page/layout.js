@@ -230,7 +230,8 @@ function drawPanel(sheet, [label, scene], area, axes, options) {
   let y = area.y, headWidth = 0;
   if (label && options.heads !== false) {
     const patched = /^patched/.test(label);
-    const head = fit([headOf(label), capital(label)], area.right - area.left, 15, true) || capital(label);
+    const shorter = [label, label.replace(/^what if: /, "if "), label.replace(/ \(.*/, "")].map(capital);
+    const head = fitOrCut([headOf(label), ...shorter], area.right - area.left, 15, true);
     sheet.text("head", area.left, y + 15, head, { size: 15, bold: true, fill: patched ? "blue" : "ink" });
     headWidth = widthOf(head, 15, true);
     y += options.full === false ? 23 : 28;
