@@ -147,7 +147,7 @@ def test_a_number_that_no_float_can_hold_is_whole_all_the_same():
     [
         ("blkdev_eof", "unit", 0),
         ("blkdev_eof", "direct_unit", -1),
-        ("blkdev_eof", "shortens", {"raed"}),
+        ("blkdev_eof", "shortens", {"fetch"}),
         ("csum_trail", "bits", 4),
         ("extraversion", "made_for", "2.4.99"),
         ("extraversion", "serial", -1),
