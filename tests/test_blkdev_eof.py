@@ -330,6 +330,15 @@ def test_a_disk_of_any_size_is_read_at_once_run_by_run():
     assert len(simulate(Scenario(sectors=2**32 - 1), POLICIES[TODAY]).events) < 12
 
 
+@pytest.mark.parametrize("label", POLICIES)
+@pytest.mark.parametrize("sectors", [1, 2001, 2**31 - 1, 2**31 + 1, 2**31 + 3, 2**32 - 1])
+def test_no_disk_loses_more_than_it_has(sectors, label):
+    """From 2**31 sectors on the kernel believes in 3 TiB; what is lost is lost of the disk."""
+    for block in BLOCKS:
+        found = simulate(Scenario(sectors=sectors, block=block), POLICIES[label]).numbers
+        assert 0 <= found["of them in good blocks (B)"] <= found["bytes lost (B)"] <= sectors * SECTOR
+
+
 def test_from_1_tib_on_the_last_check_of_a_64_bit_kernel_refuses_nothing():
     """2K + 1 is negative in an int; a 32-bit kernel halves a negative number of sectors, and takes 1 TiB for 3."""
     tib, last = 2**31 + 2, (2**31 + 2) // 8

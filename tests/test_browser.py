@@ -325,7 +325,8 @@ def test_a_question_is_answered(chapter):
         radio.focus()
         chapter.page.keyboard.press("Space")
         chapter.page.keyboard.press("Enter")
-        assert shown(said) == plain(f"{'Right.' if option.right else 'Not yet.'} {option.feedback}")
+        answer = plain(f"{'Right.' if option.right else 'Not yet.'} {option.feedback}")
+        assert soon(lambda answer=answer: shown(said) == answer), (shown(said), answer)
     assert soon(lambda: learnt(chapter.stem, "recall", "1").get("tries") == len(options))
     assert learnt(chapter.stem, "recall", "1")["solved"] is True
 

@@ -127,6 +127,7 @@ def test_a_reader_s_own_jupyter_configuration_does_not_end_it(tmp_path):
     (home / ".jupyter/jupyter_server_config.py").write_text(USERS, encoding="utf-8")
     (home / ".jupyter/jupyter_lab_config.py").write_text(USERS, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG"))}
+    environment["JUPYTER_CONFIG_PATH"] = str(home / ".jupyter")
     program = [sys.executable, "-m", "vmteach", "lab", "course", "--no-browser", f"--port={port}"]
     program += ["--IdentityProvider.token=abc", "--ServerApp.port_retries=0"]
     with (tmp_path / "log").open("w") as log:

@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 import lab
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,18 @@ def test_a_prediction_is_still_there_tomorrow():
     assert seconds().spec["unit"] == "s"
     assert seconds().given == {"value": 60, "seq": 0}
     assert "Kept: 60 s." in seconds().said["html"]
+
+
+@pytest.mark.parametrize("same", [np.int64(60), np.float32(60), Fraction(60), np.array([60])[0]])
+def test_a_prediction_may_be_a_number_of_any_type(same, file):
+    assert seconds().answer(same).value == 60
+    assert type(seconds().value) in (int, float)  # read again from the file
+
+
+@pytest.mark.parametrize("wrong", [True, np.True_, "60", float("nan"), np.float64("inf"), 1j, [60], 10**400])
+def test_what_is_no_number_is_no_prediction(wrong):
+    with pytest.raises(ValueError, match="prediction must be "):
+        seconds().answer(wrong)
 
 
 def test_a_prediction_can_be_taken_back():

@@ -132,7 +132,7 @@ def test_under_the_other_two_guards_of_real_kernels_the_patch_is_a_no_op(guard):
 # ---- the kernel's own functions ----
 
 
-@pytest.mark.parametrize(("table", "rows"), [("decisions", 2100), ("writer", 1620)])
+@pytest.mark.parametrize(("table", "rows"), [("decisions", 2100), ("writer", 1620), ("rates", 640)])
 def test_every_row_of_the_kernels_own_functions(table, rows):
     found = score(f"overflow_buffers-{table}")
     assert (found.equal, found.asked, found.outside) == (rows, rows, ())

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 WIDTHS = (848, 560, 366)
 
 # What is wrong with a layout, by its primitives: small type, words outside, words on words, words on a line that is
-# not their own (a plate of paper below them, or a grid line, is fine).
+# not their own (a plate of paper or a box below them, or a grid line, is fine).
 FAULTS = """
 function flat(items) { return items.flatMap((item) => (item.kids ? flat(item.kids) : [item])); }
 function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
@@ -26,6 +26,9 @@ function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
     if (x > x0 + 1 && x < x1 - 1 && y > y0 + 1 && y < y1 - 1) return true;
   }
   return false;
+}
+function covers(item, [x0, y0, x1, y1]) { // a box with its own words, drawn over the line
+  return item.kind === "rect" && item.fill && item.fill !== "none" && item.x <= x0 && item.y <= y0 + 2 && item.x + item.w >= x1 && item.y + item.h >= y1 - 2;
 }
 function faults(picture) {
   const items = flat(picture.items), found = [];
@@ -38,6 +41,7 @@ function faults(picture) {
     texts.slice(i + 1).forEach((other) => { if (overlap(text.box, other.box, -1)) found.push(`${text.text} on ${other.text}`); });
     if (!text.plate) lines.forEach((line) => {
       if (line.own && line.own === text.own) return;
+      if (items.slice(items.indexOf(line)).some((item) => covers(item, text.box))) return;
       for (let n = 1; n < line.points.length; n++) if (crosses(text.box, [line.points[n - 1], line.points[n]])) { found.push(`${text.text} on the line ${line.key}`); return; }
     });
   });
@@ -276,6 +280,21 @@ def test_a_chapters_picture_is_readable_at_every_stop(sheet, stem):
         )
     assert found == []
     assert [(where, said) for where, said in titles if len(said) > 90] == []
+
+
+@pytest.mark.parametrize("stem", DRAWN)
+def test_a_picture_of_all_kernels_at_once_is_readable_and_names_each(sheet, stem):
+    patch = importlib.import_module(f"vmteach.patches.{stem}")
+    scenario = patch.Scenario(machine="256 MB") if stem == "shm_big_iron" else patch.Scenario()  # a small storm
+    panels = [[name, CHAPTERS[stem].scene(patch.simulate(scenario, it)).data] for name, it in patch.POLICIES.items()]
+    found = sheet.evaluate(
+        "([panels, widths]) => widths.flatMap((width) => [true, false].flatMap((full) =>"
+        " faults(layout(panels, width, {full})).map((fault) => `${width}: ${fault}`)))",
+        [panels, list(WIDTHS)],
+    )
+    assert found == []
+    told = alt(panels).lower()
+    assert [name for name, _ in panels if name.split(":")[-1].strip(" )").split("(")[-1].lower() not in told] == []
 
 
 @pytest.mark.parametrize("stem", TOLD)

@@ -1,6 +1,7 @@
 """Scenes and stories: what they refuse, what they leave out, how kernels are paired. The page has its own tests."""
 
 import json
+import re
 
 import pytest
 
@@ -73,6 +74,21 @@ def test_a_title_takes_the_longest_spelling_that_fits_90_characters():
     assert s.title(panels[:1]) == "The unpatched kernel waits 2 min 44 s for 32 pages in one request"
     same = [(label, {"clause": "writes none", "both": "write none"}) for label in ("unpatched", "patched", "tail")]
     assert s.title(same) == "All 3 kernels write none"
+
+
+def test_a_title_counts_the_kernels_that_it_has_no_room_for():
+    """With every box ticked nobody is left out in silence, and "the other 2" are all others there are."""
+    what = ["stops for a very long time", "runs", "runs", "comes to an end in an unusual manner"]
+    panels = [(f"kernel {i}", {"clause": clause, "both": clause.rstrip("s")}) for i, clause in enumerate(what)]
+    assert s.title(panels[:3]).endswith("; the other 2 run")
+    assert s.title(panels).endswith("; 2 others run; 1 more below")
+    short = [(label, {**scene, "clause": scene["clause"][:4].strip()}) for label, scene in panels]
+    assert "; 2 others run" in s.title(short) and "the other" not in s.title(short)
+    for many in range(2, 9):
+        everybody = [(f"k{i}", {"clause": f"ends in way {i} of many ways"}) for i in range(many)]
+        said = s.title(everybody)
+        left = re.search(r"; (\d) more below$", said)
+        assert said.count("ends in way") + (int(left[1]) if left else 0) == many
 
 
 def test_kernels_meet_at_equal_keys_and_the_one_that_has_ended_keeps_its_last_frame():

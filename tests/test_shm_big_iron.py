@@ -270,6 +270,17 @@ def test_out_of_memory_is_said_in_numbers_finding_and_words():
     assert scene.end == "bad"
 
 
+@pytest.mark.parametrize("wants", Wants)
+@pytest.mark.parametrize("label", [UNPATCHED, PATCHED])
+def test_out_of_memory_before_anything_was_copied_is_said_and_no_word_has_a_unit(wants, label):
+    """A ratio that no scan survives: nobody gets a page, and what has no figure has no unit either."""
+    run = simulate(Scenario(machine="32 MB", vm_cache_scan_ratio=10**7, wants=wants), POLICIES[label])
+    scene = figure.scene(run)
+    assert run.oom is not None and len(run.frame) and "out of memory" in scene.alt
+    assert "out of memory" in title([(label, scene.data)]) and "out of memory" in str(scene.data["note"])
+    assert not re.search(r"(no copy|not there) \w", str(figure.readout(run)))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

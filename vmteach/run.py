@@ -3,9 +3,10 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from math import isfinite
-from numbers import Real
+from numbers import Rational, Real
 from types import UnionType
 from typing import (
     TYPE_CHECKING,
@@ -99,6 +100,7 @@ class Control(NamedTuple):
 
 
 T = TypeVar("T")
+Simulation = TypeVar("Simulation", bound=Callable[..., Any])
 
 
 class Preset(NamedTuple):
@@ -165,6 +167,8 @@ def made(name: str, value: Any, kind: Any) -> Any:
         return made(name, value, next(each for each in get_args(kind) if each is not type(None)))
     if origin in (tuple, frozenset):
         return _many(name, value, origin, get_args(kind)[0])
+    if origin is Callable:
+        return _callable(name, value)
     if kind in _PLAIN:
         return _PLAIN[kind](name, value)
     if not isinstance(kind, type) or isinstance(value, kind):
@@ -182,15 +186,25 @@ def is_truth(value: Any) -> bool:
 
 
 def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, Real) or is_truth(value) or value != value // 1 or not isfinite(value):
+    if not _finite(value) or value != value // 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}{_mending(value)}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)
 
 
 def _real(name: str, value: Any) -> float:
-    if not isinstance(value, Real) or is_truth(value) or not isfinite(value):
+    if not _finite(value):
         raise ValueError(f"{name} must be a number, got {value!r}{_mending(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number below 1e308: take a smaller one") from None
+
+
+def _finite(value: Any) -> bool:
+    """Whether a value is a number to reckon with. Numpy counts its durations among the whole numbers."""
+    if not isinstance(value, Real) or is_truth(value) or type(value).__name__ == "timedelta64":
+        return False
+    return isinstance(value, Rational) or isfinite(value)  # of a whole number it would make a float first
 
 
 def _truth(name: str, value: Any) -> bool:
@@ -218,7 +232,7 @@ def _mending(value: Any) -> str:
 def _member(name: str, value: Any, kind: type[Enum]) -> Enum:
     """The member that has this text."""
     for member in kind:
-        if value == member.value:
+        if isinstance(value, Hashable) and value == member.value:  # an array has no one answer
             return member
     words = ", ".join(f"{kind.__name__}.{member.name} ({member.value})" for member in kind)
     raise ValueError(f"{name} must be one of {words}, got {value!r}")
@@ -226,10 +240,41 @@ def _member(name: str, value: Any, kind: type[Enum]) -> Enum:
 
 def _many(name: str, values: Any, origin: type, kind: Any) -> Any:
     """A tuple or a frozenset of what each value is made."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ():
         what = "a set, such as {0}" if origin is frozenset else "a tuple, such as (0,)"
         raise ValueError(f"{name} must be {what}, got {values!r}")
     return origin(made(name, value, kind) for value in values)
+
+
+def _callable(name: str, value: Any) -> Any:
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, got {value!r}")
+    return value
+
+
+def takes_inputs(simulate: Simulation) -> Simulation:
+    """A simulation that refuses what is no scenario and no policy of its chapter, in a sentence.
+
+    >>> @takes_inputs
+    ... def simulate(scenario: int = 0, policy: str = "") -> str:
+    ...     return policy * scenario
+    >>> simulate(2, "ab")
+    'abab'
+    >>> simulate("ab", 2)
+    Traceback (most recent call last):
+    ValueError: scenario must be of the chapter's class int, got 'ab'
+    """
+    kinds = {name: type(one.default) for name, one in signature(simulate).parameters.items()}
+
+    @wraps(simulate)
+    def checked(*given: Any, **named: Any) -> Any:
+        for name, value in (*zip(kinds, given), *named.items()):
+            if name in kinds and not isinstance(value, kinds[name]):
+                hint = ': POLICIES["patched"], for example' if name == "policy" else ""
+                raise ValueError(f"{name} must be of the chapter's class {kinds[name].__name__}{hint}, got {value!r}")
+        return simulate(*given, **named)
+
+    return checked  # type: ignore[return-value]  # wraps keeps the signature
 
 
 def between(name: str, value: float, low: float, high: float, unit: str = "") -> None:

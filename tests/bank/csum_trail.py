@@ -11,6 +11,7 @@ BANK = {
     "touched": Case(
         right=(
             ("touched = (4093, 4096)\n", None),
+            ("touched = (4093.0, 4096.0)\n", None),
             ("start = 4091 + 2\ntouched = [start, start + 4 - 1]\n", None),
         ),
         wrong=(
@@ -23,7 +24,7 @@ BANK = {
             ("touched = (4091, 4094)\n", "No load of this kernel is like that"),
             ("touched = (4096, 4096)\n", "No load of this kernel is like that"),
             ("touched = 4093\n", "Write two whole numbers"),
-            ("touched = (4093.0, 4096.0)\n", "Write two whole numbers"),
+            ("touched = (4093.5, 4096.0)\n", "Write two whole numbers"),
             ("touched = range(4093, 4097)\n", "Write two whole numbers"),
         ),
         secret=(r"\b4093\b", r"\b4096\b"),

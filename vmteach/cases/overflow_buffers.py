@@ -96,4 +96,35 @@ def _outcome(writer: Writer) -> dict[str, int | str]:
     }
 
 
-TABLES = {"decisions": decisions, "writer": writer}
+TICK = 0.15  # s: the table has tenths
+
+
+def rates(row: Case) -> str:
+    """A writer and a disk: each answer is first given, and the counter first wraps, where the model says so.
+
+    What was written by then has left free memory, whether it is clean again or not; the counter knows what is dirty.
+    """
+    start = Start(_machine(row), Memory(row["free_dma"], row["free_normal"], row["free_high"]))
+    it = Writer(start, KERNELS[row["kernel"]])
+    if row["counter_wraps"] and row["first_wrap_dirty"] != it.wrap:
+        return "where the counter wraps"
+    pairs = ("background", WRITE), ("wait", WAIT)
+    return next((f"first {name}" for name, answer in pairs if not _first_at(row, it, name, answer)), "")
+
+
+def _first_at(row: Case, it: Writer, name: str, answer: int) -> bool:
+    """Whether this answer is given at the moment of the row and not before; or never, at the end neither."""
+    at, dirty, tick = row[f"first_{name}_s"], row[f"first_{name}_dirty"], TICK * row["writer_MiB_s"] * MIB / 4096
+    if at < 0:
+        return _answer(it, row["dirty_at_end"], it.most) < answer
+    written = at * tick / TICK
+    return _answer(it, dirty - tick, written - tick) < answer <= _answer(it, dirty, written + tick)
+
+
+def _answer(it: Writer, dirty: float, written: float) -> int:
+    """What balance_dirty_state gives when so many pages are dirty and so many were written in all."""
+    tot = it.limit(round(min(max(written, 0), it.most)))
+    return balance_dirty_state(it.seen(max(0, round(dirty))), tot, it.start.machine.word)
+
+
+TABLES = {"decisions": decisions, "writer": writer, "rates": rates}

@@ -62,6 +62,7 @@ def jupyterlab(folder: Path, options: Sequence[str]) -> int:
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with TemporaryDirectory() as nothing:
         os.environ["JUPYTER_CONFIG_DIR"] = nothing
+        os.environ.pop("JUPYTER_CONFIG_PATH", None)  # more folders of settings that may end it
         LabApp.launch_instance([*as_root, *lab_options(folder), *options])
     return 0
 

@@ -25,7 +25,7 @@ from enum import StrEnum
 from html import escape
 from importlib import import_module
 from math import isclose, isfinite
-from numbers import Real
+from numbers import Rational, Real
 from re import sub
 from string import Template
 from types import ModuleType
@@ -107,7 +107,7 @@ def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
     """
     if value is None:
         return f"{what} nothing (None): is there a `return`?"
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, Real) and not isinstance(value, Rational) and not isfinite(value):
         return f"{what} {value}, which is no number to reckon with."
     if bool in kinds if is_truth(value) else any(_fits(value, kind) for kind in kinds):
         return ""

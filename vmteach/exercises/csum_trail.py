@@ -23,9 +23,9 @@ def _span(load: Loaded) -> tuple[int, int]:
 
 
 def check_touched(touched: Any, given: Mapping[str, Any]) -> Verdict:
-    if not (isinstance(touched, tuple | list) and [type(byte) for byte in touched] == [int, int]):
+    if not (isinstance(touched, tuple | list) and len(touched) == 2) or any(misfit(byte, int) for byte in touched):
         return not_yet("Write two whole numbers: the first byte that the load touches, and the last one.")
-    first, last = touched
+    first, last = map(int, touched)
     if first > last:
         return not_yet("The first of the two is to be the lower one.")
     loads = list(schedule(given["start"], given["length"], POLICIES[UNPATCHED]))

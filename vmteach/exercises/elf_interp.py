@@ -90,7 +90,7 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
             got = honest(run)
             if problem := misfit(got, bool):
                 return not_yet(problem)
-            if got is late:
+            if got == late:
                 where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
                 if late:
                     return not_yet(f"{where}: a check fails past the point, and you call it honest.")
@@ -99,7 +99,7 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
                 return not_yet(f"{where}: no check fails, and you call it dishonest.")
     run = simulate(CASES[0], POLICIES[PATCHED])
     for events, holds in MADE_UP:
-        if honest(replace(run, events=events)) is not holds:
+        if honest(replace(run, events=events)) != holds:
             what = (
                 "nobody is killed, and yet a check fails late"
                 if not holds

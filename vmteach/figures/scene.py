@@ -491,15 +491,20 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         return next((words for words in _spellings(own) if len(words) <= LONGEST_TITLE), _spellings(own)[-1])
     clauses = [_spellings(scene["clause"]) for _, scene in panels]
     rows = range(max(len(each) for each in clauses))
-    for most in range(len(panels), 1, -1):  # of many kernels the last are left out, until the sentence fits
-        said = [_sentence(panels[:most], [each[min(i, len(each) - 1)] for each in clauses[:most]], i) for i in rows]
+    for most in range(len(panels), 1, -1):  # of many kernels the last are only counted, until the sentence fits
+        chosen = [[each[min(i, len(each) - 1)] for each in clauses[:most]] for i in rows]
+        said = [_sentence(panels[:most], each, i, len(panels) - most) for i, each in enumerate(chosen)]
         if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
             return fits
     return said[-1] if len(panels) > 1 else _sentence(panels, [clauses[0][0]], 0)
 
 
-def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int) -> str:
-    """Each kernel's clause; kernels that say the same share one."""
+def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int, more: int = 0) -> str:
+    """Each kernel's clause; kernels that say the same share one. Of `more` kernels nothing is said but that they are.
+
+    >>> _sentence([("unpatched", {}), ("patched", {}), ("today", {})], ["stops", "run", "run"], 0, more=4)
+    'The unpatched kernel stops; 2 others run; 4 more below'
+    """
     short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
     names = short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
     said = []
@@ -509,11 +514,13 @@ def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence
         many = both[min(i, len(both) - 1)]
         if len(who) == 1:
             said.append(f"{names[who[0]]} {clause}".strip())
-        elif len(who) == len(panels):
+        elif len(who) == len(panels) and not more:
             said.append(f"{'both' if len(who) == 2 else f'all {len(who)}'} kernels {many}")
         else:
-            said.append(f"the other {len(who)} {many}" if said else f"{len(who)} kernels {many}")
-    sentence = "; ".join(said)
+            all_named = not more and len(set(clauses)) == 2
+            others = f"the other {len(who)}" if all_named else f"{len(who)} others"
+            said.append(f"{others if said else f'{len(who)} kernels'} {many}")
+    sentence = "; ".join([*said, f"{more} more below"] if more else said)
     return sentence[:1].upper() + sentence[1:]
 
 

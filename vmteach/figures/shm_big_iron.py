@@ -204,20 +204,29 @@ def readout(run: StormRun) -> dict[str, str]:
     """At most four figures, as they are to be read."""
     n = run.numbers
     copy = {
-        "copy": f"{number(n['copy speed (MiB/s)'])} MiB/s",
-        "slowest 20 s": f"{number(n['slowest 20 s of the copy (MiB/s)'])} MiB/s",
+        "copy": with_unit(n["copy speed (MiB/s)"], "MiB/s"),
+        "slowest 20 s": with_unit(n["slowest 20 s of the copy (MiB/s)"], "MiB/s"),
         "swapped per byte copied": number(n["swapped per byte copied"]),
     }
     longest = {"longest wait": seconds(float(n["longest wait (s)"]))}
     wants = run.scenario.wants
     if wants is Wants.BACKUP:
         return {**copy, **longest}
-    application = {"application": f"{number(n['application (s)'])} s"}
+    application = {"application": with_unit(n["application (s)"], "s")}
     if wants is Wants.APPLICATION:
         converted = f"{number(n['converted before the first write (GiB)'])} GiB"
         return {**application, **longest, "converted before a write": converted, "to swap": to_swap(run)}
     copy.pop("slowest 20 s")
     return {**copy, **application, **longest}
+
+
+def with_unit(value: float | str, unit: str) -> str:
+    """A figure with its unit, or the words that stand in its place.
+
+    >>> with_unit(40.0, "MiB/s"), with_unit("no copy", "MiB/s")
+    ('40 MiB/s', 'no copy')
+    """
+    return value if isinstance(value, str) else f"{number(value)} {unit}"
 
 
 def to_swap(run: StormRun) -> str:
@@ -244,6 +253,8 @@ def asked(run: StormRun) -> str:
 def note(run: StormRun) -> str:
     """What happened to this kernel, where there is room for a sentence."""
     n = run.numbers
+    if run.oom is not None:
+        return f"After {seconds(run.oom)} it is out of memory: no page could be freed."
     if run.scenario.wants is Wants.BACKUP:
         swapped = float(n["swapped per byte copied"])
         if swapped:

@@ -95,8 +95,10 @@ class Chapter:
         from vmteach.lab.picture import Picture
 
         named: Any = {"": runs} if isinstance(runs, Scene) else self.runs() if runs is None else runs
-        if not isinstance(named, Mapping):
+        if isinstance(named, list | tuple):
             named = {f"run {i}": run for i, run in enumerate(named, 1)}
+        if not isinstance(named, Mapping) or not all(isinstance(one, Run | Scene) for one in named.values()):
+            raise ValueError(f"draw takes runs, such as ch.runs() gives or [ch.simulate()], got {runs!r}")
         made = {label: one for label, one in named.items() if not isinstance(one, Scene)}
         scenes = {label: self.figure.scene(one) if label in made else one for label, one in named.items()}
         predicted = getattr(self.figure, "predicted", None) if prediction is not None else None

@@ -201,7 +201,7 @@ export function mount(el, spec, api) {
   const code = make("code");
   const folds = make("div", { class: "vmt-folds" }, ...(useless.length ? [idle(useless)] : []), make("details", {}, make("summary", {}, "All numbers"), numbers),
     make("details", {}, make("summary", {}, "As code"), make("pre", { tabIndex: 0 }, code)));
-  root.append(aims.node, presets, controls, finding, changes, picture, few, folds);
+  root.append(aims.node, presets, controls, finding, changes, picture, make("div", { class: "vmt-foot" }, few, folds));
   el.replaceChildren(root);
 
   function show(next) {

@@ -58,7 +58,8 @@ function numberOf(written, mark = MARK) {
   const text = written.trim().replace(/(\d)[\s\u00a0\u202f'](?=\d{3}(?!\d))/g, "$1").replace(/^\u2212/, "-");
   const marks = [...new Set(text.match(/[.,]/g) ?? [])];
   const grouped = (one) => new RegExp(`^-?[1-9]\\d{0,2}(\\${one}\\d{3})+$`);
-  const value = (plain) => (/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : null);
+  const finite = (number) => (Number.isFinite(number) ? number : null); // 1e400 is none that can be handed in
+  const value = (plain) => (/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? finite(Number(plain)) : null);
   if (marks.length === 2) {
     const last = text.lastIndexOf(".") > text.lastIndexOf(",") ? "." : ",";
     const [whole, part, ...more] = text.split(last);

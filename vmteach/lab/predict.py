@@ -5,7 +5,8 @@ its time (docs/progress.md); `value` is the later one.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isclose, isfinite
+from math import isclose
+from numbers import Integral
 from re import sub
 from typing import Any
 
@@ -14,7 +15,7 @@ from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET, Note
 from vmteach.patches import STEMS
-from vmteach.run import between, one_of
+from vmteach.run import between, made, one_of
 
 FEW = 20  # up to here a difference says more than a ratio
 CALM = "Wrong is fine: a prediction is there to be compared."
@@ -81,7 +82,7 @@ class Prediction(Face):
         """
         written = True
         if value is not None:
-            self._fits(value)
+            value = self._fitting(value)
         if after_talk and self.votes and value is not None:
             votes = [self.votes[0], value]
         else:
@@ -132,16 +133,17 @@ class Prediction(Face):
         first, last = (abs(vote - result) for vote in (self.votes[0], self.value))
         return "" if first == last else f"Talking brought you {'nearer' if last < first else 'further off'}. "
 
-    def _fits(self, value: Any) -> None:
-        """ValueError unless it is an answer to this question."""
+    def _fitting(self, value: Any) -> Any:
+        """The value as Python's own text or number; ValueError unless it is an answer to this question."""
         if self.asked.choices:
+            value = made("prediction", value, str)
             one_of("prediction", value, self.asked.choices)
-        elif not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-            raise ValueError(f"prediction must be a number, got {value!r}")
-        else:
-            low = -float("inf") if self.asked.low is None else self.asked.low
-            high = float("inf") if self.asked.high is None else self.asked.high
-            between("prediction", value, low, high, self.asked.unit)
+            return value
+        number = made("prediction", value, float)
+        low = -float("inf") if self.asked.low is None else self.asked.low
+        high = float("inf") if self.asked.high is None else self.asked.high
+        between("prediction", value, low, high, self.asked.unit)
+        return int(value) if isinstance(value, Integral) else number
 
     def _keep(self, votes: Sequence[Any]) -> bool:
         """Write the votes, each with the time at which it was first cast; whether they are in the file."""
@@ -160,7 +162,7 @@ class Prediction(Face):
         votes = [vote["value"] for vote in entry.get("votes", [])] or [entry.get("value")]
         try:
             for vote in votes:
-                self._fits(vote)
+                self._fitting(vote)
         except ValueError:
             return []
         return votes

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -103,6 +103,12 @@ class Policy:
     marks_error: bool = False
     shortens: frozenset[str] = frozenset()
     direct_unit: int = 0
+
+    def __post_init__(self) -> None:
+        one_of("unit", self.unit, BLOCKS)
+        one_of("direct_unit", self.direct_unit, (0, *BLOCKS))
+        for operation in self.shortens:
+            one_of("shortens", operation, ("read", "write"))
 
 
 UNPATCHED = "unpatched"
@@ -425,6 +431,7 @@ class Device:
 # ---- the run ----
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """Read the device to its end, then write its last block, then read and write that block with O_DIRECT.
 
@@ -494,14 +501,19 @@ def _last_block(device: Device) -> tuple[Wrote, ReadDirectly, WroteDirectly]:
 def _numbers(device: Device, pages: list[Page], retried: list[Page], last: Last) -> dict[str, int | str]:
     wrote, direct, wrote_directly = last
     lost = [page for page in pages if isinstance(page, PageLost)]
+
+    def on_disk(page: PageLost, count: int) -> int:
+        """Of these bytes, what the disk has: from 1 TiB on 2.4 believes in more than that."""
+        return min(count, max(0, device.disk.size - page.page * device.page))
+
     read, again = ([page for page in times if isinstance(page, PageRead)] for times in (pages, retried))
     return {
         "size (B)": device.size,
         "blocks that the look-up counts": device.max_block("read"),
         "last block ends at sector": Rounding.UP.of(device.size, device.block) * device.block // SECTOR,
         "limit of the last check (sector)": device.limit,
-        "bytes lost (B)": sum(page.lost for page in lost) + max(device.disk.size - device.size, 0),
-        "of them in good blocks (B)": sum(page.good for page in lost),
+        "bytes lost (B)": sum(on_disk(page, page.lost) for page in lost) + max(device.disk.size - device.size, 0),
+        "of them in good blocks (B)": sum(on_disk(page, page.good) for page in lost),
         "bytes read as zeros (B)": sum(page.zeros for page in read),
         "bytes of old memory (B)": sum(page.old for page in read),
         "old memory on a second read (B)": sum(page.old for page in again),

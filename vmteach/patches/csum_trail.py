@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -86,6 +86,9 @@ class Policy:
     bits: int
     tail: Tail = Tail.DWORD
     sees_empty: bool = True
+
+    def __post_init__(self) -> None:
+        between("bits", self.bits, 0b00, 0b11)
 
 
 UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
@@ -315,6 +318,7 @@ def memory_of(scenario: Scenario) -> bytes:
     return fill * scenario.offset + contents(scenario.length) + fill * (scenario.behind + DWORD - 1)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The buffer is summed load by load, to its end or to the load that finds no page.
 

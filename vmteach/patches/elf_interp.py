@@ -28,7 +28,7 @@ from vmteach.kernel.elf import (
     size_of,
 )
 from vmteach.machine import KIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, inputs, one_of
+from vmteach.run import Control, Preset, Run, inputs, one_of, takes_inputs
 
 # ---- architectures and files ----
 
@@ -315,6 +315,7 @@ CHECKS = {"type": check_type, "machine": check_machine}
 # ---- exec ----
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One exec of the program, and what became of the caller.
 

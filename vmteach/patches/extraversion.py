@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 Lines = tuple[str, ...]
 
@@ -372,6 +372,11 @@ class Policy:
     made_for: str = "2.4.23"  # empty: made again for whatever base there is
     edits: bool = True  # the Makefile; if not, the suffix is a setting of the build
 
+    def __post_init__(self) -> None:
+        between("serial", self.serial, 0, 10**6)
+        if self.made_for:
+            one_of("made_for", self.made_for, tuple(BASES))
+
 
 UNPATCHED, PATCHED = "unpatched (-33)", "patched (-34)"
 POLICIES: dict[str, Policy] = {
@@ -405,6 +410,7 @@ def extraversion(base: str, policy: Policy) -> Release:
     return (Patch("00", "extraversion", policy.serial, "Makefile", make_diff("Makefile", old, new)),)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The set, with this extraversion patch, applied to the base in byte order.
 

@@ -42,7 +42,7 @@ from vmteach.kernel.mm import (
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -325,6 +325,7 @@ class Scenario:
         return Call(case.addr * page, case.old * page, case.new * page, case.flags, target)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """What the call did, step by step, and which invariants it broke.
 

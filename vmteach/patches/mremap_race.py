@@ -21,7 +21,7 @@ from typing import NamedTuple
 from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
 from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
 POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
@@ -375,6 +375,7 @@ def windows(addr: int, length: int, covers: int) -> int:
     return (addr + length - 1) // covers - addr // covers + 1
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule to a broken invariant, or else one run to the end.
 

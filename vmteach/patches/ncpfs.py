@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -122,6 +122,10 @@ class Policy:
 
     longest: int = 0
     buffer: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("longest", "buffer"):
+            between(name, getattr(self, name), 0, 1 << 16, "bytes")
 
 
 UNPATCHED, PATCHED, MAINLINE = "unpatched", "patched (length test)", "patched (fixed buffer)"
@@ -341,6 +345,7 @@ def longest_safe(scenario: Scenario, policy: Policy) -> int:
     return PATH_MAX - 1 if policy.longest and longest >= policy.longest else min(longest, PATH_MAX - 1)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One directory operation.
 

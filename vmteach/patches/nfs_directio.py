@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 CHUNK = 512 * KIB  # bytes that one call of nfs_direct_IO moves at most
 UNIT = 512  # bytes: the smallest block, and what the file of the model is made of
@@ -72,6 +72,9 @@ class Policy:
     shift_bits: int = 0
     by_block: bool = True
     refuses: bool = False
+
+    def __post_init__(self) -> None:
+        between("shift_bits", self.shift_bits, 0, 64, "bits")
 
 
 UNPATCHED, PATCHED, TODAY = "unpatched", "patched", "today"
@@ -229,6 +232,7 @@ def chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
 # ---- the run ----
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """Read the request directly and through the cache, then write it directly, and compare the whole file.
 

@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -66,6 +66,9 @@ class Policy:
     guard: Guard = GUARDS["2.4.23 to 2.4.29"]
     shift: int = 0  # 0 counts bytes, 9 sectors
     reserve: bool = True  # a zone keeps a share of the zones above it for those who cannot use them
+
+    def __post_init__(self) -> None:
+        between("shift", self.shift, 0, 12, "(a page has 2**12 bytes)")
 
     def amount(self, size: int) -> int:
         """What one buffer of `size` bytes adds to a total."""
@@ -424,6 +427,7 @@ def _changes(value: Callable[[int], int], low: int, high: int) -> list[int]:
     return _changes(value, low, middle) + _changes(value, middle, high)
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """One writer makes page after page dirty until it is told to wait or nothing is left.
 

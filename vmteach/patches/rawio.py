@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
 UNITS = {"raw device": 512, "O_DIRECT file": 4096, "O_DIRECT over NFS": 8192}  # bytes: sector, block, rsize
@@ -242,6 +242,7 @@ def moved(consumer: str, length: int, covered: int, unit: int = 0) -> tuple[int,
     return done, "EFAULT" if over_nfs and not done else ""
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The whole read, chunk by chunk, up to the first that is not moved in full.
 

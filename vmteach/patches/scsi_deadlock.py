@@ -32,7 +32,7 @@ from vmteach.kernel.threads import (
     replay,
 )
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
 T = TypeVar("T")
 
@@ -337,6 +337,7 @@ def _turns(schedule: Schedule) -> list[str]:
     return [event.thread for event in schedule]
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule into the deadlock, or else one run to the end.
 

@@ -35,7 +35,7 @@ from vmteach.kernel.reclaim import (
 )
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs
+from vmteach.run import Control, Preset, Run, between, inputs, takes_inputs
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
@@ -285,6 +285,7 @@ class StormRun(Run):
         return self.phases[-1].end
 
 
+@takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> StormRun:
     """Those who want memory take it, one after the other: a StormRun of one row a simulated second.
 

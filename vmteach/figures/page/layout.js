@@ -230,10 +230,11 @@ function drawPanel(sheet, [label, scene], area, axes, options) {
   let y = area.y, headWidth = 0;
   if (label && options.heads !== false) {
     const patched = /^patched/.test(label);
-    const head = fit([headOf(label), capital(label)], area.right - area.left, 15, true) || capital(label);
+    const shorter = [label, label.replace(/^what if: /, "if "), label.replace(/ \(.*/, "")].map(capital);
+    const head = fitOrCut([headOf(label), ...shorter], area.right - area.left, 15, true);
     sheet.text("head", area.left, y + 15, head, { size: 15, bold: true, fill: patched ? "blue" : "ink" });
     headWidth = widthOf(head, 15, true);
-    y += 28;
+    y += options.full === false ? 23 : 28;
   }
   const groups = groupsOf(scene, options.full !== false).map((group, i) => ({ ...group, id: group.id || `${i}.${group.as}` }));
   const context = { axes, scene, states: scene.states || {}, hot: new Set(scene.hot || []), links: scene.links || [], options, places: new Map() };
@@ -242,7 +243,7 @@ function drawPanel(sheet, [label, scene], area, axes, options) {
     const here = { ...area, y, headWidth, first: i === 0 && label && options.heads !== false };
     const ticks = groups[i].x && !groups.slice(i + run.length).some((g) => g.x && g.x.name === groups[i].x.name)
       && (options.last || !area.stacked);
-    y = FORMS[groups[i].as](sheet, run.length > 1 || groups[i].as === "script" ? run : groups[i], here, context, ticks) + 12;
+    y = FORMS[groups[i].as](sheet, run.length > 1 || groups[i].as === "script" ? run : groups[i], here, context, ticks) + (options.full === false ? 6 : 12);
     i += run.length;
   }
   if (scene.gauges && Object.keys(scene.gauges).length) y = drawGauges(sheet, scene, { ...area, y }, options) + 6;
@@ -318,7 +319,7 @@ function layout(panels, width, options = {}) {
       const area = { left, right: left + room, x0: left + gutter, x1: left + room - 2, y, width: room, stacked: across === 1 };
       return drawPanel(sheet, panel, area, axes, { ...options, full, marked, last: i + across >= panels.length });
     });
-    y = Math.max(...tops) + 10;
+    y = Math.max(...tops) + (full ? 10 : 2);
   }
   for (const [key, [words]] of sheet.legend) if (sheet.named.has(spellings(words)[0])) sheet.legend.delete(key);
   if (options.legend !== false) y = drawLegend(sheet, y, width);

@@ -123,7 +123,8 @@ function drawLanes(sheet, group, area, context, ticks) {
   let y = area.y + (marked ? 24 : 0);
   const top = y, lane = new Map();
   const bottom = y + group.threads.reduce((sum, [, words]) => sum + rails * RAIL + (fit(words, area.right - area.x0, SMALL) ? 24 : 7), 0);
-  (group.marks || []).forEach(([at, words, tone = "ink"], i) => drawMark(sheet, `${group.id}.mark${i}`, scale(at), top - 4, bottom, words, tone, area));
+  const used = []; // above the lanes, from and to
+  (group.marks || []).forEach(([at, words, tone = "ink"], i) => drawMark(sheet, `${group.id}.mark${i}`, scale(at), top - 4, bottom, words, tone, area, used));
   for (const [name, words] of group.threads) {
     sheet.line(`${group.id}.rule.${name}`, [[area.left, y], [area.x1, y]], { stroke: "rule" });
     sheet.text(`${group.id}.${name}`, area.x0 - 10, y + 4 + (rails * RAIL) / 2 + 5, name, { bold: true, anchor: "end" });
@@ -144,12 +145,15 @@ function drawLanes(sheet, group, area, context, ticks) {
   return ticks ? drawTicks(sheet, group.id, scale, y + 1, area) : y;
 }
 
-// A dotted line with its words above it, on the side where there is room.
-function drawMark(sheet, key, x, top, bottom, words, tone, area) {
+// A dotted line with its words above it, on the side where there is room beside what the marks before it say.
+function drawMark(sheet, key, x, top, bottom, words, tone, area, used) {
   sheet.line(key, [[x, top], [x, bottom]], { stroke: textTone(tone), width: 1.8, dash: "2 3", own: key });
-  const right = area.right - x - 6, left = x - 6 - area.left;
-  const said = fit(words, Math.max(right, left), SMALL);
-  if (said) sheet.text(`${key}.words`, widthOf(said, SMALL) <= right ? x + 5 : x - 5, top - 3, said, { size: SMALL, fill: textTone(tone), anchor: widthOf(said, SMALL) <= right ? "start" : "end", own: key });
+  const places = spellings(words).flatMap((said) => [x + 5, x - 5 - widthOf(said, SMALL)].map((from) => [said, from, from + widthOf(said, SMALL)]));
+  const free = ([, from, to]) => from > area.left && to < area.right && used.every(([a, b]) => to < a - 4 || from > b + 4);
+  const place = places.find(free);
+  if (!place) return;
+  used.push(place.slice(1));
+  sheet.text(`${key}.words`, place[1], top - 3, place[0], { size: SMALL, fill: textTone(tone), own: key });
 }
 
 // ---- grids ----

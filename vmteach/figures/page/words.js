@@ -111,16 +111,17 @@ function titleOf(panels) {
   const at = (each, i) => each[Math.min(i, each.length - 1)];
   const rows = [...Array(Math.max(...clauses.map((each) => each.length))).keys()];
   let said = [sentenceOf(panels, [clauses[0][0]], 0)];
-  for (let most = panels.length; most > 1; most--) { // of many kernels the last are left out, until the sentence fits
-    said = rows.map((i) => sentenceOf(panels.slice(0, most), clauses.slice(0, most).map((each) => at(each, i)), i));
+  for (let most = panels.length; most > 1; most--) { // of many kernels the last are only counted, until the sentence fits
+    const chosen = rows.map((i) => clauses.slice(0, most).map((each) => at(each, i)));
+    said = chosen.map((each, i) => sentenceOf(panels.slice(0, most), each, i, panels.length - most));
     const fits = said.find((words) => words.length <= 90);
     if (fits) return fits;
   }
   return said.at(-1);
 }
 
-// Each kernel's clause; kernels that say the same share one.
-function sentenceOf(panels, clauses, i) {
+// Each kernel's clause; kernels that say the same share one. Of `more` kernels nothing is said but that they are.
+function sentenceOf(panels, clauses, i, more = 0) {
   const brief = panels.map(([label]) => kernelOf(label.replace(/ \(.*/, "")));
   const names = new Set(brief).size === brief.length ? brief : panels.map(([label]) => kernelOf(label));
   const said = [];
@@ -128,10 +129,13 @@ function sentenceOf(panels, clauses, i) {
     const who = clauses.flatMap((each, n) => (each === clause ? [n] : []));
     const both = spellings(panels[who[0]][1].both || clause), many = both[Math.min(i, both.length - 1)];
     if (who.length === 1) said.push(`${names[who[0]]} ${clause}`.trim());
-    else if (who.length === panels.length) said.push(`${who.length === 2 ? "both" : `all ${who.length}`} kernels ${many}`);
-    else said.push(said.length ? `the other ${who.length} ${many}` : `${who.length} kernels ${many}`);
+    else if (who.length === panels.length && !more) said.push(`${who.length === 2 ? "both" : `all ${who.length}`} kernels ${many}`);
+    else {
+      const others = more || new Set(clauses).size > 2 ? `${who.length} others` : `the other ${who.length}`;
+      said.push(`${said.length ? others : `${who.length} kernels`} ${many}`);
+    }
   }
-  return capital(said.join("; "));
+  return capital([...said, ...(more ? [`${more} more below`] : [])].join("; "));
 }
 
 const headOf = (label) => (label ? capital(kernelOf(label).replace(/^the /, "")) : "");
