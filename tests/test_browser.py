@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import time
 from hashlib import sha256
 from importlib import import_module
@@ -409,11 +410,16 @@ AGAIN = ("08_shm_big_iron", "01_blkdev_eof", "12_scsi_deadlock")
 
 @pytest.fixture(scope="module", params=AGAIN)
 def session(request, browser, lab):
-    """A chapter that was run; the tests of one chapter share its page, in the order below."""
+    """A copy of a chapter that was run; the tests of one chapter share its page, in the order below.
+
+    A copy, since the chapter may be open in another page, which saves it now and then: JupyterLab would ask which of
+    the two is meant, and wait for an answer.
+    """
     visit = Visit(browser, lab)
-    visit.name, visit.stem = request.param, request.param[3:]
+    visit.name, visit.stem = f"{request.param}_again", request.param[3:]
     visit.folder = lab.folder
-    visit.open(f"{request.param}.ipynb")
+    shutil.copy(lab.folder / f"{request.param}.ipynb", lab.folder / f"{visit.name}.ipynb")
+    visit.open(f"{visit.name}.ipynb")
     visit.run_all()
     visit.explorer()
     yield visit

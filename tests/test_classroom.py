@@ -40,7 +40,7 @@ def test_both_votes_are_counted_and_named(folder):
     result, wrong = votes.bars
     assert (classroom.students, result[1:4], wrong[1:4]) == (3, (1, 2, True), (2, 1, False))
     assert wrong.overlooks == chapter(STEM).PREDICTIONS[NAME].overlooked[WRONG]
-    assert (votes.right_first, votes.right_last, votes.nearer, votes.gain) == (1 / 3, 2 / 3, 0.5, 0.5)
+    assert (votes.right_first, votes.right_last, votes.nearer, votes.gain) == (1 / 3, 2 / 3, 0.5, 1.0)
 
 
 def test_a_file_of_before_there_were_two_votes_counts_once(folder):

@@ -66,14 +66,17 @@ class Votes:
 
     @property
     def gain(self) -> float | None:
-        """Hake's normalised gain: the share of what could be gained by talking that was; None where nothing could.
+        """Hake's normalised gain of those who voted twice: the share of what could be gained by talking that was.
+
+        None where nobody voted twice, or nothing could be gained.
 
         >>> asked = Asked("How many steps?", 6, {4: "Those are the steps of one thread."})
         >>> Votes("scsi_deadlock", "way", asked, ((4, 6, True), (4, 4, True), (6, 6, False))).gain
         0.5
         """
-        missing = 1 - self.right_first
-        return None if not missing else round((self.right_last - self.right_first) / missing, 6)
+        twice = [(first, last) for first, last, again in self.pairs if again]
+        first, last = (sum(map(self._is_right, votes)) for votes in zip(*twice)) if twice else (0, 0)
+        return None if first == len(twice) else round((last - first) / (len(twice) - first), 6)
 
     @property
     def bars(self) -> tuple[Bar, ...]:
