@@ -685,6 +685,7 @@ ALONE = """async ([source, spec]) => {
   const check = el.querySelector('button'), told = [];
   check.click(); told.push(said.textContent);
   for (const i of [0, 1]) { radios[i].checked = true; check.click(); told.push(said.textContent); }
+  await new Promise((go) => setTimeout(go)); // answers are handed in one after another
   return [told, given, said.getAttribute('role')]; }"""
 
 
