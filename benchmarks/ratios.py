@@ -176,7 +176,7 @@ ROWS = (
     ),
     Row("97 % shared / a figure", thrash, 1.5, 1),
     Row("a figure by matplotlib / the scenes of it", picture, 2, 10, True),
-    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 600, 6),
+    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 400, 6),
     Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
     Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 16, 3),
     Row("OrderedDict LRU / engine", ordered_dict, 2, 4, True),
