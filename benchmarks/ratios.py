@@ -186,9 +186,9 @@ if Path("/proc/self/status").exists():
 LONG = (
     Row("page by page / engine, 32 GiB", partial(page_at_a_time, 32, 1), 2_500, 8_000, True),
     Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 60, 2),
-    Row("live kernel: interactive_output, new figure / a step", usual_over_step, 3, 25, True),
-    Row("slowest position of a control / a figure", partial(slowest_position, False), 4, 1),
-    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 12, 1),
+    Row("live kernel: interactive_output, new figure / a step", usual_over_step, 2, 25, True),
+    Row("slowest position of a control / a figure", partial(slowest_position, False), 2, 1),
+    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 2, 1),
 )
 
 
