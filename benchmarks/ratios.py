@@ -176,7 +176,7 @@ ROWS = (
     ),
     Row("97 % shared / a figure", thrash, 1.5, 1),
     Row("a figure by matplotlib / the scenes of it", picture, 2, 10, True),
-    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 600, 6),
+    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 400, 6),
     Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
     Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 16, 3),
     Row("OrderedDict LRU / engine", ordered_dict, 2, 4, True),
@@ -186,9 +186,9 @@ if Path("/proc/self/status").exists():
 LONG = (
     Row("page by page / engine, 32 GiB", partial(page_at_a_time, 32, 1), 2_500, 8_000, True),
     Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 60, 2),
-    Row("live kernel: interactive_output, new figure / a step", usual_over_step, 3, 25, True),
-    Row("slowest position of a control / a figure", partial(slowest_position, False), 4, 1),
-    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 12, 1),
+    Row("live kernel: interactive_output, new figure / a step", usual_over_step, 2, 25, True),
+    Row("slowest position of a control / a figure", partial(slowest_position, False), 2, 1),
+    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 2, 1),
 )
 
 

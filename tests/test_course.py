@@ -5,8 +5,7 @@ from pathlib import Path
 
 from vmteach.course import CHAPTERS, levels
 from vmteach.exercises import chapter as exercises
-from vmteach.figures.course import graph
-from vmteach.lab.door import front_door, minutes
+from vmteach.lab.door import front_door, minutes, reading_order
 from vmteach.lab.progress import Progress
 from vmteach.patches import STEMS
 
@@ -42,9 +41,13 @@ def test_a_chapter_stands_after_what_it_needs():
     assert all(depth[need] < depth[chapter.stem] for chapter in CHAPTERS.values() for need in chapter.needs)
 
 
-def test_the_graph_tells_every_need():
-    alt = graph().alt
-    assert all(CHAPTERS[need].title in alt for chapter in CHAPTERS.values() for need in chapter.needs)
+def test_the_reading_order_tells_every_need_after_what_is_needed():
+    rows = reading_order().rows
+    names = [name for name, *_ in rows]
+    for chapter in CHAPTERS.values():
+        at = names.index(f"{chapter.number} {chapter.title}")
+        assert rows[at][2] == ", ".join(f"{CHAPTERS[need].number} {CHAPTERS[need].title}" for need in chapter.needs)
+        assert all(names.index(f"{CHAPTERS[need].number} {CHAPTERS[need].title}") < at for need in chapter.needs)
 
 
 def test_notebooks_belong_to_chapters():

@@ -195,12 +195,14 @@ def test_a_prediction_and_the_last_position_are_drawn_on_the_shared_axis(sheet, 
             forms["swap"],
             {
                 "prediction": {"axis": "time", "at": 77, "words": ["your prediction: 77 s", "77 s"]},
-                "last_scene": forms["swap"][1][1],
+                "was": [forms["swap"][1], ["another kernel", forms["swap"][0][1]]],
             },
         ],
     )
     assert [text for key, text in keys if key.endswith("guess.words")] == ["your prediction: 77 s"] * 2
-    assert sum(".was" in key for key, _ in keys) == 4  # two lines of the last position in each panel
+    was = [key for key, _ in keys if ".was" in key]
+    assert len(was) == 2, "two lines of the last position, in the panel of the kernel that they are of"
+    assert all(key.startswith(f"{forms['swap'][1][0]}/") for key in was)
 
 
 def test_no_picture_has_a_blank_band(sheet, forms):

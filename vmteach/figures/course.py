@@ -1,15 +1,12 @@
-"""The course as pictures: its hook, the trace that it begins with, and the graph of what to read before what."""
+"""The course's own picture: the trace that it begins with."""
 
 import csv
 
-from vmteach.course import CHAPTERS, Chapter, levels
 from vmteach.figures.scene import Area, Line, Scene, axis, chart
-from vmteach.figures.svg import SMALL, Svg, line, words
 from vmteach.figures.words import size
 from vmteach.tables import COURSE
 
 TRACE = COURSE / "data" / "vmstat_storm.csv"
-WIDE, HIGH = 328, 60  # px, of a chapter in the graph
 
 
 def hook() -> Scene:
@@ -28,26 +25,3 @@ def hook() -> Scene:
         f"Swap reserved and swap written over {len(rows)} seconds: {size(top)} against {size(written[-2][1])}.",
         {"P": ("reserved", "promised"), "W": ("written", "done")},
     )
-
-
-def graph() -> Svg:
-    """An arrow from each chapter to those that build on it."""
-    columns = levels()
-    place = {c.stem: (x, y) for x, column in enumerate(columns) for y, c in enumerate(column)}
-    arrows = [_arrow(place[need], place[c.stem]) for c in CHAPTERS.values() for need in c.needs]
-    names = [part for stem, at in place.items() for part in _named(CHAPTERS[stem], at)]
-    finding = f"{len(columns[0])} chapters need no other; the rest stand to the right of what they build on"
-    needs = [(c, " and ".join(CHAPTERS[need].title for need in c.needs)) for c in CHAPTERS.values() if c.needs]
-    alt = f"{finding}. {'; '.join(f'{c.number} {c.title} needs {titles}' for c, titles in needs)}."
-    return Svg(finding, alt, len(columns) * WIDE, max(map(len, columns)) * HIGH, [*arrows, *names])
-
-
-def _named(chapter: Chapter, at: tuple[int, int]) -> list[str]:
-    x, y = at[0] * WIDE + 12, at[1] * HIGH + 20
-    return [words(x, y, f"{chapter.number:02d}  {chapter.title}"), words(x + 24, y + 19, chapter.idea, SMALL)]
-
-
-def _arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x0, y0, x1, y1 = start[0] * WIDE + WIDE - 58, start[1] * HIGH + 20, end[0] * WIDE + 8, end[1] * HIGH + 20
-    head = f"M{x1 - 7:g} {y1 - 4:g} L{x1:g} {y1:g} L{x1 - 7:g} {y1 + 4:g}"
-    return line(f"M{x0:g} {y0:g} C{x0 + 40:g} {y0:g} {x1 - 40:g} {y1:g} {x1:g} {y1:g} {head}")

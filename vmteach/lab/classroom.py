@@ -57,12 +57,15 @@ class Votes:
         return self._share(last for _, last, _ in self.pairs)
 
     @property
+    def _twice(self) -> list[tuple[Any, Any]]:
+        """The two votes of each student who gave two."""
+        return [(first, last) for first, last, again in self.pairs if again]
+
+    @property
     def nearer(self) -> float | None:
         """Of those who voted twice, the share whose second vote was nearer to the result; None without any."""
-        twice = [(first, last) for first, last, again in self.pairs if again]
-        if not twice:
-            return None
-        return sum(self._distance(last) < self._distance(first) for first, last in twice) / len(twice)
+        nearer = [self._distance(last) < self._distance(first) for first, last in self._twice]
+        return sum(nearer) / len(nearer) if nearer else None
 
     @property
     def gain(self) -> float | None:
@@ -74,9 +77,9 @@ class Votes:
         >>> Votes("scsi_deadlock", "way", asked, ((4, 6, True), (4, 4, True), (6, 6, False))).gain
         0.5
         """
-        twice = [(first, last) for first, last, again in self.pairs if again]
-        first, last = (sum(map(self._is_right, votes)) for votes in zip(*twice)) if twice else (0, 0)
-        return None if first == len(twice) else round((last - first) / (len(twice) - first), 6)
+        first, last = (sum(self._is_right(pair[i]) for pair in self._twice) for i in (0, 1))
+        wrong = len(self._twice) - first
+        return round((last - first) / wrong, 6) if wrong else None
 
     @property
     def bars(self) -> tuple[Bar, ...]:

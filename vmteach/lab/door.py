@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from html import escape
 
-from vmteach.course import CHAPTERS, Chapter
+from vmteach.course import CHAPTERS, Chapter, levels
+from vmteach.lab.table import Table
 from vmteach.tables import COURSE
 
 NOTEBOOKS = COURSE / "notebooks"
@@ -87,3 +88,17 @@ def minutes(stem: str) -> int:
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
     found = _MINUTES.search(first)
     return int(found[1] or found[2]) if found else 0
+
+
+def reading_order() -> Table:
+    """The chapters, each after those that it builds on, with what those are.
+
+    >>> reading_order().rows[-1][::2]
+    ['4 The craft of a patch set', '2 The byte after the buffer']
+    """
+    rows = [
+        [f"{c.number} {c.title}", c.idea, ", ".join(f"{CHAPTERS[n].number} {CHAPTERS[n].title}" for n in c.needs)]
+        for level in levels()
+        for c in level
+    ]
+    return Table(["chapter", "its idea", "read first"], rows)

@@ -65,7 +65,7 @@ function drawColumns({ sheet, group, x, y, plot, boxes, area }) {
 }
 
 function drawLines({ sheet, group, x, y, strokes, wanted, context }) {
-  const last = context.options.last_scene && (context.options.last_scene.groups || []).find((g) => g.as === "chart" && g.label === group.label);
+  const last = context.options.was && (context.options.was.groups || []).find((g) => g.as === "chart" && g.label === group.label);
   (last ? last.lines || [] : []).forEach(([, points], i) => sheet.line(`${group.id}.was${i}`, pixels(points, x, y), { stroke: "quiet", width: 1, dash: "1 3", rule: true }));
   (group.lines || []).forEach(([name, points, words, dashed], i) => {
     const key = `${group.id}.line${i}`, px = pixels(points, x, y);

@@ -317,7 +317,8 @@ function layout(panels, width, options = {}) {
     const tops = panels.slice(i, i + across).map((panel, n) => {
       const left = n * (room + gap);
       const area = { left, right: left + room, x0: left + gutter, x1: left + room - 2, y, width: room, stacked: across === 1 };
-      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, last: i + across >= panels.length });
+      const [, was] = (options.was || []).find(([label]) => label === panel[0]) || []; // the same kernel's last position
+      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, was, last: i + across >= panels.length });
     });
     y = Math.max(...tops) + (full ? 10 : 2);
   }

@@ -12,8 +12,7 @@ function mountPanels(el, options) {
   function update(changes = {}) {
     now = { ...now, ...changes };
     const width = Math.max(240, Math.floor(now.width || figure.clientWidth || el.clientWidth || 848));
-    const last = now.last && now.last.length ? now.last[0][1] : null;
-    mounted.picture = layout(now.panels, width, { full: now.full, prediction: now.prediction, last_scene: last });
+    mounted.picture = layout(now.panels, width, { full: now.full, prediction: now.prediction, was: now.last });
     mounted.width = width;
     Object.assign(mounted, { title: mounted.picture.title, alt: altOf(now.panels) });
     caption.textContent = mounted.title;
