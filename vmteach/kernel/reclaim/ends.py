@@ -10,7 +10,7 @@ from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, writte
 from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page
-from vmteach.kernel.reclaim.runs import Run, Stripe
+from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 
 FREE, PASS, IN_USE, WRITE, ODD = "free", "pass", "in use", "write", "odd"
 UNROLLED = 16  # repetitions of a stripe that are written out at once
@@ -64,6 +64,7 @@ class Ends:
         self.now, self.free = memory.now, memory.count["free"]
         self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
         self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+        self.owed = 0  # writes that are done, and not completed
         self.known: list[Known] = []
         self.items = lists.queues[AHEAD].items
         self._load_ends()
@@ -71,7 +72,8 @@ class Ends:
 
     def _load_ends(self) -> None:
         """The runs at both ends of the inactive list."""
-        self.good = 0  # pages at the tail that are known to be free for the taking
+        self.good = 0  # pages at the tail that are known to be free for the taking, and what they are then
+        self.free_as: Page | Absent = Absent.FREED
         self.tail = self.tail_n = self.head = self.head_n = 0
         self._next_run()
         last = self.items[-1] if self.items else None
@@ -165,8 +167,10 @@ class Ends:
         for pending in (self.refilling, self.reading):
             if pending.low <= first < pending.high:
                 pending.flush()
-        self._settle()
         end, page, mapcount = self.lists.stretch(first)
+        if page.writing:
+            self._settle()
+            end, page, mapcount = self.lists.stretch(first)
         kind, fate = self._kind(page, mapcount > 0)
         known = Known(first, end, kind, page, fate)
         if kind is not ODD:  # what is odd may become plain by itself
@@ -175,9 +179,8 @@ class Ends:
 
     def _settle(self) -> None:
         """Complete the writes that are done by now."""
-        disk = self.memory.disk
-        if disk.n and disk.due <= self.now:
-            self.lists.complete(disk.settle(self.now))
+        self.lists.complete(self.owed + self.memory.disk.settle(self.now))
+        self.owed = 0
 
     def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
         """What the scan, or the search if there is one, does with such a page."""
@@ -194,6 +197,8 @@ class Ends:
 
     def _refill(self, n: int) -> None:
         """Move `n` pages from the active tail to the inactive head."""
+        if not n:
+            return
         self.refilling.add(self.moving, n, self.refilled_as)
         self._push(self.moving, n)
         self.moving += n
@@ -204,19 +209,56 @@ class Ends:
         self.refilled += n
         self.now += n * self.visit
 
-    def _free(self, first: int, n: int, after: Page | Absent) -> None:
-        """Free `n` pages at the tail."""
-        self.freeing.add(first, n, after)
+    def _pass(self, n: int) -> None:
+        """Go by `n` pages at the tail."""
+        self.visits += n
         self.tail += n
         self.tail_n -= n
         if not self.tail_n:
             self._next_run()
+
+    def _free(self, first: int, n: int, after: Page | Absent) -> None:
+        """Free `n` pages that were gone by."""
+        self.freeing.add(first, n, after)
         self.inactive -= n
         self.free += n
         self.frees += n
-        self.visits += n
+        self.now += n * self.visit
         if after is Absent.SWAPPED:
             self.slotted += n
+
+    def _write(self, known: Known, first: int, n: int) -> None:
+        """Convert `n` pages at the tail, send them to the disk, or both."""
+        memory, count, costs = self.memory, self.memory.count, self.setup.costs
+        shared, cost = known.page.state.kind is Kind.SHM, self.visit
+        if known.fate.rule != "converted":
+            cost += costs.submit
+            if not memory.before_write:
+                self._tally()
+                memory.before_write = dict(count)
+        if shared:
+            cost += costs.convert
+            for name, change in ("slots_used", n), ("conversions", n), ("swapcache", n), ("pagecache", -n):
+                count[name] += change
+        if known.fate.rule == "converted":
+            self.now += n * cost
+        else:
+            self._submit(first, n, cost)
+        self.lists.set(first, n, known.fate.page)
+        self.known = [other for other in self.known if other.kind is not WRITE]
+
+    def _submit(self, first: int, n: int, cost: int) -> None:
+        """Send `n` pages to the disk, `cost` ns of work each."""
+        disk, count, left = self.memory.disk, self.memory.count, n
+        self.owed += disk.settle(self.now)
+        while left:
+            steps, self.now, sleeps, slept, done = disk.submit_some(self.now, left, cost, FOREVER)
+            left -= steps
+            self.owed += done
+            count["sleeps"] += sleeps
+            count["slept"] += slept
+        count["writes"] += n
+        self.lists.flight.put(first, n)
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""

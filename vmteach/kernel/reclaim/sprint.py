@@ -13,7 +13,7 @@ and writes page states late. A request is looked through before anything of it i
 from collections.abc import Callable
 
 from vmteach.kernel.reclaim.ends import FREE, IN_USE, ODD, WRITE, Ends, Known
-from vmteach.kernel.reclaim.lists import BEHIND, HELD, ROTATED, Tail
+from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
@@ -21,6 +21,7 @@ from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND
 
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
+Piece = tuple[Known, int, int]  # what it is, first page, how many
 
 
 class Sprint(Ends):
@@ -47,8 +48,8 @@ class Sprint(Ends):
         while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
             self.bands += 1
             enough = self._reclaim()
-            while enough and self._left(goal):
-                room = max(1, min(self._left(goal), self.free - low))
+            while enough and (left := self._left(goal)):
+                room = max(1, min(left, self.free - low))
                 self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
                 if self.free <= low or memory.wanted:
                     break
@@ -82,7 +83,9 @@ class Sprint(Ends):
             return False
         quota = need * active // (inactive * self.balance + 1)
         time = (quota + need) * self.visit
-        m = min(left, self.good // need, self.alike // quota if quota else left)
+        m = min(left, self.good // need)
+        if m * quota > self.alike:
+            m = self.alike // quota
         if self.now + m * time >= memory.next_second:
             m = (memory.next_second - 1 - self.now) // time
         if m < 1 or self._budget(active, inactive, quota) < need:
@@ -92,10 +95,9 @@ class Sprint(Ends):
             if need * a // (i * self.balance + 1) == quota and self._budget(a, i, quota) >= need:
                 break
             m //= 2
-        if quota:
-            self._refill(m * quota)
-        self.now += m * need * self.visit
+        self._refill(m * quota)
         self._free(self.tail, m * need, self.free_as)
+        self._pass(m * need)
         self.good -= m * need
         self.passes += m
         self.requests += m
@@ -121,18 +123,23 @@ class Sprint(Ends):
 
     def _long(self) -> bool:
         """One request that meets several stretches; False, and nothing done, if rules.py must deal with it."""
-        quota = self.need * self.active // (self.inactive * self.balance + 1)
-        if quota > self.alike or self.now + quota * self.visit >= self.memory.next_second:
+        quota, memory = self.need * self.active // (self.inactive * self.balance + 1), self.memory
+        if quota > self.alike or self.now + quota * self.visit >= memory.next_second:
             return False
         pieces = self._plan(quota)
-        if pieces is None or self._latest_end(quota, pieces) >= self.memory.stop:
+        if pieces is None:
             return False
-        began, memory = self.now, self.memory
+        calm = self._latest_end(quota, pieces) < memory.next_second
+        if not calm and not memory.idle_touch:
+            return False
+        began = self.now
         self.passes += 1
-        if quota:
-            self._refill(quota)
-        for known, first, n in pieces:
-            self._go(known, first, n)
+        self._refill(quota)
+        for piece in pieces:
+            if calm or self._latest_end(0, [piece]) < memory.next_second:
+                self._go(*piece)
+            else:
+                self._by_rules(*piece)
         self.requests += 1
         self.good = 0
         memory.longest = max(memory.longest, self.now - began)
@@ -140,8 +147,8 @@ class Sprint(Ends):
             memory.waits.append((began, self.now))
         return True
 
-    def _plan(self, quota: int) -> list[tuple[Known, int, int]] | None:
-        """The stretches that a request meets at the tail: what they are, first page, how many."""
+    def _plan(self, quota: int) -> list[Piece] | None:
+        """The stretches that a request meets at the tail."""
         need, i, pieces = self.need, 0, []
         budget = self._budget(self.active, self.inactive, quota)
         allowed = need * self.setup.sysctls.vm_mapped_ratio
@@ -167,51 +174,44 @@ class Sprint(Ends):
                 i += 1
         return None if need else pieces
 
-    def _latest_end(self, quota: int, pieces: list[tuple[Known, int, int]]) -> int:
+    def _latest_end(self, quota: int, pieces: list[Piece]) -> int:
         """A time that the request surely does not reach."""
-        costs, service = self.setup.costs, self.setup.service
-        written = sum(n for known, _, n in pieces if known.kind is WRITE)
-        each = costs.convert + costs.submit + service if written else 0
-        return self.now + (quota + sum(n for _, _, n in pieces) + 1) * self.visit + (written + 1) * each
+        costs, disk, pages, written = self.setup.costs, self.memory.disk, quota, 0
+        for known, _, n in pieces:
+            pages += n
+            if known.kind is WRITE:
+                written += n
+        end = self.now + pages * self.visit + written * (costs.convert + costs.submit)
+        if written and disk.n + written > disk.depth:  # then it waits for room
+            end += max(0, disk.due - self.now) + written * disk.service
+        return end
 
     def _go(self, known: Known, first: int, n: int) -> None:
         """Do with one stretch at the tail what is to be done; what is not freed goes to the head."""
-        if known.kind is WRITE or self.now + n * self.visit >= self.memory.next_second:
-            self._by_rules(known, first, n)
+        if known.kind is FREE:
+            self._free(first, n, known.fate.page)
+        elif known.kind is WRITE:
+            self._write(known, first, n)
         else:
             self.now += n * self.visit
-            if known.kind is FREE:
-                self._free(first, n, known.fate.page)
-                return
-            self.visits += n
-        self.tail += n
-        self.tail_n -= n
-        if not self.tail_n:
-            self._next_run()
+        self._pass(n)
         if known.kind is not FREE:
             self._push(first, n)
 
     def _by_rules(self, known: Known, first: int, n: int) -> None:
-        """Spend the time of one stretch where rules.py says how: a disk may be slow, and seconds may strike."""
-        memory, lists = self.memory, self.lists
-        self._tally()
-        self._settle()
-        inactive, left = lists.inactive, n
-        while left:
-            left -= self._step(known, Tail(HELD, first + n - left, left, known.page, 0))
-        self.now, self.free = memory.now, memory.count["free"]
-        self.inactive += lists.inactive - inactive
-        lists.inactive = inactive
-        if known.kind is WRITE:
-            self.known = [other for other in self.known if other is not known]
+        """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
+        self._store()
+        while n:
+            n -= self._step(known, self.lists.inactive_tail(), n)
+        self._load()
 
-    def _step(self, known: Known, tail: Tail) -> int:
-        if known.kind is WRITE:
-            return writepage(self.memory, tail, tail.n)
+    def _step(self, known: Known, tail: Tail, n: int) -> int:
         visits = {"clean_visits" if self.searches else "visits": 1}
+        if known.kind is WRITE:
+            return writepage(self.memory, tail, n)
         if known.kind is FREE:
-            return free(self.memory, tail, tail.n, known.fate, **visits)
-        return self.memory.step(tail, tail.n, known.fate, self.visit, **visits)
+            return free(self.memory, tail, n, known.fate, **visits)
+        return self.memory.step(tail, n, known.fate, self.visit, **visits)
 
     # ---- pages
 
