@@ -72,8 +72,6 @@ class Ends:
 
     def _load_ends(self) -> None:
         """The runs at both ends of the inactive list."""
-        self.good = 0  # pages at the tail that are known to be free for the taking, and what they are then
-        self.free_as: Page | Absent = Absent.FREED
         self.tail = self.tail_n = self.head = self.head_n = 0
         self._next_run()
         last = self.items[-1] if self.items else None
@@ -209,56 +207,53 @@ class Ends:
         self.refilled += n
         self.now += n * self.visit
 
-    def _pass(self, n: int) -> None:
-        """Go by `n` pages at the tail."""
-        self.visits += n
-        self.tail += n
-        self.tail_n -= n
-        if not self.tail_n:
-            self._next_run()
-
     def _free(self, first: int, n: int, after: Page | Absent) -> None:
-        """Free `n` pages that were gone by."""
+        """Free `n` pages at the tail."""
         self.freeing.add(first, n, after)
         self.inactive -= n
         self.free += n
         self.frees += n
+        self.visits += n
         self.now += n * self.visit
         if after is Absent.SWAPPED:
             self.slotted += n
 
     def _write(self, known: Known, first: int, n: int) -> None:
-        """Convert `n` pages at the tail, send them to the disk, or both."""
-        memory, count, costs = self.memory, self.memory.count, self.setup.costs
-        shared, cost = known.page.state.kind is Kind.SHM, self.visit
-        if known.fate.rule != "converted":
-            cost += costs.submit
-            if not memory.before_write:
-                self._tally()
-                memory.before_write = dict(count)
+        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds strike."""
+        count, costs, shared = self.memory.count, self.setup.costs, known.page.state.kind is Kind.SHM
+        cost = self.visit + (costs.convert if shared else 0)
+        each = {"visits": 1}
         if shared:
-            cost += costs.convert
-            for name, change in ("slots_used", n), ("conversions", n), ("swapcache", n), ("pagecache", -n):
-                count[name] += change
+            each |= {"slots_used": 1, "conversions": 1, "swapcache": 1, "pagecache": -1}
         if known.fate.rule == "converted":
             self.now += n * cost
+            for name, change in each.items():
+                count[name] += n * change
         else:
-            self._submit(first, n, cost)
+            self._submit(n, cost + costs.submit, each | {"writes": 1})
+            self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
         self.known = [other for other in self.known if other.kind is not WRITE]
 
-    def _submit(self, first: int, n: int, cost: int) -> None:
-        """Send `n` pages to the disk, `cost` ns of work each."""
-        disk, count, left = self.memory.disk, self.memory.count, n
+    def _submit(self, n: int, cost: int, each: dict[str, int]) -> None:
+        """Send `n` pages to the disk, `cost` ns of work and so many changes of the counters each."""
+        memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        while left:
-            steps, self.now, sleeps, slept, done = disk.submit_some(self.now, left, cost, FOREVER)
-            left -= steps
-            self.owed += done
+        self._tally()
+        if not memory.before_write:
+            memory.before_write = dict(count)
+        while n:
+            began, before = self.now, tuple(count.values())
+            steps, self.now, sleeps, slept, done = disk.submit_some(began, n, cost, memory.stop)
+            for name, change in each.items():
+                count[name] += steps * change
             count["sleeps"] += sleeps
             count["slept"] += slept
-        count["writes"] += n
-        self.lists.flight.put(first, n)
+            self.owed += done
+            n -= steps
+            if self.now >= memory.next_second:
+                memory.now = self.now
+                memory.sample(began, steps, before)
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""

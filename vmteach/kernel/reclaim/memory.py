@@ -213,7 +213,7 @@ class Memory:
         if self.disk.n and self.disk.due <= self.now:
             self.lists.complete(self.disk.settle(self.now))
         if self.now >= self.next_second:
-            self._sample(began, n, before)
+            self.sample(began, n, before)
         if self.watch:
             self.watch(Event(*self.event))
 
@@ -240,7 +240,7 @@ class Memory:
             ahead += count
         raise AssertionError(f"page {page} is not in flight")
 
-    def _sample(self, began: int, n: int, before: tuple[int, ...]) -> None:
+    def sample(self, began: int, n: int, before: tuple[int, ...]) -> None:
         """The samples of the seconds that `n` equal steps reach: each as it is after the step that reaches it."""
         now = tuple(self.count.values())
         moving = [(i, a, b - a) for i, (a, b) in enumerate(zip(before, now), 1) if a != b] if n > 1 else []

@@ -12,7 +12,7 @@ and writes page states late. A request is looked through before anything of it i
 
 from collections.abc import Callable
 
-from vmteach.kernel.reclaim.ends import FREE, IN_USE, ODD, WRITE, Ends, Known
+from vmteach.kernel.reclaim.ends import FREE, IN_USE, PASS, WRITE, Ends, Known
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -44,11 +44,12 @@ class Sprint(Ends):
     def run(self, goal: int, horizon: int, bands: int) -> bool:
         """Up to so many bands, to the goal or the horizon, or until somebody waits for a page; False: out of memory."""
         memory, low, enough = self.memory, self.setup.min, True
+        self.goal, self.horizon = goal, horizon
         self._load()
-        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
+        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left():
             self.bands += 1
             enough = self._reclaim()
-            while enough and (left := self._left(goal)):
+            while enough and (left := self._left()):
                 room = max(1, min(left, self.free - low))
                 self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
                 if self.free <= low or memory.wanted:
@@ -56,8 +57,8 @@ class Sprint(Ends):
         self._store()
         return enough
 
-    def _left(self, goal: int) -> int:
-        return goal - self.memory.count[self.taken] - self.pages
+    def _left(self) -> int:
+        return self.goal - self.memory.count[self.taken] - self.pages
 
     # ---- requests
 
@@ -67,7 +68,7 @@ class Sprint(Ends):
         while first or (self.setup.band and self.free <= self.top):
             if self.setup.band:
                 left = max(1, (self.top - self.free) // self.need + 1)
-            if not self._short(left) and not self._long():
+            if not self._requests(left) and not (left > 1 and self._requests(1)):
                 self._store()
                 enough = free_some(memory) if first else try_to_free_pages(memory) > 0
                 self._load()
@@ -76,106 +77,102 @@ class Sprint(Ends):
             first = False
         return True
 
-    def _short(self, left: int) -> bool:
-        """Up to `left` requests that refill from one run and free from another, as many as have the same quota."""
-        need, active, inactive, memory = self.need, self.active, self.inactive, self.memory
-        if self.good < need and not self._find_good():
+    def _requests(self, left: int) -> bool:
+        """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
+        memory, began = self.memory, self.now
+        m, most, pieces = self._plan(left)
+        if not m:
             return False
-        quota = need * active // (inactive * self.balance + 1)
-        time = (quota + need) * self.visit
-        m = min(left, self.good // need)
-        if m * quota > self.alike:
-            m = self.alike // quota
-        if self.now + m * time >= memory.next_second:
-            m = (memory.next_second - 1 - self.now) // time
-        if m < 1 or self._budget(active, inactive, quota) < need:
+        quotas = self._quotas(m)
+        refill, quota = sum(quotas), max(quotas)
+        longest = (quota + most + self.need) * self.visit  # of several requests, if all refill as much
+        if refill > self.alike or (m > 1 and most and refill < m * quota and longest > memory.longest):
             return False
-        while m > 1:  # the quota of the last, and its budget
-            a, i = active - (m - 1) * quota, inactive + (m - 1) * (quota - need)
-            if need * a // (i * self.balance + 1) == quota and self._budget(a, i, quota) >= need:
-                break
-            m //= 2
-        self._refill(m * quota)
-        self._free(self.tail, m * need, self.free_as)
-        self._pass(m * need)
-        self.good -= m * need
+        calm = self._latest_end(refill, pieces) < memory.next_second
+        if not calm and (m > 1 or not memory.idle_touch or self.now + refill * self.visit >= memory.next_second):
+            return False
         self.passes += m
+        if calm:
+            self._go(pieces, quotas)
+        else:
+            self._refill(refill)
+            self._go_on(pieces)
         self.requests += m
-        if time > memory.longest:
-            memory.longest = time
+        if m == 1:
+            longest = self.now - began
+            if longest >= SECOND:
+                memory.waits.append((began, self.now))
+        if longest > memory.longest:
+            memory.longest = longest
         memory.steps += 1
         return True
 
-    def _budget(self, active: int, inactive: int, quota: int) -> int:
-        """How many pages the search, or the scan, may look at."""
-        return (inactive + (quota if self.searches else active)) // self.ratio
+    def _quotas(self, m: int) -> list[int]:
+        """Pages that each of the next `m` requests refills, if each frees a batch."""
+        need, active, inactive, balance = self.need, self.active, self.inactive, self.balance
+        quota = need * active // (inactive * balance + 1)
+        last = need * (active - (m - 1) * quota) // ((inactive + (m - 1) * (quota - need)) * balance + 1)
+        if last == quota:  # then it is the same for all between
+            return [quota] * m
+        quotas = []
+        for _ in range(m):
+            quotas.append(need * active // (inactive * balance + 1))
+            active -= quotas[-1]
+            inactive += quotas[-1] - need
+        return quotas
 
-    def _find_good(self) -> bool:
-        """Whether a whole batch of pages at the tail is free for the taking."""
-        if self.tail_n < self.need:
-            return False
-        known = self._look(self.tail)
-        if known.kind is FREE:
-            self.good, self.free_as = min(self.tail_n, known.high - self.tail), known.fate.page
-        return self.good >= self.need
+    def _budget(self, m: int) -> int:
+        """How many pages the search, or the scan, may surely pass over or write in each of the next `m` requests."""
+        if not self.searches:
+            pages = self.inactive + self.active
+        else:
+            pages = self.inactive + (self._quotas(1)[0] if m == 1 else 0)
+        return (pages - (m - 1) * self.need) // self.ratio - self.need
 
-    # ---- requests that meet more than clean pages
-
-    def _long(self) -> bool:
-        """One request that meets several stretches; False, and nothing done, if rules.py must deal with it."""
-        quota, memory = self.need * self.active // (self.inactive * self.balance + 1), self.memory
-        if quota > self.alike or self.now + quota * self.visit >= memory.next_second:
-            return False
-        pieces = self._plan(quota)
-        if pieces is None:
-            return False
-        calm = self._latest_end(quota, pieces) < memory.next_second
-        if not calm and not memory.idle_touch:
-            return False
-        began = self.now
-        self.passes += 1
-        self._refill(quota)
-        for piece in pieces:
-            if calm or self._latest_end(0, [piece]) < memory.next_second:
-                self._go(*piece)
-            else:
-                self._by_rules(*piece)
-        self.requests += 1
-        self.good = 0
-        memory.longest = max(memory.longest, self.now - began)
-        if self.now - began >= SECOND:
-            memory.waits.append((began, self.now))
-        return True
-
-    def _plan(self, quota: int) -> list[Piece] | None:
-        """The stretches that a request meets at the tail."""
-        need, i, pieces = self.need, 0, []
-        budget = self._budget(self.active, self.inactive, quota)
-        allowed = need * self.setup.sysctls.vm_mapped_ratio
-        slots = self.setup.slots - self.memory.count["slots_used"]
+    def _plan(self, left: int) -> tuple[int, int, list[Piece]]:
+        """Requests, up to `left` or one that writes; the most pages that one of them passes over or writes; and the
+        stretches that they meet at the tail.
+        """
+        items, need, want, budget = self.items, self.need, left * self.need, self._budget(left)
+        in_use = need * self.setup.sysctls.vm_mapped_ratio
+        slots, allowed = self.setup.slots - self.memory.count["slots_used"], in_use
+        m = i = freed = passed = most = whole = over = low = high = 0
+        pieces: list[Piece] = []
         first, count = self.tail, self.tail_n
-        while need and count:
-            known = self._look(first)
-            n = min(count, known.high - first)
-            if known.kind is FREE:
-                n = min(n, need)
-                need -= n
-            elif known.kind is IN_USE:
-                allowed -= n
-            elif known.kind is WRITE and known.page.state.kind is Kind.SHM:
-                slots -= n
-            budget -= n
-            if known.kind is ODD or budget < 0 or allowed < 0 or slots < 0:
-                return None
+        while freed < want and count and budget >= 0:
+            if not low <= first < high:
+                known = self._look(first)
+                low, high, kind = known[:3]
+            n = count if first + count <= high else high - first
+            if kind is FREE:
+                n = min(n, want - freed)
+                freed += n
+            else:
+                passed += n
+                if kind is IN_USE:
+                    allowed -= n
+                elif kind is WRITE and not m:
+                    want, slots = need, slots - n * (known.page.state.kind is Kind.SHM)
+                elif kind is not PASS:
+                    break
+                if passed > budget or allowed < 0 or slots < 0:
+                    break
             pieces.append((known, first, n))
+            if freed >= (m + 1) * need:
+                most, passed, allowed = max(most, passed), 0, in_use
+                m, over, whole = freed // need, freed % need, len(pieces)
             first, count = first + n, count - n
-            if need and not count and i < len(self.items):
+            if not count and i < len(items):
                 first, count = self._run(i)
                 i += 1
-        return None if need else pieces
+        del pieces[whole:]
+        if over:
+            known, first, n = pieces[-1]
+            pieces[-1] = known, first, n - over
+        return m, most, pieces
 
     def _latest_end(self, quota: int, pieces: list[Piece]) -> int:
-        """A time that the request surely does not reach."""
+        """A time that the requests surely do not reach."""
         costs, disk, pages, written = self.setup.costs, self.memory.disk, quota, 0
         for known, _, n in pieces:
             pages += n
@@ -186,17 +183,42 @@ class Sprint(Ends):
             end += max(0, disk.due - self.now) + written * disk.service
         return end
 
-    def _go(self, known: Known, first: int, n: int) -> None:
-        """Do with one stretch at the tail what is to be done; what is not freed goes to the head."""
-        if known.kind is FREE:
-            self._free(first, n, known.fate.page)
-        elif known.kind is WRITE:
-            self._write(known, first, n)
-        else:
-            self.now += n * self.visit
-        self._pass(n)
-        if known.kind is not FREE:
-            self._push(first, n)
+    def _go(self, pieces: list[Piece], quotas: list[int]) -> None:
+        """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head."""
+        freed = begun = 0
+        for known, first, n in pieces:
+            kind = known.kind
+            if kind is FREE:
+                freed += n
+                self._free(first, n, known.fate.page)
+            else:
+                if begun * self.need <= freed < len(quotas) * self.need:
+                    requests = freed // self.need + 1
+                    self._refill(sum(quotas[begun:requests]))
+                    begun = requests
+                if kind is WRITE:
+                    self._write(known, first, n)
+                else:
+                    self.now += n * self.visit
+                    self.visits += n
+            self.tail += n
+            self.tail_n -= n
+            if not self.tail_n:
+                self._next_run()
+            if kind is not FREE:
+                self._push(first, n)
+        self._refill(sum(quotas[begun:]))
+
+    def _go_on(self, pieces: list[Piece]) -> None:
+        """The same, while seconds strike; somebody may observe."""
+        memory = self.memory
+        for piece in pieces:
+            known, end = piece[0], self._latest_end(0, [piece])
+            waits = known.kind is WRITE and known.fate.rule != "converted"
+            if end < memory.next_second or (waits and end < memory.stop):
+                self._go([piece], [])
+            else:
+                self._by_rules(*piece)
 
     def _by_rules(self, known: Known, first: int, n: int) -> None:
         """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
