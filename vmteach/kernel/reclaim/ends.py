@@ -12,7 +12,7 @@ from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page
 from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 
-FREE, PASS, IN_USE, WRITE, ODD = "free", "pass", "in use", "write", "odd"
+FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
@@ -187,7 +187,7 @@ class Ends:
             return ODD, fate
         if fate.rule == "writepage":
             fate = written(page, True, self.memory.rules)
-            return (ODD if fate.rule == "file write" else WRITE), fate
+            return {"file write": ODD, "converted": CONVERT}.get(fate.rule, WRITE), fate
         plain = {"found clean": FREE, "freed": FREE, "not clean": PASS, "in use": IN_USE}.get(fate.rule, ODD)
         return (plain if plain is FREE or fate.page is page else ODD), fate
 
@@ -225,7 +225,7 @@ class Ends:
         each = {"visits": 1}
         if shared:
             each |= {"slots_used": 1, "conversions": 1, "swapcache": 1, "pagecache": -1}
-        if known.fate.rule == "converted":
+        if known.kind is CONVERT:
             self.now += n * cost
             for name, change in each.items():
                 count[name] += n * change
@@ -233,7 +233,7 @@ class Ends:
             self._submit(n, cost + costs.submit, each | {"writes": 1})
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
-        self.known = [other for other in self.known if other.kind is not WRITE]
+        self.known = [other._replace(low=first + n) if other.low <= first < other.high else other for other in self.known]
 
     def _submit(self, n: int, cost: int, each: dict[str, int]) -> None:
         """Send `n` pages to the disk, `cost` ns of work and so many changes of the counters each."""

@@ -12,7 +12,7 @@ and writes page states late. A request is looked through before anything of it i
 
 from collections.abc import Callable
 
-from vmteach.kernel.reclaim.ends import FREE, IN_USE, PASS, WRITE, Ends, Known
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Ends, Known
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -151,7 +151,7 @@ class Sprint(Ends):
                 passed += n
                 if kind is IN_USE:
                     allowed -= n
-                elif kind is WRITE and not m:
+                elif (kind is WRITE or kind is CONVERT) and not m:
                     want, slots = need, slots - n * (known.page.state.kind is Kind.SHM)
                 elif kind is not PASS:
                     break
@@ -173,12 +173,15 @@ class Sprint(Ends):
 
     def _latest_end(self, quota: int, pieces: list[Piece]) -> int:
         """A time that the requests surely do not reach."""
-        costs, disk, pages, written = self.setup.costs, self.memory.disk, quota, 0
+        costs, disk, pages, written, end = self.setup.costs, self.memory.disk, quota, 0, self.now
         for known, _, n in pieces:
             pages += n
             if known.kind is WRITE:
                 written += n
-        end = self.now + pages * self.visit + written * (costs.convert + costs.submit)
+                end += n * (costs.convert + costs.submit)
+            elif known.kind is CONVERT:
+                end += n * costs.convert
+        end += pages * self.visit
         if written and disk.n + written > disk.depth:  # then it waits for room
             end += max(0, disk.due - self.now) + written * disk.service
         return end
@@ -196,11 +199,11 @@ class Sprint(Ends):
                     requests = freed // self.need + 1
                     self._refill(sum(quotas[begun:requests]))
                     begun = requests
-                if kind is WRITE:
-                    self._write(known, first, n)
-                else:
+                if kind is PASS or kind is IN_USE:
                     self.now += n * self.visit
                     self.visits += n
+                else:
+                    self._write(known, first, n)
             self.tail += n
             self.tail_n -= n
             if not self.tail_n:
@@ -213,9 +216,8 @@ class Sprint(Ends):
         """The same, while seconds strike; somebody may observe."""
         memory = self.memory
         for piece in pieces:
-            known, end = piece[0], self._latest_end(0, [piece])
-            waits = known.kind is WRITE and known.fate.rule != "converted"
-            if end < memory.next_second or (waits and end < memory.stop):
+            end = self._latest_end(0, [piece])
+            if end < memory.next_second or (piece[0].kind is WRITE and end < memory.stop):
                 self._go([piece], [])
             else:
                 self._by_rules(*piece)
@@ -229,7 +231,7 @@ class Sprint(Ends):
 
     def _step(self, known: Known, tail: Tail, n: int) -> int:
         visits = {"clean_visits" if self.searches else "visits": 1}
-        if known.kind is WRITE:
+        if known.kind is WRITE or known.kind is CONVERT:
             return writepage(self.memory, tail, n)
         if known.kind is FREE:
             return free(self.memory, tail, n, known.fate, **visits)
