@@ -13,6 +13,7 @@ from vmteach.kernel.reclaim.page import Absent, Kind, Page
 from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 
 FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
+new_run = tuple.__new__  # twice as fast as Run(...)
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
@@ -81,8 +82,10 @@ class Ends:
 
     def _next_run(self) -> None:
         """The next run at the tail."""
+        self.tail_n = 0
         if self.items:
-            self.tail, self.tail_n = self._run(0)
+            item = self.items[0]
+            self.tail, self.tail_n = item if item.__class__ is Run else self._run(0)
             self.items.popleft()
 
     def _run(self, i: int) -> Run:
@@ -257,9 +260,10 @@ class Ends:
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""
-        if self.head + self.head_n == first:
-            self.head_n += n
+        head, head_n = self.head, self.head_n
+        if head + head_n == first:
+            self.head_n = head_n + n
             return
-        if self.head_n:
-            self.items.append(Run(self.head, self.head_n))
+        if head_n:
+            self.items.append(new_run(Run, (head, head_n)))
         self.head, self.head_n = first, n

@@ -12,12 +12,12 @@ and writes page states late. A request is looked through before anything of it i
 
 from collections.abc import Callable
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Ends, Known
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
-from vmteach.kernel.reclaim.runs import FOREVER
+from vmteach.kernel.reclaim.runs import FOREVER, Run
 from vmteach.kernel.reclaim.setup import SECOND
 
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
@@ -68,7 +68,7 @@ class Sprint(Ends):
         while first or (self.setup.band and self.free <= self.top):
             if self.setup.band:
                 left = max(1, (self.top - self.free) // self.need + 1)
-            if not self._requests(left) and not (left > 1 and self._requests(1)):
+            if not self._requests(left):
                 self._store()
                 enough = free_some(memory) if first else try_to_free_pages(memory) > 0
                 self._load()
@@ -80,31 +80,23 @@ class Sprint(Ends):
     def _requests(self, left: int) -> bool:
         """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
         memory, began = self.memory, self.now
-        m, most, pieces = self._plan(left)
-        if not m:
-            return False
+        m, pieces, end, calm = self._plan(left)
         quotas = self._quotas(m)
-        refill, quota = sum(quotas), max(quotas)
-        longest = (quota + most + self.need) * self.visit  # of several requests, if all refill as much
-        if refill > self.alike or (m > 1 and most and refill < m * quota and longest > memory.longest):
-            return False
-        calm = self._latest_end(refill, pieces) < memory.next_second
-        if not calm and (m > 1 or not memory.idle_touch or self.now + refill * self.visit >= memory.next_second):
-            return False
-        self.passes += m
-        if calm:
-            self._go(pieces, quotas)
+        refill = sum(quotas)
+        if m and refill <= self.alike and end + refill * self.visit < memory.next_second:
+            longest = self._go(pieces, quotas) + self.need * self.visit
+        elif left > 1:
+            return self._requests(max(1, min(calm, m // 2)))
+        elif m and refill <= self.alike and memory.idle_touch and self.now + refill * self.visit < memory.next_second:
+            longest = self._go_on(pieces, quotas)
         else:
-            self._refill(refill)
-            self._go_on(pieces)
-        self.requests += m
-        if m == 1:
-            longest = self.now - began
-            if longest >= SECOND:
-                memory.waits.append((began, self.now))
+            return False
+        self.requests += 1
+        memory.steps += 1
         if longest > memory.longest:
             memory.longest = longest
-        memory.steps += 1
+        if longest >= SECOND:
+            memory.waits.append((began, self.now))
         return True
 
     def _quotas(self, m: int) -> list[int]:
@@ -129,100 +121,114 @@ class Sprint(Ends):
             pages = self.inactive + (self._quotas(1)[0] if m == 1 else 0)
         return (pages - (m - 1) * self.need) // self.ratio - self.need
 
-    def _plan(self, left: int) -> tuple[int, int, list[Piece]]:
-        """Requests, up to `left` or one that writes; the most pages that one of them passes over or writes; and the
-        stretches that they meet at the tail.
+    def _plan(self, left: int) -> tuple[int, list[Piece], int, int]:
+        """How many requests can be looked through, up to `left`; the stretches that they meet at the tail; a time
+        that these surely do not reach; and how many requests come before the first that writes.
         """
         items, need, want, budget = self.items, self.need, left * self.need, self._budget(left)
         in_use = need * self.setup.sysctls.vm_mapped_ratio
-        slots, allowed = self.setup.slots - self.memory.count["slots_used"], in_use
-        m = i = freed = passed = most = whole = over = low = high = 0
+        slots, allowed, calm = self.setup.slots - self.memory.count["slots_used"], in_use, left
+        m = i = freed = passed = seen = converted = written = whole = over = low = high = 0
         pieces: list[Piece] = []
         first, count = self.tail, self.tail_n
         while freed < want and count and budget >= 0:
             if not low <= first < high:
                 known = self._look(first)
-                low, high, kind = known[:3]
+                low, high, kind, page, _ = known
             n = count if first + count <= high else high - first
             if kind is FREE:
-                n = min(n, want - freed)
                 freed += n
             else:
                 passed += n
                 if kind is IN_USE:
                     allowed -= n
-                elif (kind is WRITE or kind is CONVERT) and not m:
-                    want, slots = need, slots - n * (known.page.state.kind is Kind.SHM)
                 elif kind is not PASS:
-                    break
-                if passed > budget or allowed < 0 or slots < 0:
+                    slots -= n * (page.state.kind is Kind.SHM)
+                    if kind is CONVERT:
+                        converted += n
+                    else:
+                        written, calm = written + n, min(calm, m)
+                if passed > budget or allowed < 0 or slots < 0 or kind is ODD:
                     break
             pieces.append((known, first, n))
+            seen += n
             if freed >= (m + 1) * need:
-                most, passed, allowed = max(most, passed), 0, in_use
-                m, over, whole = freed // need, freed % need, len(pieces)
+                passed, allowed, whole = 0, in_use, len(pieces)
+                m = min(freed // need, left)
+                over = freed - m * need
             first, count = first + n, count - n
             if not count and i < len(items):
-                first, count = self._run(i)
+                item = items[i]
+                first, count = item if item.__class__ is Run else self._run(i)
                 i += 1
         del pieces[whole:]
         if over:
             known, first, n = pieces[-1]
             pieces[-1] = known, first, n - over
-        return m, most, pieces
+        return m, pieces, self._latest_end(seen, converted, written), calm
 
-    def _latest_end(self, quota: int, pieces: list[Piece]) -> int:
-        """A time that the requests surely do not reach."""
-        costs, disk, pages, written, end = self.setup.costs, self.memory.disk, quota, 0, self.now
-        for known, _, n in pieces:
-            pages += n
-            if known.kind is WRITE:
-                written += n
-                end += n * (costs.convert + costs.submit)
-            elif known.kind is CONVERT:
-                end += n * costs.convert
-        end += pages * self.visit
-        if written and disk.n + written > disk.depth:  # then it waits for room
-            end += max(0, disk.due - self.now) + written * disk.service
+    def _latest_end(self, pages: int, converted: int, written: int) -> int:
+        """A time that so many pages, some of them converted or written, surely do not take us to."""
+        costs, disk = self.setup.costs, self.memory.disk
+        end = self.now + pages * self.visit + converted * costs.convert
+        if written:
+            end += written * (costs.convert + costs.submit)
+            if disk.n + written > disk.depth:  # then it waits for room
+                end += max(0, disk.due - self.now) + written * disk.service
         return end
 
-    def _go(self, pieces: list[Piece], quotas: list[int]) -> None:
-        """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head."""
-        freed = begun = 0
+    def _go(self, pieces: list[Piece], quotas: list[int], begun: int = 0) -> int:
+        """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head.
+
+        The most that one of them took beside its batch of free pages, ns.
+        """
+        freed, spent = 0, [quota * self.visit for quota in quotas]
         for known, first, n in pieces:
-            kind = known.kind
+            kind = known[2]
             if kind is FREE:
                 freed += n
                 self._free(first, n, known.fate.page)
             else:
-                if begun * self.need <= freed < len(quotas) * self.need:
-                    requests = freed // self.need + 1
-                    self._refill(sum(quotas[begun:requests]))
-                    begun = requests
+                request, before = freed // self.need, self.now
+                if begun <= request:
+                    begun = self._begin(quotas, begun, request + 1)
+                    before = self.now
                 if kind is PASS or kind is IN_USE:
                     self.now += n * self.visit
                     self.visits += n
                 else:
                     self._write(known, first, n)
-            self.tail += n
-            self.tail_n -= n
-            if not self.tail_n:
+                spent[request] += self.now - before
+            if n < self.tail_n:
+                self.tail += n
+                self.tail_n -= n
+            else:
                 self._next_run()
             if kind is not FREE:
                 self._push(first, n)
-        self._refill(sum(quotas[begun:]))
+        self._begin(quotas, begun, len(quotas))
+        return max(spent)
 
-    def _go_on(self, pieces: list[Piece]) -> None:
-        """The same, while seconds strike; somebody may observe."""
-        memory = self.memory
-        for piece in pieces:
-            end = self._latest_end(0, [piece])
-            if end < memory.next_second or (piece[0].kind is WRITE and end < memory.stop):
-                self._go([piece], [])
+    def _begin(self, quotas: list[int], begun: int, requests: int) -> int:
+        """Begin requests up to this one, and end those before it."""
+        self._refill(sum(quotas[begun:requests]))
+        self.passes += requests - begun
+        self.requests += requests - max(begun, 1)
+        return requests
+
+    def _go_on(self, pieces: list[Piece], quotas: list[int]) -> int:
+        """The same for one request, while seconds strike; somebody may observe. How long it took, ns."""
+        memory, began = self.memory, self.now
+        begun = self._begin(quotas, 0, 1)
+        for known, first, n in pieces:
+            end = self._latest_end(n, n * (known.kind is CONVERT), n * (known.kind is WRITE))
+            if end < memory.next_second or (known.kind is WRITE and end < memory.stop):
+                self._go([(known, first, n)], quotas, begun)
             else:
-                self._by_rules(*piece)
+                self._by_rules(known, n)
+        return self.now - began
 
-    def _by_rules(self, known: Known, first: int, n: int) -> None:
+    def _by_rules(self, known: Known, n: int) -> None:
         """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
         self._store()
         while n:
