@@ -32,6 +32,7 @@ class Sprint(Ends):
         setup = memory.setup
         self.take, self.top = take, setup.min + setup.band
         self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
+        self.a_band = setup.band // setup.batch + 1  # requests from the watermark to kswapd's mark
         self.bands = 0  # that were taken
 
     @staticmethod
@@ -47,6 +48,8 @@ class Sprint(Ends):
         self.goal, self.horizon = goal, horizon
         self._load()
         while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left():
+            if self._plain_bands(bands - self.bands):
+                continue
             self.bands += 1
             enough = self._reclaim()
             while enough and (left := self._left()):
@@ -59,6 +62,34 @@ class Sprint(Ends):
 
     def _left(self) -> int:
         return self.goal - self.memory.count[self.taken] - self.pages
+
+    def _plain_bands(self, most: int) -> int:
+        """Up to so many bands that free from one run and refill from one, all requests with one quota; how many."""
+        need, visit, m, bands = self.need, self.visit, self.a_band, 0
+        pages, end = m * need, min(self.memory.next_second, self.horizon)
+        if self.tail_n < pages or self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
+            return 0
+        most = min(most, min(self.tail_n, known.high - self.tail, self._left()) // pages)
+        while bands < most:
+            quota, last = self._first_and_last(m)
+            refill = m * quota
+            time = (refill + pages) * visit + pages * self.cost
+            if last != quota or refill > self.alike or self.now + time >= end or self._budget(m) < 0:
+                break
+            self._refill(refill)
+            self._free(self.tail, pages, known.fate.page)
+            self.tail += pages
+            self.tail_n -= pages
+            self._take_pages(pages)
+            self.memory.longest = max(self.memory.longest, (quota + need) * visit)
+            bands += 1
+        if not self.tail_n:
+            self._next_run()
+        self.passes += bands * m
+        self.requests += bands * m
+        self.memory.steps += bands
+        self.bands += bands
+        return bands
 
     # ---- requests
 
@@ -101,17 +132,22 @@ class Sprint(Ends):
 
     def _quotas(self, m: int) -> list[int]:
         """Pages that each of the next `m` requests refills, if each frees a batch."""
-        need, active, inactive, balance = self.need, self.active, self.inactive, self.balance
-        quota = need * active // (inactive * balance + 1)
-        last = need * (active - (m - 1) * quota) // ((inactive + (m - 1) * (quota - need)) * balance + 1)
-        if last == quota:  # then it is the same for all between
+        quota, last = self._first_and_last(m)
+        if last == quota:
             return [quota] * m
-        quotas = []
+        need, active, inactive, balance, quotas = self.need, self.active, self.inactive, self.balance, []
         for _ in range(m):
             quotas.append(need * active // (inactive * balance + 1))
             active -= quotas[-1]
             inactive += quotas[-1] - need
         return quotas
+
+    def _first_and_last(self, m: int) -> tuple[int, int]:
+        """The quota of the next request, and of the `m`-th if all have this one: then they do if both are the same."""
+        need, active, inactive, fewer = self.need, self.active, self.inactive, m - 1
+        quota = need * active // (inactive * self.balance + 1)
+        inactive += fewer * (quota - need)
+        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1)
 
     def _budget(self, m: int) -> int:
         """How many pages the search, or the scan, may surely pass over or write in each of the next `m` requests."""
