@@ -13,7 +13,7 @@ from vmteach.kernel.reclaim.page import Absent, Kind, Page
 from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 
 FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
-new_run = tuple.__new__  # twice as fast as Run(...)
+new = tuple.__new__  # of a NamedTuple, in half the time
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
@@ -236,7 +236,9 @@ class Ends:
             self._submit(n, cost + costs.submit, each | {"writes": 1})
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
-        self.known = [other._replace(low=first + n) if other.low <= first < other.high else other for other in self.known]
+        for i, other in enumerate(self.known):
+            if other.low <= first < other.high:  # what is known of the pages behind stays true
+                self.known[i] = new(Known, (first + n, *other[1:]))
 
     def _submit(self, n: int, cost: int, each: dict[str, int]) -> None:
         """Send `n` pages to the disk, `cost` ns of work and so many changes of the counters each."""
@@ -265,5 +267,5 @@ class Ends:
             self.head_n = head_n + n
             return
         if head_n:
-            self.items.append(new_run(Run, (head, head_n)))
+            self.items.append(new(Run, (head, head_n)))
         self.head, self.head_n = first, n

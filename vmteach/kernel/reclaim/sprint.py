@@ -218,19 +218,19 @@ class Sprint(Ends):
 
         The most that one of them took beside its batch of free pages, ns.
         """
-        freed, spent = 0, [quota * self.visit for quota in quotas]
+        freed, spent, visit = 0, [quota * self.visit for quota in quotas], self.visit
         for known, first, n in pieces:
             kind = known[2]
             if kind is FREE:
                 freed += n
                 self._free(first, n, known.fate.page)
             else:
-                request, before = freed // self.need, self.now
+                request = freed // self.need
                 if begun <= request:
                     begun = self._begin(quotas, begun, request + 1)
-                    before = self.now
+                before = self.now
                 if kind is PASS or kind is IN_USE:
-                    self.now += n * self.visit
+                    self.now += n * visit
                     self.visits += n
                 else:
                     self._write(known, first, n)
@@ -247,8 +247,9 @@ class Sprint(Ends):
 
     def _begin(self, quotas: list[int], begun: int, requests: int) -> int:
         """Begin requests up to this one, and end those before it."""
-        self._refill(sum(quotas[begun:requests]))
-        self.passes += requests - begun
+        if begun < requests:
+            self._refill(sum(quotas[begun:requests]))
+            self.passes += requests - begun
         self.requests += requests - max(begun, 1)
         return requests
 
