@@ -14,6 +14,9 @@ from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
 
 FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
 new = tuple.__new__  # of a NamedTuple, in half the time
+Changes = tuple[tuple[str, int], ...]  # of counters
+VISITED: Changes = (("visits", 1),)
+CONVERTED: Changes = (*VISITED, ("slots_used", 1), ("conversions", 1), ("swapcache", 1), ("pagecache", -1))
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
@@ -223,35 +226,32 @@ class Ends:
 
     def _write(self, known: Known, first: int, n: int) -> None:
         """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds strike."""
-        count, costs, shared = self.memory.count, self.setup.costs, known.page.state.kind is Kind.SHM
-        cost = self.visit + (costs.convert if shared else 0)
-        each = {"visits": 1}
-        if shared:
-            each |= {"slots_used": 1, "conversions": 1, "swapcache": 1, "pagecache": -1}
+        costs, shared = self.setup.costs, known.page.state.kind is Kind.SHM
+        cost, each = self.visit + (costs.convert if shared else 0), CONVERTED if shared else VISITED
         if known.kind is CONVERT:
             self.now += n * cost
-            for name, change in each.items():
-                count[name] += n * change
+            self._add(each, n)
         else:
-            self._submit(n, cost + costs.submit, each | {"writes": 1})
+            self._submit(n, cost + costs.submit, each)
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
         for i, other in enumerate(self.known):
             if other.low <= first < other.high:  # what is known of the pages behind stays true
                 self.known[i] = new(Known, (first + n, *other[1:]))
 
-    def _submit(self, n: int, cost: int, each: dict[str, int]) -> None:
-        """Send `n` pages to the disk, `cost` ns of work and so many changes of the counters each."""
+    def _submit(self, n: int, cost: int, each: Changes) -> None:
+        """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
         memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        self._tally()
-        if not memory.before_write:
-            memory.before_write = dict(count)
+        strikes, before = self._latest_end(0, 0, n) >= memory.next_second, ()
+        if strikes or not memory.before_write:
+            self._tally()
+            memory.before_write = memory.before_write or dict(count)
         while n:
-            began, before = self.now, tuple(count.values())
+            began, before = self.now, tuple(count.values()) if strikes else ()
             steps, self.now, sleeps, slept, done = disk.submit_some(began, n, cost, memory.stop)
-            for name, change in each.items():
-                count[name] += steps * change
+            self._add(each, steps)
+            count["writes"] += steps
             count["sleeps"] += sleeps
             count["slept"] += slept
             self.owed += done
@@ -259,6 +259,21 @@ class Ends:
             if self.now >= memory.next_second:
                 memory.now = self.now
                 memory.sample(began, steps, before)
+
+    def _add(self, each: Changes, n: int) -> None:
+        """Count `n` such changes."""
+        for name, change in each:
+            self.memory.count[name] += n * change
+
+    def _latest_end(self, pages: int, converted: int, written: int) -> int:
+        """A time that so many pages, some of them converted or written, surely do not take us to."""
+        costs, disk = self.setup.costs, self.memory.disk
+        end = self.now + pages * self.visit + converted * costs.convert
+        if written:
+            end += written * (self.visit + costs.convert + costs.submit)
+            if disk.n + written > disk.depth:  # then it waits for room
+                end += max(0, disk.due - self.now) + written * disk.service
+        return end
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""

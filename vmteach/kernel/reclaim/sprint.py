@@ -203,16 +203,6 @@ class Sprint(Ends):
             pieces[-1] = known, first, n - over
         return m, pieces, self._latest_end(seen, converted, written), calm
 
-    def _latest_end(self, pages: int, converted: int, written: int) -> int:
-        """A time that so many pages, some of them converted or written, surely do not take us to."""
-        costs, disk = self.setup.costs, self.memory.disk
-        end = self.now + pages * self.visit + converted * costs.convert
-        if written:
-            end += written * (costs.convert + costs.submit)
-            if disk.n + written > disk.depth:  # then it waits for room
-                end += max(0, disk.due - self.now) + written * disk.service
-        return end
-
     def _go(self, pieces: list[Piece], quotas: list[int], begun: int = 0) -> int:
         """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head.
 

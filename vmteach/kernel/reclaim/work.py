@@ -43,7 +43,7 @@ class Pace:
         self.left -= 1
         if self.left >= 0:
             return False
-        self.left, self.bands = self.TRIED, min(4 * self.bands, self.MOST)
+        self.left, self.bands = self.TRIED, min(2 * self.bands, self.MOST)
         return True
 
 
