@@ -4,13 +4,14 @@ source      lists.py and memory.py, which hold the machine; `Ends` takes them ou
 left out    what a request does: sprint.py
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
 from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page
-from vmteach.kernel.reclaim.runs import FOREVER, Run, Stripe
+from vmteach.kernel.reclaim.runs import Run, Stripe
 
 FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
 new = tuple.__new__  # of a NamedTuple, in half the time
@@ -28,6 +29,9 @@ class Known(NamedTuple):
     kind: str
     page: Page
     fate: Fate
+
+
+Piece = tuple[Known, int, int]  # a stretch of a list: what it is, first page, how many
 
 
 class Pending:
@@ -88,7 +92,7 @@ class Ends:
         self.tail_n = 0
         if self.items:
             item = self.items[0]
-            self.tail, self.tail_n = item if item.__class__ is Run else self._run(0)
+            self.tail, self.tail_n = item if isinstance(item, Run) else self._run(0)
             self.items.popleft()
 
     def _run(self, i: int) -> Run:
@@ -162,6 +166,22 @@ class Ends:
         self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
 
     # ---- what a scan finds
+
+    def _stretches(self) -> Iterator[Piece]:
+        """What a scan meets from the tail on, as long as nothing moves."""
+        items, i, low, high = self.items, 0, 0, 0
+        first, count = self.tail, self.tail_n
+        while count:
+            if not low <= first < high:
+                known = self._look(first)
+                low, high = known.low, known.high
+            n = count if first + count <= high else high - first
+            yield known, first, n
+            first, count = first + n, count - n
+            if not count and i < len(items):
+                item = items[i]
+                first, count = item if isinstance(item, Run) else self._run(i)
+                i += 1
 
     def _look(self, first: int) -> Known:
         """What a scan does with the page, and with those behind it that are alike."""
@@ -243,7 +263,7 @@ class Ends:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
         memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        strikes, before = self._latest_end(0, 0, n) >= memory.next_second, ()
+        strikes = self._latest_end(0, 0, n) >= memory.next_second
         if strikes or not memory.before_write:
             self._tally()
             memory.before_write = memory.before_write or dict(count)

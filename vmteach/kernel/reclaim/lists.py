@@ -20,7 +20,6 @@ from vmteach.kernel.reclaim.setup import COUNTERS, STOCK, Rules, Setup
 # empty for everybody else.
 ACTIVE, ROTATED, BEHIND, AHEAD = "active", "rotated", "behind", "ahead"
 INACTIVE = (ROTATED, BEHIND, AHEAD)
-HELD = ""  # pages that were taken off their queue before, and are put back by who holds them
 
 
 class Tail(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.fates import Fate
-from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, HELD, ROTATED, Lists, Tail, Visit
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, ROTATED, Lists, Tail, Visit
 from vmteach.kernel.reclaim.page import Kind, Page, Where
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND, STOCK, Rules, Setup, Snapshot
@@ -116,12 +116,9 @@ class Memory:
 
     def _go(self, tail: Tail, n: int, fate: Fate) -> None:
         """Take `n` pages from the tail and put them where they belong now."""
-        target = HELD
-        if tail.queue is not HELD:
-            target = self._target(fate)
-            self.lists.queues[tail.queue].take(n)
+        self.lists.queues[tail.queue].take(n)
         first = tail.first + tail.n - n if tail.queue == ROTATED else tail.first
-        self.move(Visit(tail.queue, target, tail.page, fate.page, tail.mapcount, n, first), fate.rule)
+        self.move(Visit(tail.queue, self._target(fate), tail.page, fate.page, tail.mapcount, n, first), fate.rule)
 
     def _target(self, fate: Fate) -> str:
         """The queue that pages of this fate are put on."""

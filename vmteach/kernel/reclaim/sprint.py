@@ -12,16 +12,15 @@ and writes page states late. A request is looked through before anything of it i
 
 from collections.abc import Callable
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known, Piece
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
-from vmteach.kernel.reclaim.runs import FOREVER, Run
+from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND
 
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
-Piece = tuple[Known, int, int]  # what it is, first page, how many
 
 
 class Sprint(Ends):
@@ -161,42 +160,33 @@ class Sprint(Ends):
         """How many requests can be looked through, up to `left`; the stretches that they meet at the tail; a time
         that these surely do not reach; and how many requests come before the first that writes.
         """
-        items, need, want, budget = self.items, self.need, left * self.need, self._budget(left)
-        in_use = need * self.setup.sysctls.vm_mapped_ratio
+        need, budget, in_use = self.need, self._budget(left), self.need * self.setup.sysctls.vm_mapped_ratio
         slots, allowed, calm = self.setup.slots - self.memory.count["slots_used"], in_use, left
-        m = i = freed = passed = seen = converted = written = whole = over = low = high = 0
+        m = freed = passed = seen = converted = written = whole = over = 0
         pieces: list[Piece] = []
-        first, count = self.tail, self.tail_n
-        while freed < want and count and budget >= 0:
-            if not low <= first < high:
-                known = self._look(first)
-                low, high, kind, page, _ = known
-            n = count if first + count <= high else high - first
+        for piece in self._stretches() if budget >= 0 else ():
+            (_, _, kind, page, _), _, n = piece
             if kind is FREE:
                 freed += n
             else:
                 passed += n
                 if kind is IN_USE:
                     allowed -= n
-                elif kind is not PASS:
-                    slots -= n * (page.state.kind is Kind.SHM)
-                    if kind is CONVERT:
-                        converted += n
-                    else:
-                        written, calm = written + n, min(calm, m)
+                elif kind is CONVERT:
+                    converted, slots = converted + n, slots - n
+                elif kind is WRITE:
+                    written, slots = written + n, slots - n * (page.state.kind is Kind.SHM)
+                    calm = min(calm, m)
                 if passed > budget or allowed < 0 or slots < 0 or kind is ODD:
                     break
-            pieces.append((known, first, n))
+            pieces.append(piece)
             seen += n
             if freed >= (m + 1) * need:
                 passed, allowed, whole = 0, in_use, len(pieces)
                 m = min(freed // need, left)
                 over = freed - m * need
-            first, count = first + n, count - n
-            if not count and i < len(items):
-                item = items[i]
-                first, count = item if item.__class__ is Run else self._run(i)
-                i += 1
+                if m == left:
+                    break
         del pieces[whole:]
         if over:
             known, first, n = pieces[-1]

@@ -1,7 +1,7 @@
 """The lists for a picture: a cheap copy while the machine runs, painted afterwards.
 
 source      none: close enough for a picture is a matter of the eye
-left out    runs of less than 1/100 of a list, which are counted with what follows them
+left out    runs of less than 1/500 of a list, which are counted with what follows them
 """
 
 from bisect import bisect_left
@@ -13,14 +13,13 @@ from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, Lists
 from vmteach.kernel.reclaim.page import Page, Where
 from vmteach.kernel.reclaim.runs import Run, Stripe
 
-
-GRAIN = 100  # of a list: finer than the finest band that a picture shows
+GRAIN = 500  # of a list: finer than the finest band that a picture shows
 
 
 def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     """A list from tail to head as (pages, their state, processes that map them).
 
-    Close enough for a picture, and no dearer for a long list than for a short one: runs of less than 1/100 of
+    Close enough for a picture, and no dearer for a long list than for a short one: runs of less than 1/500 of
     the list are counted with what follows them, which is taken for one run if it is no longer itself, and the
     repetitions of a stripe come in at most eight groups, in fewer where these would be less than 1/40 of the list;
     each has its parts in proportion.
