@@ -50,15 +50,13 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def progress_file(tmp_path_factory: Any) -> Iterator[None]:
-    """What the tests "learn" goes to a file of their own, in this process and in the kernels that it starts."""
-    kept = os.environ.get("VMTEACH_PROGRESS")
-    os.environ["VMTEACH_PROGRESS"] = str(tmp_path_factory.mktemp("progress") / "progress.json")
-    yield
-    if kept is None:
-        del os.environ["VMTEACH_PROGRESS"]
-    else:
-        os.environ["VMTEACH_PROGRESS"] = kept
+def files_of_their_own(tmp_path_factory: Any) -> Iterator[None]:
+    """What the tests "learn" and cache stays with them, in this process and in the kernels that it starts."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("VMTEACH_PROGRESS", str(folder / "progress.json"))
+        patched.setenv("VMTEACH_CACHE", str(folder / "cache"))
+        yield
 
 
 def chromium_program() -> str | None:

@@ -237,7 +237,7 @@ class Explorer(Face):
         began, worked = perf_counter(), thread_time()
         with suppress(ValueError):  # what cannot be will be told when it is asked for
             if label:
-                self.stage.run(at, label)
+                self.stage.panel(at, label)
             else:
                 self._answer("ahead", at, self.stage.show(at))
         took, work = perf_counter() - began, thread_time() - worked
