@@ -491,12 +491,12 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         return next((words for words in _spellings(own) if len(words) <= LONGEST_TITLE), _spellings(own)[-1])
     clauses = [_spellings(scene["clause"]) for _, scene in panels]
     rows = range(max(len(each) for each in clauses))
-    for most in range(len(panels), 1, -1):  # of many kernels the last are only counted, until the sentence fits
+    for most in range(len(panels), 0, -1):  # of many kernels the last are only counted, until the sentence fits
         chosen = [[each[min(i, len(each) - 1)] for each in clauses[:most]] for i in rows]
         said = [_sentence(panels[:most], each, i, len(panels) - most) for i, each in enumerate(chosen)]
         if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
             return fits
-    return said[-1] if len(panels) > 1 else _sentence(panels, [clauses[0][0]], 0)
+    return said[-1]
 
 
 def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int, more: int = 0) -> str:
@@ -548,7 +548,7 @@ def kernel(label: str) -> str:
         return f"today's kernel{suffix}"
     if re.match("unpatched$|patched$|later$|mainline|what if$", name):
         return f"the {name.replace('what if', 'what-if')} kernel{suffix}"
-    return f"the kernel with {label}"
+    return f"the kernel with {'the ' * label.startswith('fix of')}{label}"
 
 
 # ---- checks ----
