@@ -1,4 +1,4 @@
-"""What a student sees, in Chromium: explorers that need no scrolling, first screens, words of 12 px, titles that say it."""
+"""What a student sees, in Chromium: explorers that need no scrolling, first screens, words of 12 px, titles."""
 
 import ast
 import json

@@ -330,7 +330,7 @@ def chart(
     return _group("chart", label, x=x, y=y, **{"columns": (), "lines": lines, "areas": areas, **more})
 
 
-def strip(label: str, spans: Iterable[Span], x: Group) -> Group:
+def strip(label: Words, spans: Iterable[Span], x: Group) -> Group:
     """What went on when: spans side by side along an axis.
 
     >>> strip("copy", [Span("W", 0, 77, ["waits 1 min 17 s", "77 s"])], axis("time", 0, 90, "s"))["spans"]
@@ -693,5 +693,5 @@ def plain(**fields: Any) -> dict[str, Any]:
     }
 
 
-def _group(kind: str, label: str, **fields: Any) -> Group:
-    return {"as": kind, "label": label, **plain(**fields)}
+def _group(kind: str, label: Words, **fields: Any) -> Group:
+    return {"as": kind, "label": label, **plain(label=label, **fields)}

@@ -222,7 +222,7 @@ function beside(sheet, group, area, height, above = 0, free = 0) {
     sheet.text(`${group.id}.label`, area.x0 - 10, area.y + above + height / 2 + 5, said, { anchor: "end" });
     return area.y;
   }
-  const line = fit(group.label, area.right - area.left, NORMAL) || group.label;
+  const line = fit(group.label, area.right - area.left, NORMAL) || spellings(group.label).at(-1);
   sheet.text(`${group.id}.label`, area.left, area.y + 12, line, {});
   return area.left + widthOf(line, NORMAL) + 12 < free ? area.y : area.y + 20;
 }
