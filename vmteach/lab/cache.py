@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, cached_property, partial
 from hashlib import sha256
 from operator import is_
@@ -190,6 +190,8 @@ def described(value: Any, held: tuple[int, ...] = ()) -> str:
     if isinstance(value, set | frozenset):
         return str(sorted(map(deeper, value)))
     parts = [getattr(value, name) for name in PARTS if getattr(value, name, None) is not None]
-    if is_dataclass(value) or (not parts and getattr(type(value), "__repr__", None) is object.__repr__):
+    if is_dataclass(value):
+        parts = [type(value), *(getattr(value, field.name) for field in fields(value))]
+    elif not parts and getattr(type(value), "__repr__", None) is object.__repr__:
         parts = [type(value), getattr(value, "__dict__", {})]
     return " ".join(map(deeper, parts)) or repr(value)
