@@ -1,10 +1,8 @@
 """Exercises of elf_interp: a field read from bytes, checks that come in time, a caller killed all the same."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.elf import EXEC, elf
 from vmteach.patches.elf_interp import (
     ARCHS,
@@ -28,7 +26,7 @@ CASES = tuple(Scenario(arch=arch, interpreter=name) for arch in ARCHS for name i
 # ---- field
 
 
-def check_field(read: Any, given: Mapping[str, Any]) -> Verdict:
+def check_field(read: Answer, given: Given) -> Verdict:
     at = given["at"]
     for number, order in ((0x1234, "big"), (0x1234, "little"), (62, "little"), (20, "big"), (0xFF00, "big")):
         machine, kind = (number, EXEC) if at == 18 else (62, number)
@@ -53,7 +51,7 @@ def check_field(read: Any, given: Mapping[str, Any]) -> Verdict:
 # ---- early
 
 
-def check_early(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_early(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(early=...)`.")
     killed = [case for case in CASES if simulate(case, mine).numbers[CALLER] == "is killed"]
@@ -76,7 +74,7 @@ MADE_UP = (  # steps that no kernel of the model makes, and whether the rule hol
 )
 
 
-def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
+def check_honest(honest: Answer, _: Given) -> Verdict:
     for label, policy in POLICIES.items():
         for case in CASES:
             run = simulate(case, policy)
@@ -114,7 +112,7 @@ def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- kill
 
 
-def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_kill(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, list | tuple) or not all(isinstance(case, Scenario) for case in mine):
         return not_yet("Hand in a list of `Scenario(...)`.")
     if len(mine) > 50:
@@ -131,7 +129,7 @@ def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_spared(state: Position, numbers: Numbers) -> Verdict:
     if state["interpreter"] not in ARCHS or state["interpreter"] == Scenario().arch:
         return not_yet("Choose an interpreter for another machine than i386.")
     if numbers[UNPATCHED][CALLER] == "is killed":
@@ -139,7 +137,7 @@ def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     return right(f"{numbers[UNPATCHED]['outcome']}: the interpreter was never looked at.")
 
 
-def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_left(state: Position, numbers: Numbers) -> Verdict:
     if numbers[PATCHED][CALLER] != "is killed":
         return not_yet(f"{numbers[PATCHED]['outcome']}: the caller {numbers[PATCHED][CALLER]}.")
     return right("The patch moved one of two checks. This is the other one.")

@@ -1,9 +1,8 @@
 """Exercises of shm_big_iron: a quota, laps, the reach of the search, a search of one's own, a slower copy."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, moved, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, moved, not_yet, right, written
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
 from vmteach.machine import PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
@@ -16,7 +15,7 @@ FULL, HALF = 75, 0.5  # MiB/s of a copy that nothing holds up; bytes swapped per
 # ---- quota
 
 
-def check_quota(quota: Any, _: Mapping[str, Any]) -> Verdict:
+def check_quota(quota: Answer, _: Given) -> Verdict:
     first = quota(2, 22, 2)
     if wrong := misfit(first, int, float):
         return not_yet(wrong)
@@ -43,7 +42,7 @@ def check_quota(quota: Any, _: Mapping[str, Any]) -> Verdict:
 PAGES = 64
 
 
-def check_laps(laps: Any, _: Mapping[str, Any]) -> Verdict:
+def check_laps(laps: Answer, _: Given) -> Verdict:
     fixed, stock = laps(Rules(starts_io=True)), laps(Rules())
     if wrong := misfit(stock, int, float) or misfit(fixed, int, float):
         return not_yet(wrong)
@@ -78,7 +77,7 @@ def _band(rules: Rules) -> Mapping[str, int]:
 # ---- reach
 
 
-def check_reach(largest: Any, given: Mapping[str, Any]) -> Verdict:
+def check_reach(largest: Answer, given: Given) -> Verdict:
     if wrong := misfit(largest, int, float, what="Your number is"):
         return not_yet(wrong)
     if largest != int(largest) or largest < 1:
@@ -124,8 +123,8 @@ def shrink(inactive: Pages, want: int, ratio: int) -> tuple[int, int]:
     return freed, converted
 
 
-def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
-    got: Any = None
+def check_clean_pass(mine: Answer, _: Given) -> Verdict:
+    got: Answer = None
 
     def wrong(inactive: Pages, want: int, ratio: int) -> bool:
         nonlocal got
@@ -161,7 +160,7 @@ def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
     return right("Clean pages go first, dirty ones only when the search was not enough. This is fix 3.")
 
 
-def _pair(value: Any) -> tuple[int, int] | None:
+def _pair(value: Answer) -> tuple[int, int] | None:
     """Two whole numbers, or None."""
     if isinstance(value, tuple | list) and len(value) == 2 and not any(misfit(v, int) for v in value):
         return value[0], value[1]
@@ -171,7 +170,7 @@ def _pair(value: Any) -> tuple[int, int] | None:
 # ---- slower
 
 
-def check_slower(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_slower(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, patch.Scenario):
         return not_yet("Hand in a `patch.Scenario(...)`: a machine and those who want memory on it.")
     if mine.machine not in PRESETS.values():
@@ -191,7 +190,7 @@ def check_slower(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_knob(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_knob(state: Position, numbers: Numbers) -> Verdict:
     laptop = patch.Scenario(machine=PRESETS["256 MB"])
     if others := moved(state, laptop, but=("vm_cache_scan_ratio",)):
         return not_yet(
@@ -202,7 +201,7 @@ def check_knob(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
     return right(f"{told}.") if swapped >= HALF else not_yet(f"{told}. Half a byte is wanted.")
 
 
-def check_threshold(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_threshold(state: Position, numbers: Numbers) -> Verdict:
     if others := moved(state, patch.Scenario(), but=("file_percent",)):
         return not_yet(f"Only the file cache may be moved. Put back: {', '.join(others)}.")
     here, speed = state["file_percent"], numbers[patch.UNPATCHED][SPEED]
