@@ -1,6 +1,8 @@
 """Exercises of elf_interp: a field read from bytes, checks that come in time, a caller killed all the same."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import dropwhile, product
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.elf import EXEC, elf
@@ -75,38 +77,39 @@ MADE_UP = (  # steps that no kernel of the model makes, and whether the rule hol
 
 
 def check_honest(honest: Answer, _: Given) -> Verdict:
-    for label, policy in POLICIES.items():
-        for case in CASES:
-            run = simulate(case, policy)
-            late = False
-            for step in run.events:
-                late = late or isinstance(step, Crossed)
-                if late and isinstance(step, Checked) and not step.ok:
-                    break
-            else:
-                late = False
-            got = honest(run)
-            if problem := misfit(got, bool):
-                return not_yet(problem)
-            if got == late:
-                where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
-                if late:
-                    return not_yet(f"{where}: a check fails past the point, and you call it honest.")
-                if any(isinstance(step, Checked) and not step.ok for step in run.events):
-                    return not_yet(f"{where}: a check fails in time. That is what checks are for.")
-                return not_yet(f"{where}: no check fails, and you call it dishonest.")
-    run = simulate(CASES[0], POLICIES[PATCHED])
+    for (label, policy), case in product(POLICIES.items(), CASES):
+        run = simulate(case, policy)
+        got = honest(run)
+        if problem := misfit(got, bool):
+            return not_yet(problem)
+        if got == _fails_late(run.events):
+            where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
+            return _misjudged(run.events, where)
     for events, holds in MADE_UP:
         if honest(replace(run, events=events)) != holds:
-            what = (
-                "nobody is killed, and yet a check fails late"
-                if not holds
-                else "somebody is killed, and no check fails"
-            )
+            what = "somebody is killed, and no check fails" if holds else "nobody is killed, and yet a check fails late"
             return not_yet(
                 f"Right for every kernel of the model. But in a made-up run {what}. The rule asks for checks."
             )
     return right("The rule names every check that comes too late, in any kernel.")
+
+
+def _fails(event: object) -> bool:
+    return isinstance(event, Checked) and not event.ok
+
+
+def _fails_late(events: Sequence[object]) -> bool:
+    """Whether a check fails past the point of no return."""
+    return any(map(_fails, dropwhile(lambda event: not isinstance(event, Crossed), events)))
+
+
+def _misjudged(events: Sequence[object], where: str) -> Verdict:
+    """What to say of a run that was called honest and is not, or the other way round."""
+    if _fails_late(events):
+        return not_yet(f"{where}: a check fails past the point, and you call it honest.")
+    if any(map(_fails, events)):
+        return not_yet(f"{where}: a check fails in time. That is what checks are for.")
+    return not_yet(f"{where}: no check fails, and you call it dishonest.")
 
 
 # ---- kill

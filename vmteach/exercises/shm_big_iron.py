@@ -43,22 +43,26 @@ PAGES = 64
 
 
 def check_laps(laps: Answer, _: Given) -> Verdict:
-    fixed, stock = laps(Rules(starts_io=True)), laps(Rules())
-    if wrong := misfit(stock, int, float) or misfit(fixed, int, float):
+    mine = laps(Rules()), laps(Rules(starts_io=True))
+    if wrong := misfit(mine[0], int, float) or misfit(mine[1], int, float):
         return not_yet(wrong)
     counts = [_band(rules) for rules in (Rules(), Rules(starts_io=True))]
-    visits, converted = ([count[name] for count in counts] for name in ("visits", "conversions"))
-    whole = [-(-n // PAGES) for n in visits]
-    if [stock, fixed] == whole:
+    visits, converted = (tuple(count[name] for count in counts) for name in ("visits", "conversions"))
+    if mine == tuple(-(-n // PAGES) for n in visits):
         return right("Convert, write, free: fix 2 saves the lap between the first two.")
-    if [stock, fixed] == visits:
+    if mine == visits:
         return not_yet("So often the scan came to any page of the list. The question is about one of them.")
-    if [stock, fixed] == [n // PAGES for n in visits]:
+    if mine == tuple(n // PAGES for n in visits):
         return not_yet("A lap that has begun counts too: the scan has come to some of the pages once more.")
+    if mine == tuple(n // PAGES for n in converted):
+        return not_yet("Every page is converted once, with either kernel. The scan comes by more often than that.")
+    return _no_laps(*mine)
+
+
+def _no_laps(stock: float, fixed: float) -> Verdict:
+    """What to say to numbers that are no count of anything here."""
     if stock != int(stock) or fixed != int(fixed):
         return not_yet("The scan comes to a page a whole number of times. Does a lap that has begun count?")
-    if [stock, fixed] == [n // PAGES for n in converted]:
-        return not_yet("Every page is converted once, with either kernel. The scan comes by more often than that.")
     if stock == fixed:
         return not_yet("The same for both would mean that fix 2 saves nothing. What does the first writepage write?")
     if stock < fixed:
@@ -132,22 +136,11 @@ def check_clean_pass(mine: Answer, _: Given) -> Verdict:
         return _pair(got) != shrink(inactive, want, ratio)
 
     if wrong(BAND, 2, 1):
-        if _pair(got) is None:
-            return not_yet("Give two numbers back: pages freed, and pages converted.")
-        if got[1]:
-            return not_yet(f"With a ratio of 1 the search covers the whole list. Yours converts {got[1]} pages first.")
-        return not_yet("With a ratio of 1 the search covers the whole list and finds what is wanted. Yours does not.")
+        return _whole_list_searched(_pair(got))
     if wrong(("clean",) * 5, 2, 1):
         return not_yet(f"Two pages were wanted, all were clean, and yours says {got}. When does the search stop?")
     if wrong(BAND, 2, 4):
-        if _pair(got) and got[0] and not got[1]:
-            return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
-        if (pair := _pair(got)) and pair[0] == 2 and pair[1] < 6:
-            return not_yet(
-                f"With a ratio of 4 yours converts {pair[1]} of the 6 dirty pages in front. Where are those that the "
-                "search passed over? In this exercise they stay where they are, at the tail."
-            )
-        return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
+        return _part_searched(*(_pair(got) or (0, 0)))
     short, long = ("dirty",) * 3 + ("clean",) + ("dirty",) * 2 + ("clean",) * 2, ("dirty",) * 3 + ("clean",) * 13
     if wrong(short, 1, 4) or wrong(long, 1, 4):
         return not_yet("How many pages does the search look at? The ratio is a share of the list, not a number.")
@@ -158,6 +151,27 @@ def check_clean_pass(mine: Answer, _: Given) -> Verdict:
         if wrong(*case):
             return not_yet(f"A list of {len(case[0])}, {case[1]} wanted, a ratio of {case[2]}: yours says {got}.")
     return right("Clean pages go first, dirty ones only when the search was not enough. This is fix 3.")
+
+
+def _whole_list_searched(got: tuple[int, int] | None) -> Verdict:
+    """What to say where a search of the whole list, with all that is wanted in it, came out wrong."""
+    if got is None:
+        return not_yet("Give two numbers back: pages freed, and pages converted.")
+    if got[1]:
+        return not_yet(f"With a ratio of 1 the search covers the whole list. Yours converts {got[1]} pages first.")
+    return not_yet("With a ratio of 1 the search covers the whole list and finds what is wanted. Yours does not.")
+
+
+def _part_searched(freed: int, converted: int) -> Verdict:
+    """What to say where a search of dirty pages alone, and the scan behind it, came out wrong."""
+    if freed and not converted:
+        return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
+    if freed == 2 and converted < 6:
+        return not_yet(
+            f"With a ratio of 4 yours converts {converted} of the 6 dirty pages in front. Where are those that the "
+            "search passed over? In this exercise they stay where they are, at the tail."
+        )
+    return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
 
 
 def _pair(value: Answer) -> tuple[int, int] | None:
