@@ -111,7 +111,7 @@ def check_least(state: Position, numbers: Numbers) -> Verdict:
     for less in stops[: stops.index(state["free_high"])]:
         scenario = Scenario(PRESETS[state["machine"]], free_high=less, writer=state["writer"])
         if len({simulate(scenario, POLICIES[label]).numbers[WAITS] for label in (UNPATCHED, PATCHED)}) > 1:
-            return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM free.")
+            return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM.")
     return right(f"Unpatched: {unpatched}, patched: {patched} GiB. With one stop less free they say the same.")
 
 

@@ -207,9 +207,7 @@ def check_slower(mine: Answer, _: Given) -> Verdict:
 def check_knob(state: Position, numbers: Numbers) -> Verdict:
     laptop = patch.Scenario(machine=PRESETS["256 MB"])
     if others := moved(state, laptop, but=("vm_cache_scan_ratio",)):
-        return not_yet(
-            f"Only `vm_cache_scan_ratio` may be moved, on the 256 MB machine. Put back: {', '.join(others)}."
-        )
+        return not_yet(f"On 256 MB, move only the ratio. Put back: {', '.join(others)}.")
     swapped = numbers[patch.PATCHED][SWAPPED]
     told = f"The patched kernel swaps {swapped:g} bytes for each byte that it copies"
     return right(f"{told}.") if swapped >= HALF else not_yet(f"{told}. Half a byte is wanted.")

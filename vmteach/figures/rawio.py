@@ -99,7 +99,11 @@ def _clause(run: Run) -> list[str]:
     if last == WILD:
         return ["follows a pointer to nothing: a wild access", "follows a pointer to nothing"]
     if recorded > covered:
-        return [f"records {size(recorded)} and has {size(covered)}"]
+        return [
+            f"records {size(recorded)} and has only {size(covered)}",
+            f"records {size(recorded)} and has {size(covered)}",
+            "records too much",
+        ]
     if last != "success":
         return (
             [f"delivers {size(covered)}, then stops with {last}", f"stops at {size(covered)}"]

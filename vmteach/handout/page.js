@@ -31,7 +31,7 @@ const kept = {
 
 // ---- pictures and stories
 
-each(".drawing", (place) => mountPanels(alive(place), { ...dataOf(place), full: true }));
+each(".drawing", (place) => mountPanels(alive(place), { full: true, ...dataOf(place) }));
 
 each(".story", (place, i) => {
   mountStory(alive(place), dataOf(place).stories, {
