@@ -213,7 +213,7 @@ class Body:
         still = {"finding": title(panels), "alt": alt(panels), "labels": [], "rows": []}
         mark = f"[[picture {len(self._folds)} {image['src']}]]"
         image.replace_with(soup.new_string(mark))
-        return mark, self._drawn("drawing", {"panels": panels}, in_words(still), cell)
+        return mark, self._drawn("drawing", {"panels": panels, "full": False}, in_words(still), cell)
 
     def shown(self, output: Mapping[str, Any], cell: str) -> str:
         """One output of a code cell."""
