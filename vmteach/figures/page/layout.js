@@ -10,6 +10,7 @@ const tone = (name) => (name === "busy" ? "blue" : slug(name));
 // How a state is filled: colour, pattern, words on it, and an edge where it has one.
 function lookOf(meaning) {
   if (meaning === "busy") return { fill: "blue", on: "on-blue" };
+  if (meaning === "lit") return { fill: "lit", on: "ink", stroke: "ink" };
   if (meaning === "waits") return { fill: "shade", on: "ink", stroke: "quiet", dash: "4 3" };
   if (meaning === "blocked") return { fill: "paper", on: "alert", stroke: "alert", dash: "4 3" };
   const name = slug(meaning);
@@ -69,10 +70,10 @@ function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, 
   const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
   if (low) sheet.add("path", `${key}.rim`, rimOf(look, (part, u) => [x + u, y + h - 1 - (low - 1) * part], 1, w - 1, 1, low));
   const [from, to] = widest(x, x + w, cuts);
-  let said = fit(words, to - from - 6, size, bold || hot);
-  if (!said && (said = fit(words, to - from - 2, SMALL, hot))) [size, bold] = [SMALL, hot];
+  let strong = bold || hot, said = fit(words, to - from - 6, size, strong);
+  if (!said && (said = fit(words, to - from - (hot ? 0 : 2), SMALL))) [size, strong] = [SMALL, false];
   const middle = lift || y + (h - low) / 2 + size * 0.36;
-  if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: bold || hot, anchor: "middle", fill: look.on, own });
+  if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: strong, anchor: "middle", fill: look.on, own });
   return said;
 }
 

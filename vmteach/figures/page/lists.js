@@ -135,7 +135,7 @@ const scriptWidth = (group) => Math.max(...group.lines.map(([name, words]) =>
   widthOf(name, SMALL, true) + 14 + widthOf(spellings(words).at(-1) || "", SMALL, true))) + 16;
 
 function drawScript(sheet, group, x, y, w) {
-  const column = Math.max(...group.lines.map(([name]) => widthOf(name, SMALL, true)), widthOf(group.label, NORMAL, true)) + 8;
+  const column = Math.max(...group.lines.map(([name]) => widthOf(name, SMALL, true)), group.head ? widthOf(group.label, NORMAL, true) : 0) + 8;
   sheet.text(`${group.id}.label`, x + 6, y + 13, group.label, { bold: true });
   sheet.text(`${group.id}.head`, x + 6 + column, y + 13, fit(group.head, w - column - 8, SMALL), { size: SMALL, fill: "quiet" });
   y += 22;
