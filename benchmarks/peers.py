@@ -136,7 +136,13 @@ def main() -> None:
         notebook(scratch / "peer.ipynb", DRAW, WIDGETS)
         (scratch / "peer.py").write_text(DRAW + PANEL)
         peers = {
-            "interactive_output, Voila": ("voila", "peer.ipynb", "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1"),
+            "interactive_output, Voila": (
+                "voila",
+                "peer.ipynb",
+                "--no-browser",
+                "--port={port}",
+                "--Voila.ip=127.0.0.1",
+            ),
             "Panel": ("panel", "serve", "peer.py", "--port={port}", "--allow-websocket-origin=*"),
         }
         for name, command in peers.items():

@@ -183,6 +183,8 @@ class Explorer(Face):
         if not isinstance(message, dict) or message.get("kind") not in ("ask", "tell"):
             return
         self._began = perf_counter()
+        if message.get("seq") == 1:  # a page that was opened anew has nothing yet
+            self._sent.clear()
         self._renew()
         before, seq = dict(self.at), message.get("seq", 0)
         with self.hold_trait_notifications():
