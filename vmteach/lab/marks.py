@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from vmteach.exercises import Task, chapter
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 SECONDS = 30  # that an answer may take
 LIBRARY = ("math", "collections", "itertools", "functools", "dataclasses", "fractions", "operator", "re")
@@ -139,7 +139,7 @@ def child() -> None:
     exercises = [Exercise(asked["stem"], task, variant) for variant in asked["variants"]]
     for one in exercises:
         one.check()  # what the stub defines is known before any answer runs
-    names: dict[str, Any] = {}
+    names: Record = {}
     exec(chapter(asked["stem"]).NEEDS, names)
     with contextlib.redirect_stdout(io.StringIO()):
         try:
