@@ -104,6 +104,8 @@ class Exercise:
             more = HIDDEN if hidden() else "The solution is there for reading, and reading it is no shame."
             return Note(f"There is no more hint. {more}")
         self._hints_given = number
+        opened = max(number, kept.entry(self.stem, "exercises", self.task.name).get("hints", 0))
+        kept.keep(self.stem, "exercises", self.task.name, hints=opened)
         text = fill(self.task.hints[number - 1], self.given)
         return Note(f"Hint {number} of {len(self.task.hints)}, {HINTS[number - 1]}: {text}")
 
