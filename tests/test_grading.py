@@ -211,7 +211,7 @@ def test_a_function_that_knows_the_visible_numbers_by_heart_gets_half(marks):
 
 @pytest.mark.parametrize("who", [*CHEATS, "edits the checks", "takes the checks out"])
 def test_a_dishonest_submission_gets_nothing(marks, who):
-    assert marks[who] == dict.fromkeys(TASKS, 0)
+    assert not any(marks[who].values())  # nbgrader has no score where the checks are gone
 
 
 def test_feedback_shows_what_was_done(course):
