@@ -41,6 +41,16 @@ def folder(tmp_path_factory):
     return here
 
 
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """All chapters: those that VMTEACH_HANDOUTS names, else made here."""
+    if BUILT:
+        return Path(BUILT)
+    here = tmp_path_factory.mktemp("course")
+    handout.build(target=here, jobs=2)
+    return here
+
+
 class Opened:
     """A handout in a context of its own, and what it asked of anybody and complained about."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vmteach import live
+from vmteach import live, tables
 from vmteach.live import blkdev, csum, elf, mremap, names, offsets, rawio
 from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, Scenario, simulate
 
@@ -55,6 +55,19 @@ def test_the_named_calls_return_what_the_model_says_also_with_a_full_list(below_
         assert (row.call, row.returned, row.broken) == (row.call, numbers["returned"], "none")
         assert row.below_limit == below_limit
     assert [row.call for row in asked] == list(CASES)
+
+
+def test_the_tests_of_others_go_as_on_the_kernel_of_the_table():
+    answer = mremap.play_tests_of_others(seconds=60)
+    assert rows_of_today(answer) == ()
+    assert answer.why == "39 tests of others made on this kernel, 0 not as on Linux 6.18.44"
+
+
+def test_a_test_of_others_that_goes_another_way_is_named(monkeypatch):
+    told = [row | {"kernel_6_18_44": "EFAULT"} for row in tables.read_cases("mremap-peers") if row["call_in_bytes"]]
+    monkeypatch.setattr(tables, "read_cases", lambda name: told)
+    first = rows(mremap.play_tests_of_others(seconds=60))[0]
+    assert first == ("LTP mremap01", "grow 1000 to 2000 pages, may move", "source, and Linux 6.18.44 says EFAULT")
 
 
 def test_some_calls_can_be_chosen():

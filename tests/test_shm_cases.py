@@ -143,3 +143,12 @@ def test_without_the_band_a_copy_pushes_nothing_out():
     for row in storms:
         setup = replace(natural_setup(row), min=250, band=0)
         assert Reclaim(setup, FIXES[row["fixes"]]).run(row["copied"]).count["writes"] < 0.1 * row["copied"]
+
+
+def test_where_so_few_files_are_cached_one_request_more_in_a_band_decides():
+    """The reason that four rows are named with: kswapd needs nine requests when the reader goes on meanwhile."""
+    small = [row for row in rows("copy") if row["id"] in ("o00", "o02", "o04", "o65")]
+    for row in small:
+        setup = replace(natural_setup(row), band=270, free=770)
+        model = Reclaim(setup, FIXES[row["fixes"]]).run(row["copied"])
+        assert abs(model.count["writes"] - row["writes"]) <= 0.11 * row["copied"], row["id"]

@@ -4,6 +4,7 @@ And the tests of others, of the Linux Test Project and of the kernel itself, pla
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from vmteach.cases import Outside
@@ -109,27 +110,39 @@ def _stop(event: Asserted | Followed) -> str:
 ARENA = 0x20_0000_0000  # where the tests of others are played: their addresses count from here
 
 
-def todays_call(row: Case) -> str:
-    """A test of others on the model of today's kernel: the result, and which pages are mapped afterwards."""
-    if row["kernel_6_18_44"] == "not run":
-        return Outside(row["adapted"])
-    space = AddressSpace(task_size=(1 << 47) - PAGE)
-    for kind, first, pages, *prot in re.findall(r"(map|unmap) (\d+)\+(\d+) ?([rw-]*)", row["setup_in_pages"]):
-        start, length = ARENA + int(first) * PAGE, int(pages) * PAGE
-        _ = do_mmap(space, start, length, *prot) if kind == "map" else do_munmap(space, start, length)
+def plan_of(row: Case) -> list[list[Any]]:
+    """The operations of a test of others, as the child of an experiment makes them; the call is the last."""
+    plan: list[list[Any]] = []
+    for kind, first, pages, prot in re.findall(r"(map|unmap) (\d+)\+(\d+) ?([rw-]*)", row["setup_in_pages"]):
+        where = ARENA + int(first) * PAGE, int(pages) * PAGE
+        plan.append([kind, *where, prot, ""] if kind == "map" else [kind, *where])
     addr, old_len, new_len, flags, new_addr = (int(n, 0) for n in re.findall(r"=(\w+)", row["call_in_bytes"]))
-    call = Call(ARENA + addr, old_len, new_len, flags, new_addr + (ARENA if flags & FIXED else 0))
-    source = call.addr
-    result = POLICIES[TODAY].procedure(space, call, POLICIES[TODAY])
-    places = {source: "source", call.new_addr if call.fixed else -1: "target"}
+    return [*plan, ["remap", ARENA + addr, old_len, new_len, flags, new_addr + (ARENA if flags & FIXED else 0)]]
+
+
+def verdict(row: Case, result: int, is_mapped: Callable[[int], bool]) -> str:
+    """Nothing if a call of a test of others did as Linux 6.18.44 did, else in which way not."""
+    _, source, _, _, flags, target = plan_of(row)[-1]
+    places = {source: "source", target if flags & FIXED else -1: "target"}
     said = name_of(result) if result < 0 else places.get(result, "a free place")
     if said != row["kernel_6_18_44"]:
         return f"{said}, and Linux 6.18.44 says {row['kernel_6_18_44']}"
     for column, mapped in (("pages_expected_mapped", True), ("pages_expected_unmapped", False)):
         pages = [int(number) for number in str(row[column] or "").split()]
-        if any((space.at(ARENA + page * PAGE) is not None) != mapped for page in pages):
+        if any(is_mapped(ARENA + page * PAGE) != mapped for page in pages):
             return "other pages are mapped"
     return ""
+
+
+def todays_call(row: Case) -> str:
+    """A test of others on the model of today's kernel: the result, and which pages are mapped afterwards."""
+    if row["kernel_6_18_44"] == "not run":
+        return Outside(row["adapted"])
+    space = AddressSpace(task_size=(1 << 47) - PAGE)
+    for kind, *where in (plan := plan_of(row))[:-1]:
+        _ = do_mmap(space, *where) if kind == "map" else do_munmap(space, *where)
+    result = POLICIES[TODAY].procedure(space, Call(*plan[-1][1:]), POLICIES[TODAY])
+    return verdict(row, result, lambda addr: space.at(addr) is not None)
 
 
 TABLES = {"random": one_call, "edges": one_call, "room": one_call, "peers": todays_call}

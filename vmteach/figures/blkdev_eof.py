@@ -66,13 +66,16 @@ def _clause(run: Run) -> list[str]:
     odd = max(run.scenario.sectors * SECTOR - n["size (B)"], 0)
     for name, words in (
         ("bytes of old memory (B)", ["returns {} of old memory as data", "returns {} of old memory"]),
-        ("bytes read as zeros (B)", ["returns zeros for the last {} of the disk", "returns {} of zeros"]),
+        (
+            "bytes read as zeros (B)",
+            ["returns zeros for the last {} of the disk", "returns {} of zeros", "reads {} as zeros"],
+        ),
     ):
         if n[name]:
             return [text.format(size(n[name])) for text in words]
     if n["bytes lost (B)"] > odd:
         lost = size(n["bytes lost (B)"])
-        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}"]
+        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}", f"refuses {lost}"]
     return ["misses the odd last sector"] if odd else ["returns every byte of the disk"]
 
 

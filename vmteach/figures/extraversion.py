@@ -144,11 +144,17 @@ def frames(run: Run) -> list[Frame]:
         base, event = apply_one(base, patch)
         fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ")
         last = n == len(release) - 1
-        more: dict[str, Any] = {"end": "bad" if run.numbers["rejected"] else "good"} if last else {}
-        more |= _mark(patch, event)
+        more = (_end(run) if last else {}) | _mark(patch, event)
         groups = {"set": _queue(release, n, fates), "patch": hunk[0], "file": hunk[1]}
         made.append(Frame(_say(patch, event), groups, patch.topic, [_rule(event)], **more))
     return made
+
+
+def _end(run: Run) -> dict[str, Any]:
+    """What has become of the set."""
+    rejected = run.numbers["rejected"]
+    note = f"{rejected} of {run.numbers['patches']} patches rejected: the maintainer has to rediff them."
+    return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
 def _mark(patch: Patch, event: Event) -> dict[str, Any]:
@@ -165,10 +171,13 @@ def _rule(event: Event) -> str:
 
 def _say(patch: Patch, event: Event) -> str:
     if isinstance(event, Rejected):
-        why = event.why if event.why.startswith("needs") else "a line of its hunk is not what the file has"
+        lacks = event.why.removeprefix("needs ")
+        why = "a line of its hunk is not what the file has"
+        if lacks != event.why:
+            why = f"it needs {lacks}, and no patch before it has brought them"
         return f"`{patch.name}` is rejected: {why}."
     if isinstance(event, AlreadyIn):
-        return f"`{patch.name}` is already in: the file has its new line, and it is left out."
+        return f"`{patch.name}` is left out: the base has its new line already."
     return f"`{patch.name}` is applied."
 
 

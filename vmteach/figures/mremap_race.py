@@ -72,7 +72,7 @@ def scene(run: Run) -> Scene:
     states = [state.data for state in states_of(run)]
     entries = [
         strip(label, _spans([getattr(each, name) for each in states], len(taken)), x)
-        for label, name in (("source entry", "old"), ("target entry", "new"))
+        for label, name in ((["source entry", "source"], "old"), (["target entry", "target"], "new"))
     ]
     return Scene(
         clause=_clause(run),

@@ -282,4 +282,4 @@ def _digits(run: Run, value: int, shift: int) -> Group:
         if digit != " "
     ]
     edge = Edge(width - word, [f"a {4 * word}-bit word ends here", "no room"])
-    return row("number, in hexadecimal digits", cells, axis("digit", 0, width, "", ticks=[(0, "high")]), [edge])
+    return row("number, in hexadecimal digits", cells, axis("digit", 0, width, "", ticks=[(0, "")]), [edge])

@@ -201,15 +201,19 @@ def _frames(run: Run) -> Iterator[Frame]:
     for pages in places:
         words = size(pages * unit)
         key = f"{pages // step} GiB" if pages in shared else ""
-        more: dict[str, Any] = {"key": key, "rule": ["__insert_into_lru_list"]}
+        more: dict[str, Any] = {"key": key, "rule": ["__insert_into_lru_list", "nr_free_buffer_pages"]}
         limit = size(writer.limit(pages) * unit * DEFAULT.wait / 100)
-        say = f"{words} are dirty. The limit has fallen to {limit}."
+        say = f"{words} {'is' if words == '1 GiB' else 'are'} dirty. Less is free, so the limit has fallen to {limit}."
         if not pages:
             say = f"Almost everything is free. The limit is {limit}. A program begins to write a file."
             more |= {"rule": ["nr_free_buffer_pages"]}
         if pages in wraps:
-            say = f"{words} are dirty. The counter starts again from **zero**."
-            more |= {"mark": "the counter wraps", "note": "Nothing seems to be dirty."}
+            say = f"{words} are dirty. The counter, a word of 32 bits, starts again from **zero**."
+            more |= {
+                "rule": ["__insert_into_lru_list"],
+                "mark": "the counter wraps",
+                "note": "Nothing seems to be dirty.",
+            }
         elif pages == last and isinstance(run.events[-1], Ended):
             say = f"{words} are dirty, and {LACKS[run.events[-1].lacks]}. The writer was never told to wait."
             more |= {"end": "bad", "mark": "memory is used up", "rule": []}

@@ -330,7 +330,7 @@ def chart(
     return _group("chart", label, x=x, y=y, **{"columns": (), "lines": lines, "areas": areas, **more})
 
 
-def strip(label: str, spans: Iterable[Span], x: Group) -> Group:
+def strip(label: Words, spans: Iterable[Span], x: Group) -> Group:
     """What went on when: spans side by side along an axis.
 
     >>> strip("copy", [Span("W", 0, 77, ["waits 1 min 17 s", "77 s"])], axis("time", 0, 90, "s"))["spans"]
@@ -491,12 +491,12 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         return next((words for words in _spellings(own) if len(words) <= LONGEST_TITLE), _spellings(own)[-1])
     clauses = [_spellings(scene["clause"]) for _, scene in panels]
     rows = range(max(len(each) for each in clauses))
-    for most in range(len(panels), 1, -1):  # of many kernels the last are only counted, until the sentence fits
+    for most in range(len(panels), 0, -1):  # of many kernels the last are only counted, until the sentence fits
         chosen = [[each[min(i, len(each) - 1)] for each in clauses[:most]] for i in rows]
         said = [_sentence(panels[:most], each, i, len(panels) - most) for i, each in enumerate(chosen)]
         if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
             return fits
-    return said[-1] if len(panels) > 1 else _sentence(panels, [clauses[0][0]], 0)
+    return said[-1]
 
 
 def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int, more: int = 0) -> str:
@@ -548,7 +548,7 @@ def kernel(label: str) -> str:
         return f"today's kernel{suffix}"
     if re.match("unpatched$|patched$|later$|mainline|what if$", name):
         return f"the {name.replace('what if', 'what-if')} kernel{suffix}"
-    return f"the kernel with {label}"
+    return f"the kernel with {'the ' * label.startswith('fix of')}{label}"
 
 
 # ---- checks ----
@@ -693,5 +693,5 @@ def plain(**fields: Any) -> dict[str, Any]:
     }
 
 
-def _group(kind: str, label: str, **fields: Any) -> Group:
-    return {"as": kind, "label": label, **plain(**fields)}
+def _group(kind: str, label: Words, **fields: Any) -> Group:
+    return {"as": kind, "label": label, **plain(label=label, **fields)}

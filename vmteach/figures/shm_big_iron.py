@@ -627,7 +627,8 @@ def frames(case: Case, policy: Rules) -> list[Frame]:
 def ending_of(steps: Sequence[Watched]) -> str:
     """What a story has come to: how many pages had a slot when the first write began."""
     slots = next(step.counts["conversions"] for step in steps if step.counts["writes"])
-    return f"When the first write began, {slots} page{'s' if slots > 1 else ''} had a slot."
+    owed = f"{slots} pages had a slot: the debt" if slots > 1 else "1 page had a slot: no debt"
+    return f"When the first write began, {owed}."
 
 
 def key_of(case: Case, act: Act) -> str:

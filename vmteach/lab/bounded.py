@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import io
 import linecache
+import operator
 import signal
 import sys
 import sysconfig
@@ -182,18 +183,15 @@ def guard(answer: Any, bounds: Bounds) -> Any:
     """
     if is_dataclass(answer) and not isinstance(answer, type):
         old = {f.name: getattr(answer, f.name) for f in fields(answer) if f.init}
-        new = {name: guard(value, bounds) for name, value in old.items()}
-        swapped = {name: value for name, value in new.items() if value is not old[name]}
+        swapped = {name: new for name, value in old.items() if (new := guard(value, bounds)) is not value}
         return replace(answer, **swapped) if swapped else answer
-    if isinstance(answer, Mapping):
-        return {key: guard(value, bounds) for key, value in answer.items()} if type(answer) is dict else answer
+    if type(answer) is dict:
+        return {key: guard(value, bounds) for key, value in answer.items()}
     if type(answer) in (list, tuple):
         guarded = [guard(value, bounds) for value in answer]
-        same = all(a is b for a, b in zip(guarded, answer))
-        return answer if same else type(answer)(guarded)
-    if callable(answer) and not isinstance(answer, type | Enum):
-        return Guarded(answer, bounds)
-    return answer
+        return answer if all(map(operator.is_, guarded, answer)) else type(answer)(guarded)
+    is_function = callable(answer) and not isinstance(answer, type | Enum | Mapping)
+    return Guarded(answer, bounds) if is_function else answer
 
 
 def learners(filename: str) -> bool:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0  # what a child may take
 ARENA = 0x20_0000_0000  # far below what the kernel hands out by itself, within 39-bit address spaces
-ARENA_PAGES = 256
 FILLING = ARENA + (1 << 30)  # where mappings are put that only fill the list
 MOST_FILLED = 70_000  # mappings: the default limit is 65530; where it is raised, the list is not filled
 
@@ -30,6 +29,14 @@ class Asked(NamedTuple):
     below_limit: int | None
     returned: str
     broken: str
+
+
+class Played(NamedTuple):
+    """A test of others that went another way on this kernel than on Linux 6.18.44."""
+
+    test: str
+    what: str
+    differs: str
 
 
 class Difference(NamedTuple):
@@ -109,6 +116,30 @@ def _space(step: dict[str, Any], page: int) -> "AddressSpace":
     vmas = [Vma(start, end, prot) for start, end, prot in step["vmas"]]
     pages = {int(addr): content for addr, content in step["pages"].items() if content}
     return AddressSpace(page, (1 << 47) - page, vmas=vmas, pages=pages, map_count=len(vmas))
+
+
+def play_tests_of_others(seconds: float = SECONDS) -> Answer:
+    """The tests of the Linux Test Project and of the kernel, made on this kernel: one `Played` a test that differs."""
+    from vmteach.cases.mremap import plan_of, verdict
+    from vmteach.tables import read_cases
+
+    tests = [row for row in read_cases("mremap-peers") if row["kernel_6_18_44"] != "not run"]
+    plans = [plan_of(row) for row in tests]
+    given: dict[str, Any] = needs_linux() or _small_pages() or in_child(__name__, _request(plans, False), seconds)
+    ended = [steps[-1] for steps in given.get("sequences", [])]
+    found = [verdict(row, end["result"], _mapped(end["vmas"])) for row, end in zip(tests, ended)]
+    rows = [Played(row["suite_and_case"], row["what"], said) for row, said in zip(tests, found) if said]
+    told = f"{len(ended)} tests of others made on this kernel, {len(rows)} not as on Linux 6.18.44"
+    return answered({"rows": rows, **given}, Played, told)
+
+
+def _small_pages() -> dict[str, str]:
+    page = os.sysconf("SC_PAGESIZE")
+    return {} if page == 4096 else {"why": f"these tests count in pages of 4096 bytes, and here one has {page}"}
+
+
+def _mapped(vmas: Sequence[Sequence[Any]]) -> Callable[[int], bool]:
+    return lambda addr: any(start <= addr < end for start, end, _ in vmas)
 
 
 def compare_random(calls: int = 2000, seed: int = 2004, touched: bool = False, seconds: float = SECONDS) -> Answer:
@@ -297,7 +328,7 @@ class _Memory:
         return limit - self.count()
 
     def empty(self) -> None:
-        self._munmap(ARENA, ARENA_PAGES * self.page)
+        self._munmap(ARENA, FILLING - ARENA)
 
     def forget_what_was_placed_elsewhere(self, op: list[Any], result: int) -> None:
         if op[0] == "remap" and result > 0 and not ARENA <= result < FILLING:
