@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vmteach.handout.stored import MOST_RUNS, Stored, quietly, told
+from vmteach.run import Record
 
 EXPLORER = "application/vnd.vmteach.explorer+json"
 STORY = "application/vnd.vmteach.story+json"

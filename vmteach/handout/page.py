@@ -320,7 +320,7 @@ class Body:
             f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
 
-    def _aims(self, goals: Sequence[Mapping[str, Any]], cell: str) -> str:
+    def _aims(self, goals: Sequence[Values], cell: str) -> str:
         """The goals of an explorer for paper; hints and solutions go to the last pages."""
         text = ""
         for number, goal in enumerate(goals, 1):
@@ -331,7 +331,7 @@ class Body:
                 text += f"<details><summary>Goal {number}: solution</summary>{goal['reason']}</details>"
         return f'<div class="stored goals">{self._html(text, cell)}</div>' if text else ""
 
-    def _story(self, data: Mapping[str, Any], cell: str) -> str:
+    def _story(self, data: Values, cell: str) -> str:
         """A story for the stepper; without a script its sentences."""
         steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
         stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"

@@ -136,7 +136,7 @@ class Stored:
         return {"head": f"{head}patch.Scenario(", "tail": tail, "spelled": spelled, "fixed": fixed}
 
 
-def told(goal: Goal) -> dict[str, Any]:
+def told(goal: Goal) -> Record:
     """A goal as the page shows it."""
     hints = [marked(hint) for hint in goal.hints]
     reason = "" if hidden() else marked(goal.reason)

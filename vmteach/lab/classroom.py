@@ -23,7 +23,7 @@ from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.table import Table
 from vmteach.patches import STEMS
-from vmteach.run import Values, one_of
+from vmteach.run import Record, Values, one_of
 
 HERE = Path(__file__).parent
 NEAR = 0.02  # a number this close to the result, as a share of it, is right
@@ -112,7 +112,7 @@ class Votes:
     def _repr_html_(self) -> str:
         return f'<style>{_style()}</style><div class="vmteach-class">{_histogram(self)}</div>'
 
-    def _is_right(self, vote: Any) -> bool:
+    def _is_right(self, vote: object) -> bool:
         return self._distance(vote) <= NEAR
 
     def _distance(self, vote: object) -> float:
@@ -196,7 +196,7 @@ def read_class(folder: str | Path) -> Classroom:
     return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped), newest)
 
 
-def _moments(documents: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _moments(documents: Sequence[Values]) -> Iterator[tuple[str, str]]:
     """When each prediction of the course was made, and "STEM/name"."""
     for stem in STEMS:
         for name in chapter(stem).PREDICTIONS:
@@ -396,8 +396,8 @@ CELLS = (
 )
 
 
-def _cell(name: str, text: str, code: bool) -> dict[str, Any]:
-    kind: dict[str, Any] = {"cell_type": "markdown"}
+def _cell(name: str, text: str, code: bool) -> Record:
+    kind: Record = {"cell_type": "markdown"}
     if code:
         kind = {"cell_type": "code", "execution_count": None, "outputs": []}
     return {**kind, "id": name, "metadata": {}, "source": text}
