@@ -1,7 +1,6 @@
 """A set on a base: what became of each patch that was not simply applied, and the hunk of the one that names it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from vmteach.figures.scene import Cell, Group, Scene, axis, row, script
 from vmteach.figures.story import Frame, Story
@@ -24,7 +23,7 @@ from vmteach.patches.extraversion import (
     simulate,
     topics,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "A": ("applied", "done"),
@@ -150,14 +149,14 @@ def frames(run: Run) -> list[Frame]:
     return made
 
 
-def _end(run: Run) -> dict[str, Any]:
+def _end(run: Run) -> Record:
     """What has become of the set."""
     rejected = run.numbers["rejected"]
     note = f"{rejected} of {run.numbers['patches']} patches rejected: the maintainer has to rediff them."
     return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
-def _mark(patch: Patch, event: Event) -> dict[str, Any]:
+def _mark(patch: Patch, event: Event) -> Record:
     if not isinstance(event, Rejected):
         return {}
     return {"mark": patch.topic.split("-")[0]}

@@ -6,7 +6,7 @@ field of each control to the index of its stop, and "policies" to the labels of 
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import partial
@@ -15,10 +15,10 @@ from typing import Any, Protocol, TypeVar
 from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
 from vmteach.machine import PRESETS, Machine
-from vmteach.run import Control, Preset, Run, one_of
+from vmteach.run import Control, Preset, Record, Run, Values, one_of
 
 Thing = TypeVar("Thing")
-At = dict[str, Any]
+At = Record
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
 MOST_RUNS, MOST_SHOWN = 64, 64  # that are kept
 MOST_BUTTONS = 5  # a control with more named values is a menu
@@ -34,7 +34,7 @@ class Patch(Protocol):
     @property
     def CONTROLS(self) -> tuple[Control, ...]: ...
     @property
-    def POLICIES(self) -> Mapping[str, Any]: ...
+    def POLICIES(self) -> Values: ...
     @property
     def UNPATCHED(self) -> str: ...
     @property
@@ -54,7 +54,7 @@ class Figure(Protocol):
     def scene(self) -> Callable[..., Scene]: ...
 
 
-Shown = dict[str, Any]  # what is to be seen at one position, as the page is told
+Shown = Record  # what is to be seen at one position, as the page is told
 
 
 class Stage:
@@ -72,7 +72,7 @@ class Stage:
         patch: Patch,
         figure: Figure,
         policies: Sequence[str] | None = None,
-        fixed: Mapping[str, Any] | None = None,
+        fixed: Values | None = None,
     ) -> None:
         self.patch, self.figure, self.fixed = patch, figure, dict(fixed or {})
         self.controls = {c.field: c for c in patch.CONTROLS if c.field not in self.fixed}
@@ -112,7 +112,7 @@ class Stage:
             new[field] = self.controls[field].stops.index(stop)
         return new
 
-    def held(self, at: Mapping[str, Any]) -> At:
+    def held(self, at: Values) -> At:
         """A position from outside, held within its ranges."""
         indices = {
             field: min(max(int(at.get(field, 0)), 0), len(control.stops) - 1)
@@ -121,7 +121,7 @@ class Stage:
         named = at.get("policies", ())
         return {**indices, "policies": [label for label in named if label in self.labels] or [self.labels[0]]}
 
-    def state(self, at: At) -> dict[str, Any]:
+    def state(self, at: At) -> Record:
         """The stop of each control, and the labels of the kernels shown."""
         return {**{field: c.stops[at[field]] for field, c in self.controls.items()}, "policies": list(at["policies"])}
 
@@ -188,11 +188,11 @@ class Stage:
         """The run of each kernel shown."""
         return {label: self.run(at, label) for label in at["policies"]}
 
-    def numbers(self, at: At) -> dict[str, dict[str, Any]]:
+    def numbers(self, at: At) -> dict[str, Record]:
         """The named figures of each kernel shown."""
         return {label: dict(run.numbers) for label, run in self.runs(at).items()}
 
-    def scene(self, run: Run) -> dict[str, Any]:
+    def scene(self, run: Run) -> Record:
         """The panel of a run."""
         return self.figure.scene(run).data
 
@@ -210,7 +210,7 @@ class Stage:
 
     # ---- what the page must know
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Record:
         """The controls, the presets and the kernels, as JSON."""
         spec = {
             "controls": [self._told(control) for control in self.controls.values()],
@@ -220,7 +220,7 @@ class Stage:
         }
         return dict(json.loads(json.dumps(spec)))
 
-    def _told(self, control: Control) -> dict[str, Any]:
+    def _told(self, control: Control) -> Record:
         stops = [self.spelled(control, stop) for stop in control.stops]
         kind = "slider" if not self._named(control) else "buttons" if len(stops) <= MOST_BUTTONS else "menu"
         about = {"field": control.field, "label": control.label, "kind": kind}
@@ -236,7 +236,7 @@ class Stage:
         return {field: moved[field] for field in preset.stops}
 
     @staticmethod
-    def spelled(control: Control, stop: Any) -> str:
+    def spelled(control: Control, stop: object) -> str:
         """A stop as a reader sees it, with its unit."""
         return f"{stop.value if isinstance(stop, Enum) else number(stop)} {control.unit}".rstrip()
 
@@ -254,7 +254,7 @@ class Stage:
         )
 
 
-def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def told(panels: list[tuple[str, Record]]) -> Record:
     """What the panels of some kernels say together: the finding, the picture in words, the numbers beside it."""
     names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
     readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
@@ -271,7 +271,7 @@ def remembered(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Call
     return memory[key]
 
 
-def as_python(field: str, value: Any) -> str:
+def as_python(field: str, value: object) -> str:
     """A value as one would write it in Python.
 
     >>> as_python("machine", "32 GB"), as_python("processes", 100)

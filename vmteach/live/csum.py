@@ -7,11 +7,11 @@ where the routine makes them; a process that meets the forbidden page ends there
 import mmap
 import os
 import signal
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, overruns, parts
+from vmteach.run import Record, Values
 
 SECONDS = 60.0  # what the child may take; some 10 s on a slow machine
 _FORMATS: dict[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}
@@ -45,7 +45,7 @@ def touch_every_buffer(seconds: float = SECONDS) -> Answer:
 # The child's side
 
 
-def child(request: Mapping[str, Any]) -> dict[str, Any]:
+def child(request: Values) -> Record:
     """For each routine the number of buffers, of loads, and the buffers at which a process ended."""
     import ctypes
     import resource
