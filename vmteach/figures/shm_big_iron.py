@@ -400,7 +400,7 @@ def map_of(speeds: Mapping[tuple[str, int], float]) -> Scene:
         ],
         groups=[
             grid(
-                "speed of the copy, % of what the file disk can give",
+                "copy speed, % of what the file disk gives",
                 [f"{share} %" for share in shares],
                 rows,
                 outlines=[Outline(home[0], home[1], home[0], home[1], "the default")],

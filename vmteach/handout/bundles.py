@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from vmteach.handout.stored import MOST_RUNS, Stored, quietly
+from vmteach.handout.stored import MOST_RUNS, Stored, quietly, told
 
 EXPLORER = "application/vnd.vmteach.explorer+json"
 STORY = "application/vnd.vmteach.story+json"
@@ -44,7 +44,7 @@ def begin() -> None:
         (GoalFace, LEARNING, goal),
         (Compared, COMPARED, lambda one: one.facts()),
         # Whoever builds a page has done nothing, and whoever reads it can change no cell.
-        (Progress, "text/html", lambda one: cards()),
+        (Progress, "text/html", lambda one: f'<div class="only-screen">{cards()}</div>'),
         (Verdict, "text/html", lambda one: "" if one.outcome is Outcome.NOT_ATTEMPTED else one._repr_html_()),
     )
     for kind, mime, tell in of:
@@ -76,7 +76,7 @@ def explorer(one: Any) -> dict[str, Any]:
     """The bundle of an explorer."""
     _shown[id(one)] = len(_shown)
     stored = Stored(one.stage, one.at, [judge.goal for judge in one.judges], _listed.get("runs", MOST_RUNS))
-    return {**stored.bundle(), "stem": one.stem}
+    return {**stored.bundle(), "stem": one.stem, "goals": [told(goal) for goal in stored.goals]}
 
 
 def picture(one: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,11 @@ from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
 LEFT_OUT = "What the model leaves out"
+
+# A document or a module of the course, as notebooks and documents link to it.
+BESIDE = re.compile(
+    r"(?:\.\./)?(?:(?:docs/)?(?P<document>[\w-]+)\.md|vmteach/[\w/]*?(?P<module>\w+)\.py)(?P<place>#[\w-]*)?"
+)
 
 PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
 PROSE += " s small span strong sub summary sup table tbody td tfoot th thead tr ul caption"
@@ -44,6 +49,9 @@ STYLES = frozenset(
 )
 # What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
 OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
+# A sentence within a paragraph, and what makes one a matter of the screen.
+SENTENCE = re.compile(r"(?:(?<=<p>)|(?<=[.!?:] ))(?:(?!</?p>|[.!?] ).)+(?:[.!?](?= |</p>)|(?=</p>))", re.S)
+ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfold|run the cell|Run the cell")
 
 SWITCH = """
 <p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
@@ -52,7 +60,7 @@ positions of all controls, and your answers to the exercises.</span></p>"""
 
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
-    css, code = _css() + _running(title), _script() if live else ""
+    css, code = _css() + _running(title, facts), _script() if live else ""
     hashes = {
         name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for name, text in (("css", css), ("code", code))
@@ -85,13 +93,23 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
     )
 
 
-def _running(title: str) -> str:
-    """The running header and the page numbers of the print."""
-    words = title.removesuffix(" · vmteach").replace("\\", "").replace('"', "'")
-    return (
-        f'\n@page {{ @top-left {{ content: "{words}"; }} @top-right {{ content: "vmteach"; }} '
-        '@bottom-right { content: counter(page) " of " counter(pages); } }\n'
-    )
+def _running(title: str, facts: Mapping[str, str]) -> str:
+    """The running header of the print, its page numbers, and what a page's footer says on the screen."""
+    font = "font: 8pt system-ui, sans-serif"
+    boxes = {
+        "top-left": _quoted(title.removesuffix(" · vmteach")),
+        "top-right": _quoted("vmteach"),
+        "bottom-left": _quoted(f"vmteach {facts['version']}, {facts['date']} · text CC BY 4.0, code BSD-3-Clause"),
+        "bottom-right": 'counter(page) " of " counter(pages)',
+    }
+    inside = " ".join(f"@{place} {{ content: {content}; {font}; }}" for place, content in boxes.items())
+    return f"\n@page {{ {inside} }}\n"
+
+
+def _quoted(words: str) -> str:
+    """Words as a string of a style sheet."""
+    plain = words.replace("\\", "").replace('"', "'")
+    return f'"{plain}"'
 
 
 @cache
@@ -163,9 +181,10 @@ class Body:
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
         for link in soup.find_all("a"):
-            page = re.fullmatch(r"(?:\.\./)?(?:docs/)?([\w-]+)\.md(#[\w-]*)?", str(link.get("href", "")))
-            if page and page[1] in self._beside:
-                link["href"] = f"{page[1]}.html{page[2] or ''}"
+            page = BESIDE.fullmatch(str(link.get("href", "")))
+            name = page and (page["document"] or f"code-{page['module']}")
+            if page and name in self._beside:
+                link["href"] = f"{name}.html{page['place'] or ''}"
         pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
@@ -184,7 +203,7 @@ class Body:
             if words.find_parent("details") and not words.find_parent(["code", "pre"]):
                 words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
         self._number_folds(soup)
-        text = clean(str(soup))
+        text = for_the_screen(clean(str(soup)))
         for mark, picture in pictures:
             text = text.replace(mark, picture)
         return text
@@ -287,7 +306,9 @@ class Body:
     def _asked(self, question: Mapping[str, Any]) -> str:
         """A question on paper; its answer goes to the last page."""
         options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
-        answers = " ".join(f"{text}: {feedback}" for text, feedback, right in question["options"] if right)
+        answers = " ".join(
+            f"<strong>{text}</strong> {feedback}" for text, feedback, right in question["options"] if right
+        )
         asked = f"<p>{question['html']}</p><ol>{options}</ol>"
         if not self._with_answers:
             return f"<div>{asked}</div>"
@@ -299,10 +320,21 @@ class Body:
             raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
         return (
             f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
-            f'<script type="text/plain">{bundle["data"]}</script>'
+            f'<script type="text/plain">{bundle["data"]}</script>{self._aims(bundle["goals"], cell)}'
             f'<div class="live" hidden></div><div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
             f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
+
+    def _aims(self, goals: Sequence[Mapping[str, Any]], cell: str) -> str:
+        """The goals of an explorer for paper; hints and solutions go to the last pages."""
+        text = ""
+        for number, goal in enumerate(goals, 1):
+            hints = "".join(f"<li>{hint}</li>" for hint in goal["hints"])
+            text += f"<p><strong>Goal {number}.</strong> {goal['html']}</p>"
+            text += f"<details><summary>Goal {number}: hints</summary><ol>{hints}</ol></details>" if hints else ""
+            if goal["reason"] and self._with_answers:
+                text += f"<details><summary>Goal {number}: solution</summary>{goal['reason']}</details>"
+        return f'<div class="stored goals">{self._html(text, cell)}</div>' if text else ""
 
     def _story(self, data: Mapping[str, Any], cell: str) -> str:
         """A story for the stepper; without a script its sentences."""
@@ -336,6 +368,21 @@ class Body:
             for i, (asked, answer) in enumerate(self._folds, 1)
         )
         return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
+
+
+def for_the_screen(text: str) -> str:
+    """HTML in which the sentences that mean nothing on paper are marked, so that a print leaves them out.
+
+    >>> for_the_screen("<p>Small cases. Press <em>Next</em>, then look.</p>")
+    '<p>Small cases. <span class="only-screen">Press <em>Next</em>, then look.</span></p>'
+    """
+
+    def marked(found: re.Match[str]) -> str:
+        sentence = found[0]
+        whole = len(re.findall("<[a-z]", sentence)) == sentence.count("</")
+        return f'<span class="only-screen">{sentence}</span>' if ON_SCREEN.search(sentence) and whole else sentence
+
+    return SENTENCE.sub(marked, text)
 
 
 def checks(source: str) -> str:

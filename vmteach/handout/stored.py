@@ -85,13 +85,13 @@ class Stored:
 
     def _line(self, at: At, label: str) -> int:
         """The number of the line of a run."""
-        told = entry(self.stage, at, label)
-        return self.lines.setdefault(json.dumps(told, separators=(",", ":")), len(self.lines))
+        line = json.dumps(entry(self.stage, at, label), separators=(",", ":"))
+        return self.lines.setdefault(line, len(self.lines))
 
     def _verdict(self, i: int, goal: Goal, at: At) -> int:
         """The number of what a goal says at a position, with the kernels shown that it needs."""
-        told = said_at(self.stage, goal, {**at, "policies": list(goal.needs) or self.at["policies"]})
-        return self.verdicts[i].setdefault(json.dumps(told), len(self.verdicts[i]))
+        said = said_at(self.stage, goal, {**at, "policies": list(goal.needs) or self.at["policies"]})
+        return self.verdicts[i].setdefault(json.dumps(said), len(self.verdicts[i]))
 
     def bundle(self) -> dict[str, Any]:
         """What the page needs, as JSON: the packed runs, and the default picture's panels for who runs no script."""
@@ -121,7 +121,7 @@ class Stored:
             "positions": {",".join(map(str, position)): runs for position, runs in self.positions.items()},
             "said": {",".join(map(str, position)): said for position, said in self.said.items()},
             "verdicts": [[json.loads(text) for text in known] for known in self.verdicts],
-            "goals": [_told(goal) for goal in self.goals],
+            "goals": [told(goal) for goal in self.goals],
             "code": self._code(),
         }
         text = "\n".join([json.dumps(header, separators=(",", ":")), *self.lines])
@@ -136,7 +136,7 @@ class Stored:
         return {"head": f"{head}patch.Scenario(", "tail": tail, "spelled": spelled, "fixed": fixed}
 
 
-def _told(goal: Goal) -> dict[str, Any]:
+def told(goal: Goal) -> dict[str, Any]:
     """A goal as the page shows it."""
     hints = [marked(hint) for hint in goal.hints]
     reason = "" if hidden() else marked(goal.reason)

@@ -77,11 +77,25 @@ class Exercise:
         source = cells.source(self.task.answer)
         if source and source.error:
             return Verdict(Outcome.NOT_ATTEMPTED, self._older(source))
-        verdict = self._judged(answer, bounds)
+        verdict = self.judge(answer, bounds)
         verdict = replace(verdict, printed=bounds.printed, judged=self._named(answer, source))
         if verdict.outcome is not Outcome.NOT_ATTEMPTED and not self.variant:
             self._keep(verdict)
         return verdict
+
+    def judge(self, answer: Any, bounds: Bounds) -> Verdict:
+        """What there is to say about an answer, and nothing else: nothing is kept."""
+        if answer is NOTHING or answer is None or self._untouched(answer):
+            return Verdict(Outcome.NOT_ATTEMPTED, "Change the cell above, run it, and then run this one again.")
+        wanted = _stub_answer(self.stem, self.task.name, self.variant)
+        if callable(wanted) and not callable(answer):
+            return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
+        try:
+            return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
+        except Unfinished:
+            return Verdict(Outcome.NOT_ATTEMPTED, "Your function still gives back `...`: put something in its place.")
+        except Raised as raised:
+            return Verdict(Outcome.RAISED, str(raised))
 
     def hint(self) -> Note:
         """The next hint; there are three."""
@@ -90,6 +104,8 @@ class Exercise:
             more = HIDDEN if hidden() else "The solution is there for reading, and reading it is no shame."
             return Note(f"There is no more hint. {more}")
         self._hints_given = number
+        opened = max(number, kept.entry(self.stem, "exercises", self.task.name).get("hints", 0))
+        kept.keep(self.stem, "exercises", self.task.name, hints=opened)
         text = fill(self.task.hints[number - 1], self.given)
         return Note(f"Hint {number} of {len(self.task.hints)}, {HINTS[number - 1]}: {text}")
 
@@ -120,19 +136,6 @@ class Exercise:
         return card(head + asks + stub + self._folded_hints() + self._folded_solution(), "#0060A0")
 
     # ---- how
-
-    def _judged(self, answer: Any, bounds: Bounds) -> Verdict:
-        if answer is NOTHING or answer is None or self._untouched(answer):
-            return Verdict(Outcome.NOT_ATTEMPTED, "Change the cell above, run it, and then run this one again.")
-        wanted = _stub_answer(self.stem, self.task.name, self.variant)
-        if callable(wanted) and not callable(answer):
-            return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
-        try:
-            return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
-        except Unfinished:
-            return Verdict(Outcome.NOT_ATTEMPTED, "Your function still gives back `...`: put something in its place.")
-        except Raised as raised:
-            return Verdict(Outcome.RAISED, str(raised))
 
     def _older(self, source: cells.Source) -> str:
         return (
