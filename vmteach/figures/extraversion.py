@@ -1,5 +1,6 @@
 """A set on a base: what became of each patch that was not simply applied, and the hunk of the one that names it."""
 
+import re
 from collections.abc import Iterator
 
 from vmteach.figures.scene import Cell, Group, Scene, axis, row, script
@@ -44,7 +45,7 @@ def scene(run: Run) -> Scene:
     hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
         [f"calls itself {words}" for words in _clause(run)],
-        [row(event.patch, [_fate(event)], fate) for event in shown],
+        [*(row(event.patch, [_fate(event)], fate) for event in shown), _name(str(n["version string"]))],
         _alt(run, shown),
         STATES,
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
@@ -53,6 +54,14 @@ def scene(run: Run) -> Scene:
         note=f"{number(len(plain))} more patches are applied.",
         end="bad" if n["rejected"] else "good",
     )
+
+
+def _name(version: str) -> Group:
+    """The kernel's name as the Makefile's lines make it: three numbers, and what the patch adds."""
+    numbers = re.match(r"\d+\.\d+\.\d+", version)
+    parts = [*version[: numbers.end()].split("."), version[numbers.end() :]] if numbers else [version]
+    cells = [Cell("C" if at < 3 else "P", at, 1, words) for at, words in enumerate(parts) if words]
+    return row("calls itself", cells, axis("part", 0, 4, ticks=[(0, "")]))
 
 
 def _clause(run: Run) -> list[str]:
