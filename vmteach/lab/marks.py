@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, default=Path("marks.csv"), help="the table to write")
     parser.add_argument("--seed", default="", help="the class's word, if the edition was made with one")
     given = parser.parse_args(arguments)
-    rows: list[tuple[str | bool, ...]] = []
+    rows: list[tuple[str, str, str, float, float, str]] = []
     for path in sorted(given.folder.rglob("*.ipynb")):
         try:
             stem = path.stem[3:]
