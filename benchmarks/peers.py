@@ -18,11 +18,10 @@ from statistics import median
 from typing import Any
 
 import nbformat
-from latency import CONTROLS, MOVE, ROOT, high
-from playwright.sync_api import sync_playwright
-
 from conftest import CHROMIUM_OPTIONS, chromium_program
 from lab import Visit, free_port, jupyterlab, slow_link, wait_for
+from latency import Hand, high
+from playwright.sync_api import sync_playwright
 
 DRAW = """
 from vmteach.figures import plain, shm_big_iron as figure
@@ -93,8 +92,6 @@ def pressed(page: Any, moves: int, pace: float = 1) -> list[float]:
 
 def ours(visit: Visit, moves: int) -> list[float]:
     """The same moves of the explorer."""
-    from latency import Hand
-
     hand = Hand(visit, "ours.ipynb", 1)
     stop, spent = hand.controls["file_percent"][0], []
     for n in range(moves):

@@ -59,9 +59,16 @@ def chapter(request, browser, lab):
     visit = Visit(browser, lab)
     visit.name, visit.stem = request.param[:-6], request.param[3:-6]
     visit.open(request.param)
+    visit.picture_ends = first_picture_ends(visit)
     visit.run_all()
     yield visit
     visit.close()
+
+
+def first_picture_ends(visit) -> float:
+    """How far down the window the picture of the opening reaches, px, before any cell is run."""
+    box = visit.page.locator(".jp-Notebook .jp-MarkdownOutput img").first.bounding_box()
+    return float(box["y"] + box["height"])
 
 
 def shots() -> Path:
@@ -160,6 +167,14 @@ def _settle(face) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("the explorer was busy for 8 s")
+
+
+def test_the_first_screen_of_a_laptop_has_the_whole_picture(chapter):
+    assert chapter.picture_ends <= 800
+
+
+def test_the_explorer_needs_no_scrolling(chapter):
+    assert chapter.explorer().bounding_box()["height"] <= 640
 
 
 def test_every_cell_runs(chapter):
@@ -390,6 +405,7 @@ def test_nothing_was_asked_elsewhere_and_nothing_complained(chapter):
 def test_page_runs(browser, lab, axe, notebook):
     visit = Visit(browser, lab)
     visit.open(notebook)
+    assert first_picture_ends(visit) <= 800
     visit.run_all()
     assert barriers(axe, visit) == []
     assert (visit.errors(), visit.strangers, visit.complaints) == ([], [], [])
@@ -551,6 +567,15 @@ def test_a_kernel_that_is_shut_down_is_as_gone(session):
     assert soon(lambda: face.locator(".vmt-gone").count() == 0)
     session.tell("await panel.sessionContext.shutdown();")
     assert soon(lambda: all_say_that_the_kernel_is_gone(session))
+
+
+def test_a_story_is_stepped_without_a_kernel(session):
+    story = session.page.locator(".jp-Notebook .vm-story").first
+    assert story.locator(".vm-count").inner_text().startswith("step 1 of")
+    said = story.locator(".vm-say").inner_text()
+    story.get_by_role("button", name="Next").click()
+    assert story.locator(".vm-count").inner_text().startswith("step 2 of")
+    assert story.locator(".vm-say").inner_text() != said
 
 
 # ---- over a slow link: what is shown at once, and that it is never of another position

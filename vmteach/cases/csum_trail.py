@@ -1,7 +1,5 @@
 """csum_trail beside the kernel's own routines: the loads, the fault and the sum of each buffer."""
 
-from typing import Any
-
 from vmteach.patches.csum_trail import (
     DWORD,
     PATCHED,
@@ -14,6 +12,7 @@ from vmteach.patches.csum_trail import (
     memory_of,
     parts,
 )
+from vmteach.run import Record
 from vmteach.tables import Case
 
 PAGE = 4096
@@ -30,7 +29,7 @@ def loads(row: Case) -> str:
 TABLES = {"loads": loads}
 
 
-def _side(row: Case, side: str) -> dict[str, Any]:
+def _side(row: Case, side: str) -> Record:
     """What one of the two routines did; without a load the last one is said to be at -1, of width 0."""
     start, length, policy = row["offset_B"], row["length_B"], SIDES[side]
     first, loop, tail = parts(start, length, policy)

@@ -107,7 +107,7 @@ function kernels(labels, changed) {
   };
   const build = () => {
     const words = ["compare", "with"];
-    const parts = now.flatMap((_, i) => [make("span", {}, words[i] ?? "and"), one(i)]);
+    const parts = now.map((_, i) => make("span", {}, words[i] ?? "and", one(i)));
     const left = labels.find((label) => !now.includes(label));
     if (left) parts.push(button("+", () => set([...now, left]), { "aria-label": "one more kernel", class: "vmt-more" }));
     node.replaceChildren(...parts);
@@ -230,6 +230,14 @@ export function mount(el, spec, api) {
     finding.classList.toggle("vmt-error", Boolean(error));
   }
 
+  // The numbers lie otherwise in a narrow window, also when it becomes narrow.
+  let retell = () => {}, wasNarrow;
+  const narrow = () => root.clientWidth < NARROW;
+  new ResizeObserver(() => {
+    if (wasNarrow !== narrow()) retell();
+    wasNarrow = narrow();
+  }).observe(root);
+
   // An answer is shown whole or not at all: words, picture and numbers are of one position.
   function fill(answer) {
     if (answer.error) tell(answer.error, true);
@@ -245,7 +253,8 @@ export function mount(el, spec, api) {
     if (difference_) changes.replaceChildren(make("b", {}, "Changed: "), difference_);
     else if (!shown) changes.textContent = "Move a control: what changes is said here.";
     const rows = answer.readout ?? [];
-    few.replaceChildren(root.clientWidth < NARROW ? table(answer.labels, rows) : readout(answer.labels, rows));
+    retell = () => few.replaceChildren(narrow() ? table(answer.labels, rows) : readout(answer.labels, rows));
+    retell();
     numbers.replaceChildren(table(answer.labels, answer.rows));
     code.textContent = answer.code;
     if (answer.goals) aims.show(answer.goals);

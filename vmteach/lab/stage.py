@@ -6,7 +6,7 @@ field of each control to the index of its stop, and "policies" to the labels of 
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import partial
@@ -17,10 +17,10 @@ from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
 from vmteach.lab import cache
 from vmteach.machine import PRESETS, Machine
-from vmteach.run import Control, Preset, Run, one_of
+from vmteach.run import Control, Preset, Record, Run, Values, one_of
 
 Thing = TypeVar("Thing")
-At = dict[str, Any]
+At = Record
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
 MOST_RUNS, MOST_PANELS, MOST_SHOWN = 4, 256, 64  # that are kept; a run holds a hundred times what its panel does
 MOST_BUTTONS = 5  # a control with more named values is a menu
@@ -37,7 +37,7 @@ class Patch(Protocol):
     @property
     def CONTROLS(self) -> tuple[Control, ...]: ...
     @property
-    def POLICIES(self) -> Mapping[str, Any]: ...
+    def POLICIES(self) -> Values: ...
     @property
     def UNPATCHED(self) -> str: ...
     @property
@@ -57,14 +57,14 @@ class Figure(Protocol):
     def scene(self) -> Callable[..., Scene]: ...
 
 
-Shown = dict[str, Any]  # what is to be seen at one position, as the page is told
+Shown = Record  # what is to be seen at one position, as the page is told
 
 
 class Panel(NamedTuple):
     """What is seen of one run: its named figures and its scene, plain enough for JSON."""
 
-    numbers: dict[str, Any]
-    scene: dict[str, Any]
+    numbers: Record
+    scene: Record
 
 
 class Stage:
@@ -82,7 +82,7 @@ class Stage:
         patch: Patch,
         figure: Figure,
         policies: Sequence[str] | None = None,
-        fixed: Mapping[str, Any] | None = None,
+        fixed: Values | None = None,
     ) -> None:
         self.patch, self.figure, self.fixed = patch, figure, dict(fixed or {})
         self.controls = {c.field: c for c in patch.CONTROLS if c.field not in self.fixed}
@@ -124,7 +124,7 @@ class Stage:
             new[field] = self.controls[field].stops.index(stop)
         return new
 
-    def held(self, at: Mapping[str, Any]) -> At:
+    def held(self, at: Values) -> At:
         """A position from outside, held within its ranges."""
         indices = {
             field: min(max(int(at.get(field, 0)), 0), len(control.stops) - 1)
@@ -133,7 +133,7 @@ class Stage:
         named = at.get("policies", ())
         return {**indices, "policies": [label for label in named if label in self.labels] or [self.labels[0]]}
 
-    def state(self, at: At) -> dict[str, Any]:
+    def state(self, at: At) -> Record:
         """The stop of each control, and the labels of the kernels shown."""
         return {**{field: c.stops[at[field]] for field, c in self.controls.items()}, "policies": list(at["policies"])}
 
@@ -217,11 +217,11 @@ class Stage:
             cache.put(self._code.name(*what), made)
         return made
 
-    def numbers(self, at: At) -> dict[str, dict[str, Any]]:
+    def numbers(self, at: At) -> dict[str, Record]:
         """The named figures of each kernel shown."""
         return {label: dict(self.panel(at, label).numbers) for label in at["policies"]}
 
-    def scene(self, run: Run) -> dict[str, Any]:
+    def scene(self, run: Run) -> Record:
         """The panel of a run."""
         return self.figure.scene(run).data
 
@@ -239,7 +239,7 @@ class Stage:
 
     # ---- what the page must know
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Record:
         """The controls, the presets and the kernels, as JSON."""
         spec = {
             "controls": [self._told(control) for control in self.controls.values()],
@@ -249,7 +249,7 @@ class Stage:
         }
         return dict(json.loads(json.dumps(spec)))
 
-    def _told(self, control: Control) -> dict[str, Any]:
+    def _told(self, control: Control) -> Record:
         stops = [self.spelled(control, stop) for stop in control.stops]
         kind = "slider" if not self._named(control) else "buttons" if len(stops) <= MOST_BUTTONS else "menu"
         about = {"field": control.field, "label": control.label, "kind": kind}
@@ -265,7 +265,7 @@ class Stage:
         return {field: moved[field] for field in preset.stops}
 
     @staticmethod
-    def spelled(control: Control, stop: Any) -> str:
+    def spelled(control: Control, stop: object) -> str:
         """A stop as a reader sees it, with its unit."""
         return f"{stop.value if isinstance(stop, Enum) else number(stop)} {control.unit}".rstrip()
 
@@ -283,7 +283,7 @@ class Stage:
         )
 
 
-def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def told(panels: list[tuple[str, Record]]) -> Record:
     """What the panels of some kernels say together: the finding, the picture in words, the numbers beside it."""
     names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
     readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
@@ -300,7 +300,7 @@ def remembered(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Call
     return memory[key]
 
 
-def as_python(field: str, value: Any) -> str:
+def as_python(field: str, value: object) -> str:
     """A value as one would write it in Python.
 
     >>> as_python("machine", "32 GB"), as_python("processes", 100)

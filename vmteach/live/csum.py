@@ -8,12 +8,13 @@ allows itself the page for the rest of that buffer, and forbids it again.
 import mmap
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, overruns, parts
+from vmteach.run import Record, Values
 
 SECONDS = 60.0  # what the child may take; some 2 s on a slow machine
 _FORMATS: dict[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}
@@ -47,7 +48,7 @@ def touch_every_buffer(seconds: float = SECONDS) -> Answer:
 # The child's side
 
 
-def child(request: Mapping[str, Any]) -> dict[str, Any]:
+def child(request: Values) -> Record:
     """For each routine the number of buffers, of loads, and the buffers with a load that was stopped."""
     import ctypes
 
@@ -72,7 +73,7 @@ def child(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"tried": [_try(page, routine, met, partial(allow, 0)) for routine in request["routines"]]}
 
 
-def _try(page: memoryview, routine: str, met: list[int], forbid: Callable[[], int]) -> tuple[int, int, list[Any]]:
+def _try(page: memoryview, routine: str, met: list[int], forbid: Callable[[], int]) -> tuple[int, int, list[object]]:
     """How many buffers and loads, and the buffers with a load that was stopped."""
     buffers = [(start, end - start) for end in range(PAGE - 2, PAGE + 1) for start in range(end)]
     loads, faults = 0, []
