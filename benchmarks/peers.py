@@ -18,10 +18,12 @@ from statistics import median
 from typing import Any
 
 import nbformat
-from conftest import CHROMIUM_OPTIONS, chromium_program
-from lab import Visit, free_port, jupyterlab, slow_link, wait_for
 from latency import Hand, high
 from playwright.sync_api import sync_playwright
+
+# isort: split
+from conftest import CHROMIUM_OPTIONS, chromium_program
+from lab import Visit, free_port, jupyterlab, slow_link, wait_for
 
 DRAW = """
 from vmteach.figures import plain, shm_big_iron as figure

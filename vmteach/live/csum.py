@@ -73,7 +73,9 @@ def child(request: Values) -> Record:
     return {"tried": [_try(page, routine, met, partial(allow, 0)) for routine in request["routines"]]}
 
 
-def _try(page: memoryview, routine: str, met: list[int], forbid: Callable[[], int]) -> tuple[int, int, list[object]]:
+def _try(
+    page: memoryview, routine: str, met: list[int], forbid: Callable[[], int]
+) -> tuple[int, int, list[tuple[int, int]]]:
     """How many buffers and loads, and the buffers with a load that was stopped."""
     buffers = [(start, end - start) for end in range(PAGE - 2, PAGE + 1) for start in range(end)]
     loads, faults = 0, []
