@@ -192,7 +192,7 @@ def make_venv() -> None:
     refusal = why_not(sys.version_info[:2], has_ensurepip=bool(importlib.util.find_spec("ensurepip")))
     if refusal:
         sys.exit(refusal)
-    print(f"Making .venv with Python {platform.python_version()} ...", flush=True)
+    print(f"Making {VENV.name} with Python {platform.python_version()} ...", flush=True)
     # From inside an environment, its base: the environment may be the one about to be replaced.
     python = getattr(sys, "_base_executable", sys.executable)
     command = [python, "-I", "-m", "venv", "--clear", "--without-pip", str(VENV)]
@@ -226,7 +226,7 @@ def install(*locks: str) -> None:
     """Install the pinned packages and the project itself in place: by uv, else by pip."""
     files = [REQUIREMENTS / f"{lock}.txt" for lock in locks]
     pins = sum(line[:1].isalpha() for file in files for line in file.read_text(encoding="utf-8").splitlines())
-    print(f"Installing up to {pins} packages into .venv, once ...", flush=True)
+    print(f"Installing up to {pins} packages into {VENV.name}, once ...", flush=True)
     locked = ["--require-hashes", *(word for file in files for word in ("-r", str(file)))]
     ourselves = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     said = ""

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmteach.exercises import Asked, chapter
+from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
-from vmteach.lab.classroom import Votes, page, read_class, summary, watch
+from vmteach.lab.classroom import Votes, main, page, read_class, summary, watch
+from vmteach.lab.exercise import Exercise
 
 STEM, NAME = "scsi_deadlock", "way"
 RESULT = chapter(STEM).PREDICTIONS[NAME].result
@@ -124,10 +125,56 @@ def test_the_wall_shows_one_prediction_and_follows_the_folder(folder, tmp_path):
     target = tmp_path / "wall.html"
     watch(files, target, f"{STEM}/{NAME}", seconds=0.01, rounds=1)
     first = target.read_text(encoding="utf-8")
-    assert 'class="wall"' in first and 'http-equiv="refresh"' in first and "1 progress file<" in first
+    assert 'class="wall"' in first and 'http-equiv="refresh"' in first and "1 vote<" in first
     (files / "late.json").write_text(student(RESULT), encoding="utf-8")
     watch(files, target, f"{STEM}/{NAME}", seconds=0.01, rounds=2)
-    assert "2 progress files" in target.read_text(encoding="utf-8")
+    assert "2 votes" in target.read_text(encoding="utf-8")
+
+
+def test_the_wall_shows_the_newest_prediction_where_none_is_named(folder, tmp_path):
+    later = chapter("mremap").PREDICTIONS
+    (name,) = later
+    old, new = student(WRONG), student(later[name].result, stem="mremap", name=name)
+    files = folder(dated(old, "2026-11-27T10:00:00+00:00"), dated(new, "2026-11-27T10:05:00+00:00"))
+    watch(files, tmp_path / "wall.html", seconds=0.01, rounds=1)
+    assert marked(later[name].question) in (tmp_path / "wall.html").read_text(encoding="utf-8")
+
+
+def dated(text, when):
+    document = json.loads(text)
+    for kinds in document["chapters"].values():
+        for facts in kinds["predictions"].values():
+            facts["when"] = when
+    return json.dumps(document)
+
+
+def test_the_order_of_bars_on_the_wall_does_not_tell_the_result(folder):
+    votes = read_class(folder(student(WRONG), student(RESULT), student(18))).of(f"{STEM}/{NAME}")
+    assert sorted(votes.in_order) == sorted(votes.bars)
+    sizes = [float(bar.answer.split()[0].replace(",", "")) for bar in votes.in_order]
+    assert sizes == sorted(sizes)
+
+
+def test_hints_that_were_asked_for_are_counted(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("VMTEACH_PROGRESS", str(tmp_path / "own" / "s1.json"))
+    one = Exercise(STEM, chapter(STEM).EXERCISES[0])
+    one.hint(), one.hint()
+    assert kept.entry(STEM, "exercises", one.task.name)["hints"] == 2
+    (work,) = read_class(tmp_path / "own").work
+    assert (work.name, work.tried, work.solved, work.hints) == (one.task.name, 1, 0, 1)
+
+
+def test_the_teachers_notebook_runs_and_shows_the_same(folder, tmp_path):
+    files, target = folder(student(WRONG, RESULT)), tmp_path / "class.ipynb"
+    arguments = [str(files), "--target", str(tmp_path / "c.html"), "--notebook", str(target)]
+    assert main([*arguments, "--csv", str(tmp_path / "c.csv")]) == 0
+    names: dict = {}
+    for cell in json.loads(target.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec(cell["source"], names)
+    assert names["room"]._repr_html_().count("<section>") == 1
+    rows = (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 3 and rows[0].startswith("chapter,prediction,answer,alone")
 
 
 def test_a_folder_that_is_none_is_named(tmp_path):

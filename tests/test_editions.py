@@ -1,13 +1,9 @@
 """The editions of the chapters: what is in each, what is not, and that it works where it is to be used."""
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -322,76 +318,6 @@ def test_cells_have_what_nbgrader_needs(built, name):
 def released(source: str) -> str:
     """What generate_assignment leaves of an answer cell, but for the line that it puts in."""
     return re.sub(r"\n### BEGIN SOLUTION\n.*?\n### END SOLUTION", "", source, flags=re.S)
-
-
-@pytest.mark.deep
-def test_nbgrader_generates_and_marks_a_chapter(built, tmp_path):
-    """Four submissions: solved, untouched, one answer raising, and one that took the checks out."""
-    if not importlib.util.find_spec("nbgrader"):
-        pytest.skip("nbgrader is not installed: pip install -e '.[nbgrader]' in an environment of your own")
-    course = tmp_path / "course"
-    shutil.copytree(built / "nbgrader", course)
-    nbgrader(course, "generate_assignment", SAMPLE)
-    release = course / "release" / SAMPLE / f"{SAMPLE}.ipynb"
-    assert solutions_in(SAMPLE[3:], read(release)) == set()
-    for who, change in {"solved": solve, "untouched": None, "raises": spoil, "cheats": cheat}.items():
-        notebook = read(release)
-        for cell in notebook.cells if change else ():
-            change(cell)
-        handed_in = course / "submitted" / who / SAMPLE / release.name
-        handed_in.parent.mkdir(parents=True)
-        nbformat.write(notebook, handed_in)
-    nbgrader(course, "autograde", SAMPLE)
-    every = {task.name: task.minutes for task in chapter(SAMPLE[3:]).EXERCISES}
-    marks = {who: marked(course, who) for who in ("solved", "untouched", "raises", "cheats")}
-    assert marks == {
-        "solved": every,
-        "untouched": dict.fromkeys(every, 0),
-        "raises": {**every, "seen": 0},
-        "cheats": dict.fromkeys(every, 0),
-    }
-    assert (course / "progress.json").exists()  # and not in the user's own file
-    assert not (course / "user" / "vmteach").exists()
-
-
-def nbgrader(course: Path, command: str, assignment: str) -> None:
-    """nbgrader starts alembic by its name: the environment's programs must be on PATH."""
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MPL", "VMTEACH"))}
-    run_ = subprocess.run(
-        [sys.executable, "-m", "nbgrader", command, assignment],
-        cwd=course,
-        env={**kept, "PATH": programs, "IPYTHONDIR": str(course), "XDG_DATA_HOME": str(course / "user")},
-        capture_output=True,
-        text=True,
-    )
-    assert run_.returncode == 0, run_.stderr[-3000:]
-
-
-def solve(cell: nbformat.NotebookNode) -> None:
-    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-    if name.endswith("-answer"):
-        cell.source = exercise(SAMPLE[3:], name.removesuffix("-answer")).solved
-
-
-def spoil(cell: nbformat.NotebookNode) -> None:
-    solve(cell)
-    if cell.metadata.get("nbgrader", {}).get("grade_id") == "seen-answer":
-        cell.source = "def seen(true):\n    return 1 // 0"
-
-
-def cheat(cell: nbformat.NotebookNode) -> None:
-    if cell.metadata.get("nbgrader", {}).get("grade_id", "").endswith("-check"):
-        cell.source = "pass"
-
-
-def marked(course: Path, who: str) -> dict[str, float]:
-    """The points of each exercise, from the gradebook."""
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        grades = book.find_submission_notebook(SAMPLE, SAMPLE, who).grades
-        return {grade.name.removesuffix("-check"): grade.auto_score for grade in grades}
 
 
 @pytest.mark.parametrize("name", GRADED)

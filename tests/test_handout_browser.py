@@ -41,6 +41,16 @@ def folder(tmp_path_factory):
     return here
 
 
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """All chapters: those that VMTEACH_HANDOUTS names, else made here."""
+    if BUILT:
+        return Path(BUILT)
+    here = tmp_path_factory.mktemp("course")
+    handout.build(target=here, jobs=2)
+    return here
+
+
 class Opened:
     """A handout in a context of its own, and what it asked of anybody and complained about."""
 
@@ -200,23 +210,6 @@ def test_a_story_is_stepped_by_keys_and_stands_in_the_address(visit, folder):
         here.keyboard.press("ArrowRight")
     assert here.locator(".story").first.inner_text().count("step 4 of") == 1
     assert here.evaluate("location.hash") == "#watch-4"
-
-
-def test_a_lecture_shows_one_section_and_opens_its_folds_one_by_one(visit, folder):
-    here = visit(folder / "12_scsi_deadlock.html").page
-    here.locator(".lecture-start").click()
-    bar = here.locator(".lecture-bar [role=status]")
-    assert bar.text_content().startswith("1 of 2: A chapter")
-    here.keyboard.press("PageDown")
-    assert bar.text_content().startswith("2 of 2: Vary") and not here.locator("h1").is_visible()
-    fold = here.locator("details.fold").first
-    assert not fold.get_attribute("open")
-    here.keyboard.press("PageDown")
-    assert fold.get_attribute("open") is not None
-    here.keyboard.press("PageUp")
-    assert here.locator("h1").is_visible()
-    here.keyboard.press("Escape")
-    assert here.locator("h1").is_visible() and here.locator(".explorer").is_visible()
 
 
 def test_on_paper_folds_are_open_and_answers_come_last(visit, folder):

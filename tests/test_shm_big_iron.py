@@ -403,8 +403,8 @@ def test_the_story_tells_the_collapse_and_the_debt():
     says = [frame.say for frame in unpatched]
     assert "The quota is 2 x 22 / (2 x 0 + 1) = 44: all 22 pages move to the inactive list." in says
     assert [frame.note for frame in (unpatched[-1], patched[-1])] == [
-        "When the first write began, 12 pages had a slot.",
-        "When the first write began, 1 page had a slot.",
+        "When the first write began, 12 pages had a slot: the debt.",
+        "When the first write began, 1 page had a slot: no debt.",
     ]
     owed = [frame.gauges["slots taken"][0] - frame.gauges["writes begun"][0] for frame in unpatched]
     assert max(owed) == 12

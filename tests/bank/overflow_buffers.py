@@ -69,7 +69,7 @@ BANK = {
 
 GOALS = {
     "least": (
-        ({}, "not yet", "They also differ with less HIGHMEM free"),
+        ({}, "not yet", "They also differ with less HIGHMEM"),
         ({"free_high": 10}, "not yet", "both kernels say the same"),
         ({"free_high": 11}, "right", "they say the same"),
         ({"free_high": 11, "machine": "32 GB"}, "right", "they say the same"),

@@ -31,7 +31,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "lab": Command("vmteach.command.lab", "lab", ("jupyterlab", "ipywidgets", "matplotlib", "pandas")),
     "handouts": Command("vmteach.handout", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
-    "site": Command("vmteach.handout.site", "handouts", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
+    "site": Command("vmteach.handout.site", "site", ("nbconvert", "nbclient", "bs4", "bleach", "latex2mathml")),
     "class": Command("vmteach.lab.classroom", "", ()),
     "marks": Command("vmteach.lab.marks", "", ()),
     "questions": Command("vmteach.lab.questions", "", ()),

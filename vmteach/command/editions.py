@@ -6,6 +6,7 @@
 student     the notebooks as they are, with stubs. One cell more tells the library to show no solutions.
 teacher     the answer cells are solved, and notes stand after Predict, Vary and each exercise.
 nbgrader    a course folder: each chapter with exercises is an assignment. `nbgrader generate_assignment NAME` there.
+otter       each chapter with exercises as an assignment of Otter-Grader: a notebook, and the same checks as its tests.
 colab       the notebooks with a cell on top that installs the course from your repository, for Colab and Kaggle.
 
 Stub, solution and check come from vmteach/exercises, and so do the notes: that on the prediction from PREDICTIONS. A
@@ -25,16 +26,17 @@ from functools import partial
 from importlib import import_module
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill, teaching
 from vmteach.figures.story import stories
 from vmteach.lab.exercise import Exercise, exercise, seeded
+from vmteach.run import Record
 from vmteach.tables import COURSE
 
 NOTEBOOKS = COURSE / "notebooks"
-Cell = dict[str, Any]
-Notebook = dict[str, Any]
+Cell = Record
+Notebook = Record
 
 WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
@@ -54,6 +56,35 @@ _points = _mark("{0}", "{1}", points={2}, variant={3}, every=True)
 _points"""
 SEED = '\nos.environ["VMTEACH_SEED"] = "{}"  # this class\'s numbers'
 
+GRADER = """\
+import otter
+
+grader = otter.Notebook(tests_dir="tests")"""
+OTTER = '''\
+"""Otter's test of the exercise {1}: its answer cell's source, judged in a fresh Python."""
+
+from otter.test_files import test_case
+
+OK_FORMAT = False
+
+name = "{1}"
+points = {2}
+
+
+@test_case(name="visible", points={3:g})
+def test_visible():
+    from vmteach.lab.marks import mark
+
+    assert mark("{0}", "{1}") == 1
+
+
+@test_case(name="other numbers", points={3:g}, hidden=True)
+def test_other_numbers():
+    from vmteach.lab.marks import mark
+
+    assert mark("{0}", "{1}", every=True) == 1
+'''
+
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
     "(https://colab.research.google.com/github/{}/blob/main/editions/colab/notebooks/{})"
@@ -68,15 +99,53 @@ CONFIG = '''\
 """nbgrader's settings for this course. Work in this folder: `nbgrader generate_assignment NAME`."""
 
 import os
+from time import monotonic
+
+from nbformat.v4 import new_output
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
+from vmteach.lab.marks import marks_of
+
+SECONDS = 300  # for one notebook; then each cell gets two more
 
 # What is marked here is nobody's own progress.
 os.environ["VMTEACH_PROGRESS"] = os.path.abspath("progress.json")
 
+
+class Run(Execute):
+    """Runs the notebook for its feedback. One that hangs, or ends its own Python, is marked all the same."""
+
+    def preprocess(self, nb, resources):
+        end = monotonic() + SECONDS
+        self.timeout_func = lambda cell: max(2, int(end - monotonic()))
+        try:
+            return super().preprocess(nb, resources)
+        except Exception as trouble:
+            self.log.warning("The notebook did not run to its end: %s", trouble)
+            return nb, resources
+
+
+class Judge(NbGraderPreprocessor):
+    """Judges each answer by its source, in a Python in which nothing of the submission ran. This is the mark."""
+
+    def preprocess(self, nb, resources):
+        marks = marks_of(nb, resources["nbgrader"]["notebook"][3:], {seed!r})
+        for cell in nb.cells:
+            name, _, part = cell.metadata.get("nbgrader", {{}}).get("grade_id", "").rpartition("-")
+            if part == "check" and name in marks:
+                points = {{"text/plain": f"{{marks[name].points:g}}"}}
+                said = new_output("stream", name="stdout", text=f"{{marks[name]}}\\n")
+                cell.outputs = [said, new_output("execute_result", points)]
+        return nb, resources
+
+
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "vmteach"
 # The stub stays above; so the untouched cell runs, and its check says "not attempted".
-c.ClearSolutions.code_stub = {"python": "# Your answer: change the lines above."}
-c.ExecutePreprocessor.timeout = 300
+c.ClearSolutions.code_stub = {{"python": "# Your answer: change the lines above."}}
+steps = list(Autograde.autograde_preprocessors.default())
+steps.insert(steps.index(SaveAutoGrades), Judge)
+c.Autograde.autograde_preprocessors = [Run if one is Execute else one for one in steps]
 '''
 
 
@@ -95,7 +164,7 @@ def rewrite(cell: Cell, text: str) -> None:
 
 def new_cell(kind: str, name: str, text: str) -> Cell:
     """A cell of this kind ("code" or "markdown") with this id."""
-    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    ran: Record = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True), **ran}
 
 
@@ -234,7 +303,7 @@ def nbgrader(notebook: Notebook, _: str = "", seed: str = "") -> Notebook:
     return made
 
 
-def graded(name: str, grade: bool = False, solution: bool = False, locked: bool = False) -> dict[str, Any]:
+def graded(name: str, grade: bool = False, solution: bool = False, locked: bool = False) -> Record:
     """What nbgrader must know of a cell; nothing here can be left out."""
     return {"grade": grade, "solution": solution, "locked": locked, "grade_id": name, "schema_version": 3}
 
@@ -246,6 +315,24 @@ def beside(text: str) -> str:
     '[next](../08_shm_big_iron/08_shm_big_iron.ipynb)'
     """
     return re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](../\1/\1.ipynb)", text)
+
+
+def otter(notebook: Notebook, _: str = "") -> Notebook:
+    """The chapter as an assignment of Otter-Grader: a cell that asks for the test stands below each check."""
+    made = student(notebook)
+    first = made["cells"].index(code(made)[0])
+    made["cells"].insert(first, new_cell("code", "grader", GRADER))
+    for place in places(made):
+        ask = new_cell("code", f"otter-{place.check['id']}", f'grader.check("{place.exercise.task.name}")')
+        made["cells"].insert(made["cells"].index(place.check) + 1, ask)
+    return made
+
+
+def otter_tests(notebook: Notebook) -> Mapping[str, str]:
+    """The files of Otter's tests, by name."""
+    found = [place.exercise for place in places(notebook)]
+    parts = [(one.stem, one.task.name, one.task.minutes, one.task.minutes / 2) for one in found]
+    return {f"{name}.py": OTTER.format(stem, name, whole, half) for stem, name, whole, half in parts}
 
 
 def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
@@ -264,8 +351,11 @@ EDITIONS: Mapping[str, Callable[[Notebook, str], Notebook]] = {
     "teacher": teacher,
     "solved": solved,
     "nbgrader": nbgrader,
+    "otter": otter,
     "colab": colab,
 }
+
+MARKED = {"nbgrader": "source", "otter": "."}  # editions with a folder for each assignment, and where these are
 
 
 def build(
@@ -286,17 +376,19 @@ def build(
                 made = make(notebook, path.stem[3:])
             except ValueError as wrong:
                 raise ValueError(f"{path.name}: {wrong}") from None
-            if edition != "nbgrader":
+            if edition not in MARKED:
                 sheet = into / edition / "notebooks" / path.name
             elif any(places(notebook)):
-                sheet = into / edition / "source" / path.stem / path.name
+                sheet = into / edition / MARKED[edition] / path.stem / path.name
             else:
                 continue  # nothing to grade
+            for name, test in otter_tests(notebook).items() if edition == "otter" else ():
+                write(sheet.parent / "tests" / name, test)
             write(sheet, text if made == notebook else as_text(made))
             written[edition].append(sheet)
             for picture in re.findall(r"[(\"](pictures/[\w.]+)", text):
                 write(sheet.parent / picture, (NOTEBOOKS / picture).read_text(encoding="utf-8"))
-    write(into / "nbgrader" / "nbgrader_config.py", CONFIG)
+    write(into / "nbgrader" / "nbgrader_config.py", CONFIG.format(seed=seed))
     return written
 
 
@@ -336,7 +428,7 @@ def note_on_minutes(sum_: "Minutes") -> list[str]:
 def note_on_predict(stem: str) -> list[str]:
     (known,) = chapter(stem).PREDICTIONS.values()
 
-    def shown(value: Any) -> str:
+    def shown(value: object) -> str:
         return str(value) if isinstance(value, str) else f"{value:,} {known.unit}".rstrip()
 
     return [

@@ -33,10 +33,15 @@ from typing import Any, NamedTuple
 
 from vmteach.exercises import prose
 from vmteach.patches import STEMS
-from vmteach.run import is_truth, one_of
+from vmteach.run import Values, is_truth, one_of
 
 RUNGS = ("fill one line", "change one rule", "break it")
-Check = Callable[[Any, Mapping[str, Any]], "Verdict"]
+# What a check gets: what the reader wrote, which may be anything; what varies in the task; the explorer's two.
+Answer = Any
+Given = Values
+Position = Values
+Numbers = Mapping[str, Values]
+Check = Callable[[Answer, Given], "Verdict"]
 
 
 class Outcome(StrEnum):
@@ -97,7 +102,7 @@ def not_yet(message: str, score: float | None = None) -> Verdict:
     return Verdict(Outcome.NOT_YET, message, score)
 
 
-def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
+def misfit(value: object, *kinds: type, what: str = "Your function gives") -> str:
     """Why a value is of the wrong kind, in words; empty if it is of one of these kinds.
 
     >>> misfit(None, int), misfit("3", int), misfit(3, int)
@@ -117,7 +122,7 @@ def misfit(value: Any, *kinds: type, what: str = "Your function gives") -> str:
     return f"{what} {_a(type(value).__name__)}, not {_a(names)}."
 
 
-def _fits(value: Any, kind: type) -> bool:
+def _fits(value: object, kind: type) -> bool:
     """Whether a value is of a kind; a number that is whole is an int, whatever its type."""
     if kind is int:
         return isinstance(value, Real) and bool(value == value // 1)
@@ -144,7 +149,7 @@ class Task:
     wrong_turn: str  # what is often answered instead, and what it overlooks
     kernel: str  # what the kernel does
     check: Check
-    variants: tuple[Mapping[str, Any], ...] = field(default=({},))
+    variants: tuple[Given, ...] = field(default=({},))
 
     def __post_init__(self) -> None:
         one_of("rung", self.rung, RUNGS)
@@ -160,12 +165,12 @@ class Goal:
 
     name: str
     asks: str
-    check: Callable[[Mapping[str, Any], Mapping[str, Mapping[str, Any]]], Verdict]
+    check: Callable[[Position, Numbers], Verdict]
     hints: tuple[str, ...]
     reason: str
     needs: tuple[str, ...] = ()
 
-    def verdict(self, state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    def verdict(self, state: Position, numbers: Numbers) -> Verdict:
         """What the goal says about a state."""
         hidden = [label for label in self.needs if label not in numbers]
         if hidden:
@@ -183,14 +188,14 @@ class Asked(NamedTuple):
     """
 
     question: str
-    result: Any
-    overlooked: Mapping[Any, str]
+    result: Answer
+    overlooked: Mapping[Answer, str]
     unit: str = ""
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
 
-    def to(self, guess: Any, result: Any) -> str:
+    def to(self, guess: Answer, result: Answer) -> str:
         """What to say to a guess, 2 % up or down; nothing where something else came out, or nothing is known."""
         for known, said in self.overlooked.items():
             if result == self.result and (guess == known or _near(guess, known)):
@@ -198,7 +203,7 @@ class Asked(NamedTuple):
         return ""
 
 
-def _near(guess: Any, known: Any) -> bool:
+def _near(guess: Answer, known: Answer) -> bool:
     return not isinstance(guess, str) and not isinstance(known, str) and isclose(guess, known, rel_tol=0.02)
 
 
@@ -254,8 +259,8 @@ def teaching(stem: str) -> Teaching:
 
 def written(
     stem: str,
-    module: Mapping[str, Any],
-    variants: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None,
+    module: Values,
+    variants: Mapping[str, tuple[Given, ...]] | None = None,
 ) -> Written:
     """The prose of a chapter's STEM.md, with the variants' values and, of the module, each `check_NAME`.
 
@@ -285,7 +290,7 @@ def written(
         raise ValueError(f"vmteach/exercises/{stem}.md, {wrong}") from None
 
 
-def _task(section: prose.Section, check: Check, variants: tuple[Mapping[str, Any], ...]) -> Task:
+def _task(section: prose.Section, check: Check, variants: tuple[Given, ...]) -> Task:
     nudge, where, step = prose.items(section.part("Hints"))
     reason, wrong_turn, kernel = (prose.joined(section.part(part)) for part in ("Why", "Wrong turn", "In the kernel"))
     return Task(
@@ -323,7 +328,7 @@ def _asked(section: prose.Section) -> Asked:
     return Asked(prose.joined(section.text), result, overlooked, section.given.get("unit", ""), low, high, choices)
 
 
-def moved(state: Mapping[str, Any], scenario: Any, but: tuple[str, ...] = ()) -> list[str]:
+def moved(state: Position, scenario: object, but: tuple[str, ...] = ()) -> list[str]:
     """The controls that do not stand where the scenario has them, those in `but` left out."""
     here = {field: getattr(scenario, field) for field in state if field not in ("policies", *but)}
     return [field for field, value in here.items() if state[field] not in (value, getattr(value, "name", value))]
@@ -340,7 +345,7 @@ def chapter(stem: str) -> ModuleType:
         raise ValueError(f"chapter must be one that has exercises, got {stem}") from None
 
 
-def fill(text: str, given: Mapping[str, Any]) -> str:
+def fill(text: str, given: Given) -> str:
     """The text with the values of a variant in it.
 
     >>> fill("of all $pages pages", {"pages": 64})

@@ -1,9 +1,6 @@
 """Exercises of blkdev_eof: two roundings, half of a repair, and an error that was better than none."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
     CONTROLS,
@@ -24,7 +21,7 @@ LOST, ZEROS = "bytes lost (B)", "bytes read as zeros (B)"
 # ---- roundings
 
 
-def check_roundings(count: Any, _: Mapping[str, Any]) -> Verdict:
+def check_roundings(count: Answer, _: Given) -> Verdict:
     for up in (True, False):
         rounding = Rounding.UP if up else Rounding.DOWN
         way = "up" if up else "down"
@@ -46,7 +43,7 @@ def check_roundings(count: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- half
 
 
-def check_half(mine: Any, given: Mapping[str, Any]) -> Verdict:
+def check_half(mine: Answer, given: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Hand in a policy, made with `replace(...)`.")
     if mine.unit != 1024 or mine.shortens or mine.read_blocks is not Rounding.DOWN:
@@ -65,7 +62,7 @@ def check_half(mine: Any, given: Mapping[str, Any]) -> Verdict:
 # ---- silent
 
 
-def check_silent(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_silent(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Hand in a `Scenario(...)`.")
     if mine.sectors > 4096:
@@ -80,7 +77,7 @@ def check_silent(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_straddle(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_straddle(state: Position, numbers: Numbers) -> Verdict:
     if state["block"] != 2048:
         return not_yet("The blocks are to have 2048 bytes.")
     if PRESETS[state["machine"]].page != 4096:
@@ -91,7 +88,7 @@ def check_straddle(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, 
     return right(f"{numbers[UNPATCHED][LOST]} bytes are lost: the size is an odd number of KiB.")
 
 
-def check_most(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_most(state: Position, numbers: Numbers) -> Verdict:
     here = numbers[UNPATCHED][LOST]
     stops = {control.field: control.stops for control in CONTROLS}
     pages = {machine.page for machine in PRESETS.values()}

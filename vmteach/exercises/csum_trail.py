@@ -1,9 +1,8 @@
 """Exercises of csum_trail: what a load touches, a tail that stays within its buffer, and what the fix costs."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, Scenario, schedule, simulate
 
@@ -22,7 +21,7 @@ def _span(load: Loaded) -> tuple[int, int]:
     return load.address, load.address + load.width - 1
 
 
-def check_touched(touched: Any, given: Mapping[str, Any]) -> Verdict:
+def check_touched(touched: Answer, given: Given) -> Verdict:
     if not (isinstance(touched, tuple | list) and len(touched) == 2) or any(misfit(byte, int) for byte in touched):
         return not_yet("Write two whole numbers: the first byte that the load touches, and the last one.")
     first, last = map(int, touched)
@@ -52,7 +51,7 @@ def _numbers(start: int, length: int) -> dict[str, int]:
 # ---- tail
 
 
-def _walked(width: Callable[[int, int], Any], address: int, left: int) -> tuple[int, int] | str:
+def _walked(width: Callable[[int, int], Answer], address: int, left: int) -> tuple[int, int] | str:
     """How many loads the rule makes, and the byte that they reach; or why they cannot be made."""
     loads, at, end = 0, address, address + left
     while at < end:
@@ -65,7 +64,7 @@ def _walked(width: Callable[[int, int], Any], address: int, left: int) -> tuple[
     return loads, at
 
 
-def check_tail(width: Any, _: Mapping[str, Any]) -> Verdict:
+def check_tail(width: Answer, _: Given) -> Verdict:
     made = []
     for end in (100, 101, 102, 103, *range(PAGE - 3, PAGE + 1)):
         for left in (1, 2, 3):
@@ -89,7 +88,7 @@ def check_tail(width: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- cost
 
 
-def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_cost(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Hand in a `Scenario(...)`: a machine, a length, and what is left after it.")
     if mine.machine not in PRESETS.values():
@@ -108,7 +107,7 @@ def check_cost(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_earlier(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_earlier(state: Position, numbers: Numbers) -> Verdict:
     here = numbers[UNPATCHED]
     if here["oops"] == "yes" and state["behind"]:
         return right(f"{_bytes(state['behind'])} left in the page, and still the last load leaves it.")
@@ -119,7 +118,7 @@ def check_earlier(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
     return not_yet("No load of the unpatched kernel leaves the page here.")
 
 
-def check_unharmed(_: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_unharmed(_: Position, numbers: Numbers) -> Verdict:
     here = numbers[UNPATCHED]
     if not here[BEYOND]:
         return not_yet("No load of the unpatched kernel leaves the page here.")

@@ -1,10 +1,10 @@
 """Exercises of elf_interp: a field read from bytes, checks that come in time, a caller killed all the same."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import dropwhile, product
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.elf import EXEC, elf
 from vmteach.patches.elf_interp import (
     ARCHS,
@@ -28,7 +28,7 @@ CASES = tuple(Scenario(arch=arch, interpreter=name) for arch in ARCHS for name i
 # ---- field
 
 
-def check_field(read: Any, given: Mapping[str, Any]) -> Verdict:
+def check_field(read: Answer, given: Given) -> Verdict:
     at = given["at"]
     for number, order in ((0x1234, "big"), (0x1234, "little"), (62, "little"), (20, "big"), (0xFF00, "big")):
         machine, kind = (number, EXEC) if at == 18 else (62, number)
@@ -53,7 +53,7 @@ def check_field(read: Any, given: Mapping[str, Any]) -> Verdict:
 # ---- early
 
 
-def check_early(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_early(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(early=...)`.")
     killed = [case for case in CASES if simulate(case, mine).numbers[CALLER] == "is killed"]
@@ -76,45 +76,46 @@ MADE_UP = (  # steps that no kernel of the model makes, and whether the rule hol
 )
 
 
-def check_honest(honest: Any, _: Mapping[str, Any]) -> Verdict:
-    for label, policy in POLICIES.items():
-        for case in CASES:
-            run = simulate(case, policy)
-            late = False
-            for step in run.events:
-                late = late or isinstance(step, Crossed)
-                if late and isinstance(step, Checked) and not step.ok:
-                    break
-            else:
-                late = False
-            got = honest(run)
-            if problem := misfit(got, bool):
-                return not_yet(problem)
-            if got == late:
-                where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
-                if late:
-                    return not_yet(f"{where}: a check fails past the point, and you call it honest.")
-                if any(isinstance(step, Checked) and not step.ok for step in run.events):
-                    return not_yet(f"{where}: a check fails in time. That is what checks are for.")
-                return not_yet(f"{where}: no check fails, and you call it dishonest.")
-    run = simulate(CASES[0], POLICIES[PATCHED])
+def check_honest(honest: Answer, _: Given) -> Verdict:
+    for (label, policy), case in product(POLICIES.items(), CASES):
+        run = simulate(case, policy)
+        got = honest(run)
+        if problem := misfit(got, bool):
+            return not_yet(problem)
+        if got == _fails_late(run.events):
+            where = f"The kernel `{label}` on {case.arch} with the interpreter `{case.interpreter}`"
+            return _misjudged(run.events, where)
     for events, holds in MADE_UP:
         if honest(replace(run, events=events)) != holds:
-            what = (
-                "nobody is killed, and yet a check fails late"
-                if not holds
-                else "somebody is killed, and no check fails"
-            )
+            what = "somebody is killed, and no check fails" if holds else "nobody is killed, and yet a check fails late"
             return not_yet(
                 f"Right for every kernel of the model. But in a made-up run {what}. The rule asks for checks."
             )
     return right("The rule names every check that comes too late, in any kernel.")
 
 
+def _fails(event: object) -> bool:
+    return isinstance(event, Checked) and not event.ok
+
+
+def _fails_late(events: Sequence[object]) -> bool:
+    """Whether a check fails past the point of no return."""
+    return any(map(_fails, dropwhile(lambda event: not isinstance(event, Crossed), events)))
+
+
+def _misjudged(events: Sequence[object], where: str) -> Verdict:
+    """What to say of a run that was called honest and is not, or the other way round."""
+    if _fails_late(events):
+        return not_yet(f"{where}: a check fails past the point, and you call it honest.")
+    if any(map(_fails, events)):
+        return not_yet(f"{where}: a check fails in time. That is what checks are for.")
+    return not_yet(f"{where}: no check fails, and you call it dishonest.")
+
+
 # ---- kill
 
 
-def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_kill(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, list | tuple) or not all(isinstance(case, Scenario) for case in mine):
         return not_yet("Hand in a list of `Scenario(...)`.")
     if len(mine) > 50:
@@ -131,7 +132,7 @@ def check_kill(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_spared(state: Position, numbers: Numbers) -> Verdict:
     if state["interpreter"] not in ARCHS or state["interpreter"] == Scenario().arch:
         return not_yet("Choose an interpreter for another machine than i386.")
     if numbers[UNPATCHED][CALLER] == "is killed":
@@ -139,7 +140,7 @@ def check_spared(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     return right(f"{numbers[UNPATCHED]['outcome']}: the interpreter was never looked at.")
 
 
-def check_left(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_left(state: Position, numbers: Numbers) -> Verdict:
     if numbers[PATCHED][CALLER] != "is killed":
         return not_yet(f"{numbers[PATCHED]['outcome']}: the caller {numbers[PATCHED][CALLER]}.")
     return right("The patch moved one of two checks. This is the other one.")

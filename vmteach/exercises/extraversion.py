@@ -1,9 +1,8 @@
 """Exercises of extraversion: fates of names, a rule that forgives context, a wrong name that nobody sees."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.patches import extraversion as patch
 from vmteach.patches.extraversion import BASES, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
@@ -16,7 +15,7 @@ STALE = "2.4.23 with -33"
 WORDS = ("new", "dropped", "superseded", "unchanged")
 
 
-def check_fates(mine: Any, given: Mapping[str, Any]) -> Verdict:
+def check_fates(mine: Answer, given: Given) -> Verdict:
     true = patch.classify(given["old"], given["new"])
     if not isinstance(mine, Mapping) or set(mine) != set(true):
         return not_yet("Hand in the table, with the topics as they are and a word for each.")
@@ -35,7 +34,7 @@ def check_fates(mine: Any, given: Mapping[str, Any]) -> Verdict:
     return right("By names alone. What has become of the contents, the names do not tell.")
 
 
-def _lists(old: Sequence[str], new: Sequence[str]) -> Mapping[str, Any]:
+def _lists(old: Sequence[str], new: Sequence[str]) -> Given:
     fates = patch.classify(old, new)
     blank = "\n".join(f'    "{topic}": "?",' for topic in fates)
     solved = "\n".join(f'    "{topic}": "{fate}",' for topic, fate in fates.items())
@@ -48,7 +47,7 @@ def _lists(old: Sequence[str], new: Sequence[str]) -> Mapping[str, Any]:
 Hunk = list[tuple[str, str]]
 
 
-def check_fits(fits: Any, _: Mapping[str, Any]) -> Verdict:
+def check_fits(fits: Answer, _: Given) -> Verdict:
     for what, text, hunk in _trials():
         answer = fits(list(text), list(hunk))
         if wrong := misfit(answer, bool):
@@ -100,7 +99,7 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
 # ---- misnamed
 
 
-def check_misnamed(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_misnamed(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Hand in a `Scenario(...)`: a base, and a prefix for the scsi fix.")
     after = simulate(mine, POLICIES[PATCHED]).numbers
@@ -118,14 +117,14 @@ def check_misnamed(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_scsi(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_scsi(state: Position, numbers: Numbers) -> Verdict:
     first = numbers[PATCHED]["first rejected"]
     if "scsi" not in first:
         return not_yet(f"With -34, first rejected: {first}.")
     return right("It comes before the patch that splits the locks, and nothing else is wrong with the set.")
 
 
-def check_mended(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_mended(state: Position, numbers: Numbers) -> Verdict:
     if state["scsi_prefix"] != "9999900":
         return not_yet("Put the scsi fix in its place, 9999900.")
     one, other = (numbers[label]["rejected"] for label in (PATCHED, REDIFFED))

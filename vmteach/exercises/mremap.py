@@ -4,9 +4,8 @@ import errno
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.mm import AddressSpace, Call, do_mmap
 from vmteach.kernel.sound import name_of
 from vmteach.patches import mremap
@@ -32,7 +31,7 @@ CALLS = {  # in the order in which they are asked
 }
 
 
-def check_refuse(refuse: Any, _: Mapping[str, Any]) -> Verdict:
+def check_refuse(refuse: Answer, _: Given) -> Verdict:
     answers = {what: refuse(call) for what, call in CALLS.items()}
     if wrong := next(filter(None, (misfit(answer, bool, int) for answer in answers.values())), ""):
         return not_yet(wrong)
@@ -64,7 +63,7 @@ class Unfit(Exception):
     """What the learner's rule did that no call may do."""
 
 
-def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
+def check_careful(careful: Answer, _: Given) -> Verdict:
     def procedure(space: AddressSpace, call: Call, policy: Policy) -> int:
         limit = space.limit
         result = careful(space, call, POLICIES[PATCHED])
@@ -97,7 +96,7 @@ def check_careful(careful: Any, _: Mapping[str, Any]) -> Verdict:
     return right("Refused while nothing has happened yet, and only where the last unmapping would fail.")
 
 
-def _tried(policy: Policy) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+def _tried(policy: Policy) -> Mapping[tuple[str, int], Given]:
     calls = product(CASES, range(8))
     return {(name, n): simulate(Scenario(call=name, below_limit=n), policy).numbers for name, n in calls}
 
@@ -105,7 +104,7 @@ def _tried(policy: Policy) -> Mapping[tuple[str, int], Mapping[str, Any]]:
 # ---- lost
 
 
-def check_lost(mine: Any, given: Mapping[str, Any]) -> Verdict:
+def check_lost(mine: Answer, given: Given) -> Verdict:
     if not isinstance(mine, Call) or any(misfit(value, int) for value in mine):
         return not_yet("Hand in a `Call(...)` of whole numbers: addr, old_len, new_len, flags, new_addr.")
     if min(mine) < 0 or max(mine) > 0x100000:
@@ -128,7 +127,7 @@ def check_lost(mine: Any, given: Mapping[str, Any]) -> Verdict:
 def least(label: str, number: str, short: str, praise: str) -> Callable[..., Verdict]:
     """The check for the least room with which this number of this kernel is no longer `short`."""
 
-    def check(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+    def check(state: Position, numbers: Numbers) -> Verdict:
         if state["call"] != ONTO:
             return not_yet(f"The call is to be `{ONTO}`.")
         if numbers[label][number] == short:

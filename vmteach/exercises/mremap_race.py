@@ -1,9 +1,8 @@
 """Exercises of mremap_race: the second look, another way into the crash, a repair without a test, a blind test."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from vmteach.exercises import Verdict, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
 from vmteach.kernel.threads import State, Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap_race as race
@@ -15,7 +14,7 @@ VALUES = {race.NONE, race.PRESENT, race.SWAP}
 # ---- seen
 
 
-def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
+def check_seen(seen: Answer, given: Given) -> Verdict:
     if not isinstance(seen, set | frozenset | list | tuple) or not all(value in tuple(VALUES) for value in seen):
         return not_yet('Write a set with some of "none", "present" and "swap entry".')
     found, true = set(seen), _seen(given["scenario"])
@@ -45,7 +44,7 @@ def _states(scenario: Scenario) -> Iterator[State]:
         front += new
 
 
-def _variant(clearer: Clearer, table: bool) -> Mapping[str, Any]:
+def _variant(clearer: Clearer, table: bool) -> Given:
     scenario = Scenario(clearer=clearer, table_present=table)
     answer = ", ".join(f'"{value}"' for value in sorted(_seen(scenario)))
     return {"scenario": scenario, "who": clearer.value, "is": "there" if table else "missing", "answer": answer}
@@ -54,7 +53,7 @@ def _variant(clearer: Clearer, table: bool) -> Mapping[str, Any]:
 # ---- turns
 
 
-def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
+def check_turns(turns: Answer, _: Given) -> Verdict:
     if not isinstance(turns, str):
         return not_yet("Write the turns as one text, names with blanks between them.")
     try:
@@ -80,7 +79,7 @@ TESTS = tuple(
 )
 
 
-def check_repair(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_repair(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(...)`.")
     if mine.skips_if_gone:
@@ -97,7 +96,7 @@ def check_repair(mine: Any, _: Mapping[str, Any]) -> Verdict:
 WRONG = (race.CACHED, race.KEPT, race.SKIPS, race.LEAVES)
 
 
-def check_blind(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_blind(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario) or mine.machine not in PRESETS.values():
         return not_yet("Hand in a `Scenario(...)` with a machine of `PRESETS`.")
     if race.found(mine, POLICIES[UNPATCHED]).breaks != "I1":
@@ -112,7 +111,7 @@ def check_blind(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_alone(state: Position, numbers: Numbers) -> Verdict:
     if state["clearers"]:
         return not_yet("No other thread may clear the entry.")
     happens = numbers[UNPATCHED]["what can happen"]
@@ -121,7 +120,7 @@ def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
     return right("M's own request for memory has cleared the entry that M was moving.")
 
 
-def check_larger(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_larger(state: Position, numbers: Numbers) -> Verdict:
     if state["machine"] != "1 GB" or state["mapped_mib"] > 12:
         return not_yet("The 1 GB machine is wanted, with 12 MiB of mapped pages at most.")
     return check_alone(state, numbers)

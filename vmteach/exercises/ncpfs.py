@@ -1,10 +1,8 @@
 """Exercises of ncpfs: how long a name a stack bears, a limit that fits it, and a lawful name that is refused."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.patches.ncpfs import (
     CONTROLS,
     MAINLINE,
@@ -25,7 +23,7 @@ LENGTHS = next(control.stops for control in CONTROLS if control.field == "length
 # ---- longest
 
 
-def check_longest(longest: Any, _: Mapping[str, Any]) -> Verdict:
+def check_longest(longest: Answer, _: Given) -> Verdict:
     for stack, task, depth, arrays in (
         (8192, 1440, 496, 2),
         (8192, 1440, 736, 1),
@@ -55,7 +53,7 @@ def check_longest(longest: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- limit
 
 
-def check_limit(mine: Any, given: Mapping[str, Any]) -> Verdict:
+def check_limit(mine: Answer, given: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Hand in a `Policy(longest=...)`.")
     if mine.buffer:
@@ -74,7 +72,7 @@ def check_limit(mine: Any, given: Mapping[str, Any]) -> Verdict:
 # ---- lawful
 
 
-def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_lawful(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Hand in a `Scenario(...)`.")
     if max(mine.lengths) > NAME_MAX:
@@ -92,7 +90,7 @@ def check_lawful(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_deepest(state: Position, numbers: Numbers) -> Verdict:
     room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
     if room > 8192:
         return not_yet("This stack is larger than 8 KiB.")
@@ -106,7 +104,7 @@ def check_deepest(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, A
     return right("It fills the stack to the last byte.")
 
 
-def check_roomy(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_roomy(state: Position, numbers: Numbers) -> Verdict:
     if state["length"] != 4095:
         return not_yet("Try the worst: names of 4095 bytes.")
     if not state["on_server"]:

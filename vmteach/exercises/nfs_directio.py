@@ -1,9 +1,6 @@
 """Exercises of nfs_directio: what a word keeps, what a limit leaves, and the most harm."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import GIB
 from vmteach.patches.nfs_directio import (
     PATCHED,
@@ -22,7 +19,7 @@ DESTROYED, KEPT = "destroyed elsewhere (KiB)", "written where it belongs (KiB)"
 # ---- wire
 
 
-def check_wire(wire: Any, given: Mapping[str, Any]) -> Verdict:
+def check_wire(wire: Answer, given: Given) -> Verdict:
     bits = given["bits"]
     places = [0, 3 << bits, 4 * GIB - (1 << bits), 4 * GIB, 4 * GIB + (2 << bits), 11 * GIB + (5 << bits)]
     for offset in places:
@@ -44,7 +41,7 @@ def check_wire(wire: Any, given: Mapping[str, Any]) -> Verdict:
 # ---- rule
 
 
-def check_rule(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_rule(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet("Give a `Policy(...)`.")
     if not mine.by_block:
@@ -72,7 +69,7 @@ def check_rule(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- harm
 
 
-def check_harm(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_harm(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Give a `Scenario(...)`.")
     if mine.machine.word != 32:
@@ -92,7 +89,7 @@ def check_harm(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_immune(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_immune(state: Position, numbers: Numbers) -> Verdict:
     if state["offset_mib"] != 5120:
         return not_yet("The request is to begin at 5120 MiB.")
     if gone := numbers[UNPATCHED][DESTROYED]:
@@ -100,7 +97,7 @@ def check_immune(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, An
     return right("Words of 64 bits: nothing of the offset is lost, with no patch at all.")
 
 
-def check_second(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_second(state: Position, numbers: Numbers) -> Verdict:
     if gone := numbers[PATCHED][DESTROYED]:
         return right(f"The patched kernel destroys {gone} KiB: the second limit.")
     return not_yet(f"The patched kernel is right here; its limit is {numbers[PATCHED]['right below (GiB)']} GiB.")

@@ -1,9 +1,6 @@
 """Exercises of overflow_buffers: what a full word shows, what a limit should count, and a wrap that is reached."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches.overflow_buffers import (
     CONTROLS,
@@ -26,7 +23,7 @@ WAITS, UNSEEN = "told to wait from (GiB)", "not seen at the end (GiB)"
 # ---- seen
 
 
-def check_seen(seen: Any, given: Mapping[str, Any]) -> Verdict:
+def check_seen(seen: Answer, given: Given) -> Verdict:
     unit = given["unit"]
     some = [0, 1, 7, 1000, 68813, (WORD * unit // PAGE) - 1]
     for pages in some:
@@ -60,7 +57,7 @@ def counted(mine: Guard, **change: int) -> int:
     return nr_free_buffer_pages(FREE._replace(**change), mine, MACHINE)
 
 
-def check_guard(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_guard(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Guard):
         return not_yet("Give a `Guard(...)`.")
     if any(misfit(times, int) or times < 0 for times in mine):
@@ -83,7 +80,7 @@ def check_guard(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- forget
 
 
-def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_forget(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Give a `Scenario(...)`.")
     if mine.machine not in PRESETS.values():
@@ -104,7 +101,7 @@ def check_forget(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_least(state: Position, numbers: Numbers) -> Verdict:
     unpatched, patched = numbers[UNPATCHED][WAITS], numbers[PATCHED][WAITS]
     if unpatched == patched:
         return not_yet(
@@ -114,11 +111,11 @@ def check_least(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
     for less in stops[: stops.index(state["free_high"])]:
         scenario = Scenario(PRESETS[state["machine"]], free_high=less, writer=state["writer"])
         if len({simulate(scenario, POLICIES[label]).numbers[WAITS] for label in (UNPATCHED, PATCHED)}) > 1:
-            return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM free.")
+            return not_yet(f"Unpatched: {unpatched}, patched: {patched} GiB. They also differ with less HIGHMEM.")
     return right(f"Unpatched: {unpatched}, patched: {patched} GiB. With one stop less free they say the same.")
 
 
-def check_device(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_device(state: Position, numbers: Numbers) -> Verdict:
     if state["writer"] != DEVICE:
         return not_yet("Let the writer write a block device.")
     if (waits := numbers[PATCHED][WAITS]) != "never":

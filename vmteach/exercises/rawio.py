@@ -1,9 +1,9 @@
 """Exercises of rawio: counting pages and bytes, a rule for a short list, what the strict rule discards."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from vmteach.exercises import Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio
 from vmteach.patches.rawio import PATCHED, POLICIES, SHORT, UNPATCHED, Scenario, pages_wanted, simulate
@@ -39,7 +39,7 @@ class Buffer(NamedTuple):
 # ---- count
 
 
-def check_count(mine: Any, given: Mapping[str, Any]) -> Verdict:
+def check_count(mine: Answer, given: Given) -> Verdict:
     if not isinstance(mine, tuple | list) or len(mine) != 2 or any(misfit(value, int, float) for value in mine):
         return not_yet("Give two numbers: pages wanted, and bytes covered.")
     buffer: Buffer = given["buffer"]
@@ -67,7 +67,7 @@ SIZES = (0x4000, 0x4000, SMALL, 3), (0x4200, 0x4000, SMALL, 1), (0x4200, 0x3E00,
 LISTS = [Buffer(*sizes) for sizes in (*SIZES, (0x8000, 0x20000, LARGE, 7))]
 
 
-def check_keep(keep: Any, _: Mapping[str, Any]) -> Verdict:
+def check_keep(keep: Answer, _: Given) -> Verdict:
     for buffer in LISTS:
         answer = keep(*buffer)
         if not isinstance(answer, Sequence) or len(answer) != 3 or any(misfit(n, int, float) for n in answer):
@@ -90,7 +90,7 @@ def check_keep(keep: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- thrown
 
 
-def check_thrown(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_thrown(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario) or mine.machine not in PRESETS.values():
         return not_yet("Hand in a `Scenario(...)` with one of the machines in `PRESETS`.")
     if mine.length_kib > 16384:
@@ -109,7 +109,7 @@ def check_thrown(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_none(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_none(state: Position, numbers: Numbers) -> Verdict:
     if state["limit_kib"] >= state["length_kib"]:
         return not_yet("The tmpfs is to have less room than the read is long.")
     if stale := numbers[UNPATCHED][STALE]:
@@ -117,7 +117,7 @@ def check_none(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]
     return right("Some chunk gets no page at all, and this is an error that every kernel reports.")
 
 
-def check_memory(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_memory(state: Position, numbers: Numbers) -> Verdict:
     if state["limit_kib"] < state["length_kib"]:
         return not_yet("The tmpfs is to have room enough for the read.")
     if not (stale := numbers[UNPATCHED][STALE]):

@@ -1,10 +1,8 @@
 """Exercises of scsi_deadlock: reading a script, another way into it, a disk that is forgotten, what form 1 leaves."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from vmteach.exercises import Verdict, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
 from vmteach.kernel.threads import Stepped, cycle, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import scsi_deadlock as scsi
@@ -18,7 +16,7 @@ WORDS = 30  # of a script: enough for anything sensible, and soon explored
 # ---- pairs
 
 
-def check_pairs(pairs: Any, given: Mapping[str, Any]) -> Verdict:
+def check_pairs(pairs: Answer, given: Given) -> Verdict:
     if not isinstance(pairs, set | frozenset | list | tuple):
         return not_yet('Write pairs of two locks each, in a set, such as {("A", "B")}.')
     try:
@@ -42,7 +40,7 @@ def check_pairs(pairs: Any, given: Mapping[str, Any]) -> Verdict:
     return not_yet("Every pair that you have is there, but not all that are there. `run` takes a lock too.")
 
 
-def _restart(script: str) -> Any:
+def _restart(script: str) -> Answer:
     return scsi.scsi_restart_operations(Scenario(disks=2), Policy(script))
 
 
@@ -54,7 +52,7 @@ def _pairs(script: str) -> set[tuple[str, str]]:
 # ---- turns
 
 
-def check_turns(turns: Any, _: Mapping[str, Any]) -> Verdict:
+def check_turns(turns: Answer, _: Given) -> Verdict:
     if not isinstance(turns, str):
         return not_yet("Write the turns as one text, names with blanks between them.")
     names = turns.split()[:100]
@@ -77,7 +75,7 @@ READY = Scenario(dispatchers=2, disks=2)
 BLOCKED = replace(READY, blocked=frozenset({0}))
 
 
-def check_forgotten(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_forgotten(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Policy):
         return not_yet('Give a `Policy("...")` with your script.')
     if not mine.split:
@@ -109,7 +107,7 @@ def check_forgotten(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- idle
 
 
-def check_idle(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_idle(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, Scenario):
         return not_yet("Give a `Scenario(...)`: disks, dispatchers, and what is blocked.")
     if mine.dispatchers > 3:
@@ -125,7 +123,7 @@ def check_idle(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_crowd(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_crowd(state: Position, numbers: Numbers) -> Verdict:
     if (state["dispatchers"], state["disks"]) != (3, 3):
         return not_yet("Set three dispatchers and three disks.")
     here = numbers[UNPATCHED]
@@ -134,7 +132,7 @@ def check_crowd(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any
     return not_yet(f"A deadlock can be reached here, after {here['way to the deadlock (steps)']} steps.")
 
 
-def check_alone(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_alone(state: Position, numbers: Numbers) -> Verdict:
     here = numbers[UNPATCHED]
     if PRESETS[state["machine"]].cpus < 2:
         return not_yet("This machine has one CPU. Take one with several.")

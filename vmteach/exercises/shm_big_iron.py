@@ -1,9 +1,8 @@
 """Exercises of shm_big_iron: a quota, laps, the reach of the search, a search of one's own, a slower copy."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from vmteach.exercises import Verdict, misfit, moved, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, moved, not_yet, right, written
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
 from vmteach.machine import PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
@@ -16,7 +15,7 @@ FULL, HALF = 75, 0.5  # MiB/s of a copy that nothing holds up; bytes swapped per
 # ---- quota
 
 
-def check_quota(quota: Any, _: Mapping[str, Any]) -> Verdict:
+def check_quota(quota: Answer, _: Given) -> Verdict:
     first = quota(2, 22, 2)
     if wrong := misfit(first, int, float):
         return not_yet(wrong)
@@ -43,23 +42,27 @@ def check_quota(quota: Any, _: Mapping[str, Any]) -> Verdict:
 PAGES = 64
 
 
-def check_laps(laps: Any, _: Mapping[str, Any]) -> Verdict:
-    fixed, stock = laps(Rules(starts_io=True)), laps(Rules())
-    if wrong := misfit(stock, int, float) or misfit(fixed, int, float):
+def check_laps(laps: Answer, _: Given) -> Verdict:
+    mine = laps(Rules()), laps(Rules(starts_io=True))
+    if wrong := misfit(mine[0], int, float) or misfit(mine[1], int, float):
         return not_yet(wrong)
     counts = [_band(rules) for rules in (Rules(), Rules(starts_io=True))]
-    visits, converted = ([count[name] for count in counts] for name in ("visits", "conversions"))
-    whole = [-(-n // PAGES) for n in visits]
-    if [stock, fixed] == whole:
+    visits, converted = (tuple(count[name] for count in counts) for name in ("visits", "conversions"))
+    if mine == tuple(-(-n // PAGES) for n in visits):
         return right("Convert, write, free: fix 2 saves the lap between the first two.")
-    if [stock, fixed] == visits:
+    if mine == visits:
         return not_yet("So often the scan came to any page of the list. The question is about one of them.")
-    if [stock, fixed] == [n // PAGES for n in visits]:
+    if mine == tuple(n // PAGES for n in visits):
         return not_yet("A lap that has begun counts too: the scan has come to some of the pages once more.")
+    if mine == tuple(n // PAGES for n in converted):
+        return not_yet("Every page is converted once, with either kernel. The scan comes by more often than that.")
+    return _no_laps(*mine)
+
+
+def _no_laps(stock: float, fixed: float) -> Verdict:
+    """What to say to numbers that are no count of anything here."""
     if stock != int(stock) or fixed != int(fixed):
         return not_yet("The scan comes to a page a whole number of times. Does a lap that has begun count?")
-    if [stock, fixed] == [n // PAGES for n in converted]:
-        return not_yet("Every page is converted once, with either kernel. The scan comes by more often than that.")
     if stock == fixed:
         return not_yet("The same for both would mean that fix 2 saves nothing. What does the first writepage write?")
     if stock < fixed:
@@ -78,7 +81,7 @@ def _band(rules: Rules) -> Mapping[str, int]:
 # ---- reach
 
 
-def check_reach(largest: Any, given: Mapping[str, Any]) -> Verdict:
+def check_reach(largest: Answer, given: Given) -> Verdict:
     if wrong := misfit(largest, int, float, what="Your number is"):
         return not_yet(wrong)
     if largest != int(largest) or largest < 1:
@@ -124,8 +127,8 @@ def shrink(inactive: Pages, want: int, ratio: int) -> tuple[int, int]:
     return freed, converted
 
 
-def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
-    got: Any = None
+def check_clean_pass(mine: Answer, _: Given) -> Verdict:
+    got: Answer = None
 
     def wrong(inactive: Pages, want: int, ratio: int) -> bool:
         nonlocal got
@@ -133,22 +136,11 @@ def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
         return _pair(got) != shrink(inactive, want, ratio)
 
     if wrong(BAND, 2, 1):
-        if _pair(got) is None:
-            return not_yet("Give two numbers back: pages freed, and pages converted.")
-        if got[1]:
-            return not_yet(f"With a ratio of 1 the search covers the whole list. Yours converts {got[1]} pages first.")
-        return not_yet("With a ratio of 1 the search covers the whole list and finds what is wanted. Yours does not.")
+        return _whole_list_searched(_pair(got))
     if wrong(("clean",) * 5, 2, 1):
         return not_yet(f"Two pages were wanted, all were clean, and yours says {got}. When does the search stop?")
     if wrong(BAND, 2, 4):
-        if _pair(got) and got[0] and not got[1]:
-            return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
-        if (pair := _pair(got)) and pair[0] == 2 and pair[1] < 6:
-            return not_yet(
-                f"With a ratio of 4 yours converts {pair[1]} of the 6 dirty pages in front. Where are those that the "
-                "search passed over? In this exercise they stay where they are, at the tail."
-            )
-        return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
+        return _part_searched(*(_pair(got) or (0, 0)))
     short, long = ("dirty",) * 3 + ("clean",) + ("dirty",) * 2 + ("clean",) * 2, ("dirty",) * 3 + ("clean",) * 13
     if wrong(short, 1, 4) or wrong(long, 1, 4):
         return not_yet("How many pages does the search look at? The ratio is a share of the list, not a number.")
@@ -161,7 +153,28 @@ def check_clean_pass(mine: Any, _: Mapping[str, Any]) -> Verdict:
     return right("Clean pages go first, dirty ones only when the search was not enough. This is fix 3.")
 
 
-def _pair(value: Any) -> tuple[int, int] | None:
+def _whole_list_searched(got: tuple[int, int] | None) -> Verdict:
+    """What to say where a search of the whole list, with all that is wanted in it, came out wrong."""
+    if got is None:
+        return not_yet("Give two numbers back: pages freed, and pages converted.")
+    if got[1]:
+        return not_yet(f"With a ratio of 1 the search covers the whole list. Yours converts {got[1]} pages first.")
+    return not_yet("With a ratio of 1 the search covers the whole list and finds what is wanted. Yours does not.")
+
+
+def _part_searched(freed: int, converted: int) -> Verdict:
+    """What to say where a search of dirty pages alone, and the scan behind it, came out wrong."""
+    if freed and not converted:
+        return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
+    if freed == 2 and converted < 6:
+        return not_yet(
+            f"With a ratio of 4 yours converts {converted} of the 6 dirty pages in front. Where are those that the "
+            "search passed over? In this exercise they stay where they are, at the tail."
+        )
+    return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
+
+
+def _pair(value: Answer) -> tuple[int, int] | None:
     """Two whole numbers, or None."""
     if isinstance(value, tuple | list) and len(value) == 2 and not any(misfit(v, int) for v in value):
         return value[0], value[1]
@@ -171,7 +184,7 @@ def _pair(value: Any) -> tuple[int, int] | None:
 # ---- slower
 
 
-def check_slower(mine: Any, _: Mapping[str, Any]) -> Verdict:
+def check_slower(mine: Answer, _: Given) -> Verdict:
     if not isinstance(mine, patch.Scenario):
         return not_yet("Hand in a `patch.Scenario(...)`: a machine and those who want memory on it.")
     if mine.machine not in PRESETS.values():
@@ -191,18 +204,16 @@ def check_slower(mine: Any, _: Mapping[str, Any]) -> Verdict:
 # ---- the explorer
 
 
-def check_knob(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_knob(state: Position, numbers: Numbers) -> Verdict:
     laptop = patch.Scenario(machine=PRESETS["256 MB"])
     if others := moved(state, laptop, but=("vm_cache_scan_ratio",)):
-        return not_yet(
-            f"Only `vm_cache_scan_ratio` may be moved, on the 256 MB machine. Put back: {', '.join(others)}."
-        )
+        return not_yet(f"On 256 MB, move only the ratio. Put back: {', '.join(others)}.")
     swapped = numbers[patch.PATCHED][SWAPPED]
     told = f"The patched kernel swaps {swapped:g} bytes for each byte that it copies"
     return right(f"{told}.") if swapped >= HALF else not_yet(f"{told}. Half a byte is wanted.")
 
 
-def check_threshold(state: Mapping[str, Any], numbers: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def check_threshold(state: Position, numbers: Numbers) -> Verdict:
     if others := moved(state, patch.Scenario(), but=("file_percent",)):
         return not_yet(f"Only the file cache may be moved. Put back: {', '.join(others)}.")
     here, speed = state["file_percent"], numbers[patch.UNPATCHED][SPEED]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from vmteach.figures.scene import Cell, Edge, Group, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
@@ -23,7 +22,7 @@ from vmteach.patches.blkdev_eof import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "B": ("block", "other"),
@@ -66,13 +65,16 @@ def _clause(run: Run) -> list[str]:
     odd = max(run.scenario.sectors * SECTOR - n["size (B)"], 0)
     for name, words in (
         ("bytes of old memory (B)", ["returns {} of old memory as data", "returns {} of old memory"]),
-        ("bytes read as zeros (B)", ["returns zeros for the last {} of the disk", "returns {} of zeros"]),
+        (
+            "bytes read as zeros (B)",
+            ["returns zeros for the last {} of the disk", "returns {} of zeros", "reads {} as zeros"],
+        ),
     ):
         if n[name]:
             return [text.format(size(n[name])) for text in words]
     if n["bytes lost (B)"] > odd:
         lost = size(n["bytes lost (B)"])
-        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}"]
+        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}", f"refuses {lost}"]
     return ["misses the odd last sector"] if odd else ["returns every byte of the disk"]
 
 
@@ -189,7 +191,7 @@ def frames(run: Run) -> list[Frame]:
     ]
 
 
-def _steps(run: Run, device: Device) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+def _steps(run: Run, device: Device) -> Iterator[tuple[str, str, str, str, Record]]:
     """Key, rule, sentence, what is read by now, and what else the frame has."""
     hole, n = any(isinstance(event, FoundHole) for event in run.events), run.numbers
     block, limit = max(device.size - 1, 0) // device.block, device.limit

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 from vmteach.figures.scene import Box, Bracket, Cell, Edge, Group, Outline, Scene, Words, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
@@ -26,7 +25,7 @@ from vmteach.patches.elf_interp import (
     Started,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "C": (["check passed", "passed"], "done"),
@@ -167,7 +166,12 @@ RULES = {
 def story(case: Scenario) -> Story:
     tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
     kind = "of another machine" if case.interpreter in ARCHS else case.interpreter
-    return Story(f"an exec with an interpreter {kind}", {}, RULES, tracks)
+    return Story(
+        f"an exec with an interpreter {kind}" if kind.startswith("of") else f"an exec with a {kind} interpreter",
+        {},
+        RULES,
+        tracks,
+    )
 
 
 def frames(run: Run) -> list[Frame]:
@@ -178,7 +182,7 @@ def frames(run: Run) -> list[Frame]:
     for n, event in enumerate(steps):
         crossed |= isinstance(event, Crossed)
         key = "" if crossed or _moved(event) else _key(event)
-        more: dict[str, Any] = {"key": "" if key in seen else key}
+        more: Record = {"key": "" if key in seen else key}
         seen.add(key)
         if isinstance(event, Crossed):
             more["mark"] = "no return"
@@ -194,11 +198,11 @@ def frames(run: Run) -> list[Frame]:
 
 def _ask(run: Run) -> Ask:
     after = simulate(run.scenario, POLICIES[UNPATCHED]).numbers["outcome"]
-    choices = ["ELIBBAD", "SIGSEGV", "runs"]
+    outcomes = ["ELIBBAD", "SIGSEGV", "runs"]
     return Ask(
-        "The interpreter is ELF. What does the unpatched kernel answer in the end?",
-        choices,
-        choices.index(str(after)),
+        "The interpreter is ELF. What happens to the caller of the unpatched kernel in the end?",
+        ["it gets ELIBBAD", "it is killed (SIGSEGV)", "the program runs"],
+        outcomes.index(str(after)),
         "Type and machine are compared when the interpreter is mapped, and then nobody is left who could be told.",
     )
 
@@ -221,6 +225,13 @@ def _rule(event: Event, crossed: bool) -> str:
     return "load_elf_interp" if late and isinstance(event, Checked | Mapped) else "load_elf_binary"
 
 
+TYPES = {1: "a relocatable file", 2: "an executable", 3: "a shared object"}
+KNOWN = {
+    **{("type", str(kind)): words for kind, words in TYPES.items()},
+    **{("machine", str(arch.machine)): name for name, arch in ARCHS.items()},
+}
+
+
 def _line(event: Event) -> list[str]:
     """A step as a line of a program."""
     match event:
@@ -240,7 +251,8 @@ def _line(event: Event) -> list[str]:
 def _sentence(event: Event) -> str:
     match event:
         case Checked(file, check, found, ok):
-            return f"The {file}'s {check} is {found}: " + ("that fits." if ok else "that does not fit.")
+            known = f", {KNOWN[check, found]}" if (check, found) in KNOWN else ""
+            return f"The {file}'s {check} is {found}{known}: " + ("that fits." if ok else "that does not fit.")
         case Opened(file):
             return f"The {file} is opened."
         case Mapped(file):

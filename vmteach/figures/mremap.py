@@ -172,7 +172,7 @@ def _clause(run: Run, broken: list[Broke], before: Space, after: Space) -> list[
             .removeprefix("success, and yet ")
             .split(" at ")[0]
         )
-        return [f"reports success, and {left}", "reports success without the effect"]
+        return [f"reports success, and {left}", "reports success without the effect", "reports a false success"]
     return [f"returns {result}"] if result.startswith("E") else ["does what was asked"]
 
 

@@ -22,7 +22,7 @@ from vmteach.patches.rawio import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "P": (["page passed on to the disk", "passed on"], "data"),
@@ -31,11 +31,12 @@ STATES = {
     "W": (["pointer of this chunk", "set"], "done"),
     "S": (["pointer to nothing", "stale pointer", "stale"], "promised"),
 }
+STRICT = "the strict rule"
 RULES = {
     "get_user_pages": "stops at the first page that it cannot get, and returns how many it got",
     "map_user_kiobuf": "keeps the number of pages and the length of the buffer",
     "flush_dcache_page": "is called for every pointer of the walk",
-    "the strict rule": "fewer pages than wanted: release them and fail",
+    STRICT: "fewer pages than wanted: release them and fail",
 }
 
 
@@ -99,7 +100,11 @@ def _clause(run: Run) -> list[str]:
     if last == WILD:
         return ["follows a pointer to nothing: a wild access", "follows a pointer to nothing"]
     if recorded > covered:
-        return [f"records {size(recorded)} and has {size(covered)}"]
+        return [
+            f"records {size(recorded)} and has only {size(covered)}",
+            f"records {size(recorded)} and has {size(covered)}",
+            "records too much",
+        ]
     if last != "success":
         return (
             [f"delivers {size(covered)}, then stops with {last}", f"stops at {size(covered)}"]
@@ -124,7 +129,7 @@ def _alt(run: Run) -> str:
     )
 
 
-def predicted(value: int) -> dict[str, Any]:
+def predicted(value: int) -> Record:
     """A reader's prediction, in pages of 4 KiB passed on, as a line on the buffer."""
     return prediction("buffer", value * 4 * KIB, [f"your prediction: {number(value)} pages", f"you: {number(value)}"])
 
@@ -143,13 +148,14 @@ def frames(run: Run) -> list[Frame]:
     shown = _List(wanted)
     room, length = run.scenario.limit_kib * KIB // page, run.scenario.length_kib * KIB
     say = f"A read of {size(length)} goes in chunks of {wanted} pages. The tmpfs has room for {room} pages."
-    told = [Frame(say, shown.groups(), key="start")]
+    told, failed = [Frame(say, shown.groups(), key="start")], {e.chunk for e in run.events if isinstance(e, Failed)}
     for event in run.events:
         shown.see(event)
         if said := _said(event):
             words, rule, mark, ask = said
             key = f"{type(event).__name__} {event.chunk}"
-            told.append(Frame(words, shown.groups(), key, [rule] if rule else [], mark=mark, ask=ask))
+            fires = rule and (rule != STRICT or event.chunk in failed)  # the unpatched kernel releases pages, too
+            told.append(Frame(words, shown.groups(), key, [rule] if fires else [], mark=mark, ask=ask))
     return [*told[:-1], _end(run, told[-1])]
 
 
@@ -203,9 +209,9 @@ def _said(event: Event) -> tuple[str, str, str, Ask | None] | None:
         case Moved(_, moved, _):
             return f"The disk moves {size(moved)}. The pages are released; the pointers stay in the list.", "", "", None
         case Released(chunk, pages) if chunk > 1:
-            return f"The {pages} pages are released.", "the strict rule", "", None
+            return f"The {pages} pages are released.", STRICT, "", None
         case Failed(chunk, error):
-            return f"Chunk {chunk} ends with: {error}.", "", "", None
+            return f"Chunk {chunk} fails with {error}.", "", "", None
     return None
 
 
@@ -225,7 +231,8 @@ def _end(run: Run, last: Frame) -> Frame:
     if recorded > covered:
         say = f"The call reports success. It recorded {size(recorded)} and has {size(covered)}."
         return Frame(say, last.groups, rule=["map_user_kiobuf"], end="bad", mark="the end")
-    return Frame(f"{last.say} The program gets {n['read returns']}.", last.groups, rule=last.rule, end="good")
+    gets = size(covered) if covered else n["read returns"]
+    return Frame(f"{last.say} The program gets {gets}.", last.groups, rule=last.rule, end="good")
 
 
 def story(case: Scenario) -> Story:

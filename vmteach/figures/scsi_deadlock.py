@@ -226,7 +226,7 @@ class _Told:
             return f"{name} {'gets' if waited else 'locks'} {got.pop()}."
         if gone := set(before) - set(now):
             return f"{name} unlocks {gone.pop()}."
-        return f"{name} checks: {event.does}" if event.does.endswith("?") else f"{name}: {event.does}."
+        return f"{name} {_does(event.does)}"
 
     def _frame(self, say: str, key: str, mark: str = "", **more: object) -> Frame:
         groups = {name: self._script(name) for name in self.scripts} | {"locks": _nodes(self.run)}
@@ -240,6 +240,18 @@ class _Told:
         at = list(lines).index(_line(ahead[0])) if ahead else len(lines)
         written = [(row, [says, SHORT[says]] if says in SHORT else says) for row, says in lines.items()]
         return script(name, written, at, name in self.waits, HEADS[name[0]])
+
+
+def _does(says: str) -> str:
+    """What a line of a script says, as something that a thread does.
+
+    >>> _does("dequeue a command"), _does("host full?")
+    ('dequeues a command.', 'checks: host full?')
+    """
+    if "?" in says:
+        return f"checks: {says}" + "." * (not says.endswith("?"))
+    verb, _, rest = says.partition(" ")
+    return f"{verb}{'es' if verb.endswith('ch') else 's'} {rest}."
 
 
 def _line(at: str) -> str:

@@ -299,7 +299,7 @@ def hook() -> Scene:
     written = [sum(so[: i + 1]) for i in range(len(so))]
     top, last = max(reserved), reserved.index(max(reserved)) + 1
     quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
-    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, 30))
+    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
     jump = max(range(1, len(reserved)), key=lambda i: reserved[i] - reserved[i - 1])
     debt = [f"the debt: {size(top)} reserved, not written", f"debt: {size(top)}"]
     swap = chart(
@@ -400,7 +400,7 @@ def map_of(speeds: Mapping[tuple[str, int], float]) -> Scene:
         ],
         groups=[
             grid(
-                "speed of the copy, % of what the file disk can give",
+                "copy speed, % of what the file disk gives",
                 [f"{share} %" for share in shares],
                 rows,
                 outlines=[Outline(home[0], home[1], home[0], home[1], "the default")],
@@ -627,7 +627,8 @@ def frames(case: Case, policy: Rules) -> list[Frame]:
 def ending_of(steps: Sequence[Watched]) -> str:
     """What a story has come to: how many pages had a slot when the first write began."""
     slots = next(step.counts["conversions"] for step in steps if step.counts["writes"])
-    return f"When the first write began, {slots} page{'s' if slots > 1 else ''} had a slot."
+    owed = f"{slots} pages had a slot: the debt" if slots > 1 else "1 page had a slot: no debt"
+    return f"When the first write began, {owed}."
 
 
 def key_of(case: Case, act: Act) -> str:

@@ -26,11 +26,13 @@ from vmteach import __version__
 from vmteach.course import CHAPTERS
 from vmteach.handout.front import HOME, front, head_of, title_of, today
 from vmteach.handout.search import search
+from vmteach.handout.source import source_pages
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
 LIBRARY = Path(__file__).resolve().parent.parent
 HEAVIEST = 2_000_000  # bytes of a handout
+LONGEST = "shm_big_iron"  # takes as long as all others together, and begins first
 RUNTIME = "runtime.js"  # beside live handouts: see lite.py
 EDITIONS = ("student", "teacher", "solved")
 PACKAGES = ("anywidget", "bleach", "ipython", "latex2mathml", "nbclient", "nbconvert", "pandas")
@@ -82,7 +84,8 @@ def build(
     for name in names:
         one_of("chapter", name, tuple(there))
     target.mkdir(parents=True, exist_ok=True)
-    wanted = [there[name] for name in (list(names) or there)]
+    wanted = sorted((there[name] for name in (list(names) or there)), key=lambda path: path.stem[3:] != LONGEST)
+    source_pages(target, wanted)
     make = partial(build_one, target=target, names=tuple(there), how=how)
     built = _in_a_row(make, wanted, tell) if jobs == 1 else _side_by_side(make, wanted, tell, jobs)
     tell("", len(wanted), len(wanted))

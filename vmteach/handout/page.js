@@ -31,7 +31,11 @@ const kept = {
 
 // ---- pictures and stories
 
-each(".drawing", (place) => mountPanels(alive(place), { ...dataOf(place), full: true }));
+each(".drawing", (place) => {
+  const { svg } = mountPanels(alive(place), { full: true, ...dataOf(place) });
+  const { width, height } = svg.viewBox.baseVal;
+  place.classList.toggle("tall", height > 1.1 * width); // a print may part it from its cell
+});
 
 each(".story", (place, i) => {
   mountStory(alive(place), dataOf(place).stories, {

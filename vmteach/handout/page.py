@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,16 @@ from typing import Any
 from vmteach.figures import page as scenes
 from vmteach.figures.scene import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
+from vmteach.run import Values
 from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
 LEFT_OUT = "What the model leaves out"
+
+# A document or a module of the course, as notebooks and documents link to it.
+BESIDE = re.compile(
+    r"(?:\.\./)?(?:(?:docs/)?(?P<document>[\w-]+)\.md|vmteach/[\w/]*?(?P<module>\w+)\.py)(?P<place>#[\w-]*)?"
+)
 
 PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
 PROSE += " s small span strong sub summary sup table tbody td tfoot th thead tr ul caption"
@@ -44,6 +50,9 @@ STYLES = frozenset(
 )
 # What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
 OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
+# A sentence within a paragraph, and what makes one a matter of the screen.
+SENTENCE = re.compile(r"(?:(?<=<p>)|(?<=[.!?:] ))(?:(?!</?p>|[.!?] ).)+(?:[.!?](?= |</p>)|(?=</p>))", re.S)
+ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfold|run the cell|Run the cell")
 
 SWITCH = """
 <p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
@@ -52,7 +61,7 @@ positions of all controls, and your answers to the exercises.</span></p>"""
 
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
-    css, code = _css() + _running(title), _script() if live else ""
+    css, code = _css() + _running(title, facts), _script() if live else ""
     hashes = {
         name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for name, text in (("css", css), ("code", code))
@@ -85,13 +94,23 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
     )
 
 
-def _running(title: str) -> str:
-    """The running header and the page numbers of the print."""
-    words = title.removesuffix(" · vmteach").replace("\\", "").replace('"', "'")
-    return (
-        f'\n@page {{ @top-left {{ content: "{words}"; }} @top-right {{ content: "vmteach"; }} '
-        '@bottom-right { content: counter(page) " of " counter(pages); } }\n'
-    )
+def _running(title: str, facts: Mapping[str, str]) -> str:
+    """The running header of the print, its page numbers, and what a page's footer says on the screen."""
+    font = "font: 8pt system-ui, sans-serif"
+    boxes = {
+        "top-left": _quoted(title.removesuffix(" · vmteach")),
+        "top-right": _quoted("vmteach"),
+        "bottom-left": _quoted(f"vmteach {facts['version']}, {facts['date']} · text CC BY 4.0, code BSD-3-Clause"),
+        "bottom-right": 'counter(page) " of " counter(pages)',
+    }
+    inside = " ".join(f"@{place} {{ content: {content}; {font}; }}" for place, content in boxes.items())
+    return f"\n@page {{ {inside} }}\n"
+
+
+def _quoted(words: str) -> str:
+    """Words as a string of a style sheet."""
+    plain = words.replace("\\", "").replace('"', "'")
+    return f'"{plain}"'
 
 
 @cache
@@ -123,7 +142,7 @@ def _wrapped(name: str, file: Path) -> str:
 # ---- a notebook
 
 
-def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
+def handout(notebook: object, facts: Mapping[str, str]) -> tuple[str, str]:
     """An executed notebook as (title, page)."""
     from nbconvert import HTMLExporter
     from traitlets.config import Config
@@ -163,9 +182,10 @@ class Body:
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
         for link in soup.find_all("a"):
-            page = re.fullmatch(r"(?:\.\./)?(?:docs/)?([\w-]+)\.md(#[\w-]*)?", str(link.get("href", "")))
-            if page and page[1] in self._beside:
-                link["href"] = f"{page[1]}.html{page[2] or ''}"
+            page = BESIDE.fullmatch(str(link.get("href", "")))
+            name = page and (page["document"] or f"code-{page['module']}")
+            if page and name in self._beside:
+                link["href"] = f"{name}.html{page['place'] or ''}"
         pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
@@ -184,7 +204,7 @@ class Body:
             if words.find_parent("details") and not words.find_parent(["code", "pre"]):
                 words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
         self._number_folds(soup)
-        text = clean(str(soup))
+        text = for_the_screen(clean(str(soup)))
         for mark, picture in pictures:
             text = text.replace(mark, picture)
         return text
@@ -200,9 +220,9 @@ class Body:
         still = {"finding": title(panels), "alt": alt(panels), "labels": [], "rows": []}
         mark = f"[[picture {len(self._folds)} {image['src']}]]"
         image.replace_with(soup.new_string(mark))
-        return mark, self._drawn("drawing", {"panels": panels}, in_words(still), cell)
+        return mark, self._drawn("drawing", {"panels": panels, "full": False}, in_words(still), cell)
 
-    def shown(self, output: Mapping[str, Any], cell: str) -> str:
+    def shown(self, output: Values, cell: str) -> str:
         """One output of a code cell."""
         if output["output_type"] == "stream":
             return f'<div class="output"><pre>{html.escape(_plain(output["text"]))}</pre></div>\n'
@@ -256,7 +276,7 @@ class Body:
             answer = "".join(map(str, told))  # a fold within this one has a number of its own
             self._folds.append((summary.get_text(" ", strip=True), clean(re.sub(r'\sid="[^"]*"', "", answer))))
 
-    def _learning(self, data: Mapping[str, Any], cell: str) -> str:
+    def _learning(self, data: Values, cell: str) -> str:
         """A prediction, a goal or questions: data for the script, and how they look on paper."""
         spec = data["spec"]
         if spec["kind"] == "recall":
@@ -274,7 +294,7 @@ class Body:
             f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
-    def _compared(self, data: Mapping[str, Any], cell: str) -> str:
+    def _compared(self, data: Values, cell: str) -> str:
         """What came out where a reader predicted something; on paper, beside what other answers overlook."""
         items = "".join(f"<li>{html.escape(shown)}: {said}</li>" for _, shown, said in data["overlooked"])
         fold = f"<details><summary>What other answers overlook</summary><ul>{items}</ul></details>" if items else ""
@@ -284,37 +304,50 @@ class Body:
             f'<p class="live" role="status" hidden></p><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
-    def _asked(self, question: Mapping[str, Any]) -> str:
+    def _asked(self, question: Values) -> str:
         """A question on paper; its answer goes to the last page."""
         options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
-        answers = " ".join(f"{text}: {feedback}" for text, feedback, right in question["options"] if right)
+        answers = " ".join(
+            f"<strong>{text}</strong> {feedback}" for text, feedback, right in question["options"] if right
+        )
         asked = f"<p>{question['html']}</p><ol>{options}</ol>"
         if not self._with_answers:
             return f"<div>{asked}</div>"
         return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
 
-    def _explorer(self, bundle: Mapping[str, Any], cell: str) -> str:
+    def _explorer(self, bundle: Values, cell: str) -> str:
         """The stored runs for the script; without a script the default picture in words and its numbers."""
         if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
             raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
         return (
             f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
-            f'<script type="text/plain">{bundle["data"]}</script>'
+            f'<script type="text/plain">{bundle["data"]}</script>{self._aims(bundle["goals"], cell)}'
             f'<div class="live" hidden></div><div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
             f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
 
-    def _story(self, data: Mapping[str, Any], cell: str) -> str:
+    def _aims(self, goals: Sequence[Values], cell: str) -> str:
+        """The goals of an explorer for paper; hints and solutions go to the last pages."""
+        text = ""
+        for number, goal in enumerate(goals, 1):
+            hints = "".join(f"<li>{hint}</li>" for hint in goal["hints"])
+            text += f"<p><strong>Goal {number}.</strong> {goal['html']}</p>"
+            text += f"<details><summary>Goal {number}: hints</summary><ol>{hints}</ol></details>" if hints else ""
+            if goal["reason"] and self._with_answers:
+                text += f"<details><summary>Goal {number}: solution</summary>{goal['reason']}</details>"
+        return f'<div class="stored goals">{self._html(text, cell)}</div>' if text else ""
+
+    def _story(self, data: Values, cell: str) -> str:
         """A story for the stepper; without a script its sentences."""
         steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
         stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"
         return self._drawn("story", data, stored, cell)
 
-    def _drawing(self, data: Mapping[str, Any], cell: str) -> str:
+    def _drawing(self, data: Values, cell: str) -> str:
         """Panels for the script; without one the picture in words and its numbers."""
         return self._drawn("drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell)
 
-    def _drawn(self, kind: str, data: Mapping[str, Any], stored: str, cell: str) -> str:
+    def _drawn(self, kind: str, data: Values, stored: str, cell: str) -> str:
         return (
             f'<div class="{kind}"><script type="application/json">{as_json(dict(data))}</script>'
             f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
@@ -338,6 +371,21 @@ class Body:
         return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
 
 
+def for_the_screen(text: str) -> str:
+    """HTML in which the sentences that mean nothing on paper are marked, so that a print leaves them out.
+
+    >>> for_the_screen("<p>Small cases. Press <em>Next</em>, then look.</p>")
+    '<p>Small cases. <span class="only-screen">Press <em>Next</em>, then look.</span></p>'
+    """
+
+    def marked(found: re.Match[str]) -> str:
+        sentence = found[0]
+        whole = len(re.findall("<[a-z]", sentence)) == sentence.count("</")
+        return f'<span class="only-screen">{sentence}</span>' if ON_SCREEN.search(sentence) and whole else sentence
+
+    return SENTENCE.sub(marked, text)
+
+
 def checks(source: str) -> str:
     """The attribute of a cell that checks an answer: whose it is.
 
@@ -348,7 +396,7 @@ def checks(source: str) -> str:
     return f' data-check="{found[1] or ""}/{found[2]}"' if found else ""
 
 
-def in_words(still: Mapping[str, Any]) -> str:
+def in_words(still: Values) -> str:
     """A picture as HTML without a script: the finding, the picture in words, the numbers."""
     head = "".join(f"<th>{html.escape(label)}</th>" for label in still["labels"])
     rows = "".join(
@@ -359,7 +407,7 @@ def in_words(still: Mapping[str, Any]) -> str:
     return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
 
 
-def sentences(story: Mapping[str, Any]) -> list[str]:
+def sentences(story: Values) -> list[str]:
     """What a story says, a step a line; where the kernels differ, each by its name."""
     said = []
     for step in story["steps"]:
@@ -526,7 +574,7 @@ def clean(text: str) -> str:
     return str(_cleaner().clean(text))
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> Any:
     """JSON with its HTML cleaned; choices and units are text, which the page's script escapes itself."""
     if isinstance(value, str):
         return clean(value)
@@ -537,7 +585,7 @@ def _cleaned(value: Any) -> Any:
     return [_cleaned(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON that may stand inside a script element.
 
     >>> as_json({"html": "</script>"})

@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import io
 import linecache
+import operator
 import signal
 import sys
 import sysconfig
@@ -84,7 +85,7 @@ class Bounds:
         """The beginning of what the code has printed."""
         return self._out.getvalue()
 
-    def call(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    def call(self, function: Callable[..., Any], *args: object, **named: object) -> Any:
         """What the function gives; Raised if it raises or does not end, Unfinished if it gives `...`."""
         outer, depth = sys.gettrace(), self._depth
         self._until = self._until or time.monotonic() + self._seconds
@@ -131,7 +132,7 @@ class Bounds:
     def _end(self) -> None:
         raise Endless(f"it was still running after {self._seconds:g} s. Does it come to an end?")
 
-    def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
         if not learners(frame.f_code.co_filename):
             return None
         self._depth += 1
@@ -142,7 +143,7 @@ class Bounds:
         self._spend()
         return self._line
 
-    def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _line(self, frame: FrameType, event: str, arg: object) -> Any:
         if event in ("line", "opcode"):
             self._spend()
         elif event == "return":
@@ -164,7 +165,7 @@ class Guarded:
     function: Callable[..., Any]
     bounds: Bounds
 
-    def __call__(self, *args: Any, **named: Any) -> Any:
+    def __call__(self, *args: object, **named: object) -> Any:
         return self.bounds.call(self.function, *args, **named)
 
     def __eq__(self, other: object) -> bool:
@@ -182,18 +183,15 @@ def guard(answer: Any, bounds: Bounds) -> Any:
     """
     if is_dataclass(answer) and not isinstance(answer, type):
         old = {f.name: getattr(answer, f.name) for f in fields(answer) if f.init}
-        new = {name: guard(value, bounds) for name, value in old.items()}
-        swapped = {name: value for name, value in new.items() if value is not old[name]}
+        swapped = {name: new for name, value in old.items() if (new := guard(value, bounds)) is not value}
         return replace(answer, **swapped) if swapped else answer
-    if isinstance(answer, Mapping):
-        return {key: guard(value, bounds) for key, value in answer.items()} if type(answer) is dict else answer
+    if type(answer) is dict:
+        return {key: guard(value, bounds) for key, value in answer.items()}
     if type(answer) in (list, tuple):
         guarded = [guard(value, bounds) for value in answer]
-        same = all(a is b for a, b in zip(guarded, answer))
-        return answer if same else type(answer)(guarded)
-    if callable(answer) and not isinstance(answer, type | Enum):
-        return Guarded(answer, bounds)
-    return answer
+        return answer if all(map(operator.is_, guarded, answer)) else type(answer)(guarded)
+    is_function = callable(answer) and not isinstance(answer, type | Enum | Mapping)
+    return Guarded(answer, bounds) if is_function else answer
 
 
 def learners(filename: str) -> bool:
@@ -212,7 +210,7 @@ def _place(trace: TracebackType | None) -> tuple[int, str]:
     return found
 
 
-def same_code(one: Any, other: Any) -> bool:
+def same_code(one: object, other: object) -> bool:
     """Whether two functions do the same by the letter; comments and blank lines do not count.
 
     >>> same_code(lambda x: x + 1, lambda x: x + 1), same_code(lambda x: x + 1, lambda x: x + 2)
@@ -227,5 +225,5 @@ def same_code(one: Any, other: Any) -> bool:
     )
 
 
-def _same_const(one: Any, other: Any) -> bool:
+def _same_const(one: object, other: object) -> bool:
     return same_code(one, other) if inspect.iscode(one) else type(one) is type(other) and one == other

@@ -4,9 +4,11 @@ source      progress files (docs/progress.md), one a student; no name is read, a
 left out    who wrote a file: a file is a student
 """
 
+import csv
+import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -19,12 +21,16 @@ from typing import Any, NamedTuple
 from vmteach.course import CHAPTERS
 from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
+from vmteach.lab.table import Table
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Record, Values, one_of
 
 HERE = Path(__file__).parent
 NEAR = 0.02  # a number this close to the result, as a share of it, is right
 MOST_BARS = 12  # of a histogram; what is rarer is put together
+
+
+Vote = Any  # a number, or a choice in words
 
 
 class Bar(NamedTuple):
@@ -44,7 +50,7 @@ class Votes:
     stem: str
     name: str
     asked: Asked
-    pairs: tuple[tuple[Any, Any, bool], ...]  # first, last, whether there was a second vote
+    pairs: tuple[tuple[Vote, Vote, bool], ...]  # first, last, whether there was a second vote
 
     @property
     def right_first(self) -> float:
@@ -57,7 +63,7 @@ class Votes:
         return self._share(last for _, last, _ in self.pairs)
 
     @property
-    def _twice(self) -> list[tuple[Any, Any]]:
+    def _twice(self) -> list[tuple[Vote, Vote]]:
         """The two votes of each student who gave two."""
         return [(first, last) for first, last, again in self.pairs if again]
 
@@ -96,10 +102,20 @@ class Votes:
             bars[MOST_BARS:] = [together]
         return tuple(bars)
 
-    def _is_right(self, vote: Any) -> bool:
+    @property
+    def in_order(self) -> tuple[Bar, ...]:
+        """The same bars by the size of their answers, or as the choices stand: nothing says which one is right."""
+        places = {self._named(value): value for pair in self.pairs for value in (*pair[:2], self.asked.result)}
+        choices = {choice: n for n, choice in enumerate(self.asked.choices)}
+        return tuple(sorted(self.bars, key=lambda bar: choices.get(bar.answer, places.get(bar.answer, float("inf")))))
+
+    def _repr_html_(self) -> str:
+        return f'<style>{_style()}</style><div class="vmteach-class">{_histogram(self)}</div>'
+
+    def _is_right(self, vote: object) -> bool:
         return self._distance(vote) <= NEAR
 
-    def _distance(self, vote: Any) -> float:
+    def _distance(self, vote: object) -> float:
         """How far a vote is from the result, as a share of it; a word is right or far away."""
         result = self.asked.result
         if vote == result:
@@ -108,10 +124,10 @@ class Votes:
             return float("inf")
         return abs(vote - result) / abs(result) if result else float("inf")
 
-    def _share(self, votes: Iterable[Any]) -> float:
+    def _share(self, votes: Iterable[Vote]) -> float:
         return sum(map(self._is_right, votes)) / len(self.pairs) if self.pairs else 0.0
 
-    def _named(self, vote: Any) -> str:
+    def _named(self, vote: object) -> str:
         """The answer that a vote counts as: the result or a known thought, where it is near to one."""
         if self._is_right(vote):
             vote = self.asked.result
@@ -126,7 +142,7 @@ class Votes:
 
 
 class Work(NamedTuple):
-    """What a class did of one exercise, goal or question: how many tried it, solved it, and in how many tries."""
+    """What a class did of one exercise, goal or question: how many tried and solved it, with what tries and hints."""
 
     stem: str
     kind: str
@@ -134,6 +150,7 @@ class Work(NamedTuple):
     tried: int
     solved: int
     tries: float  # the median of those who solved it
+    hints: int  # how many asked for at least one
 
 
 @dataclass(frozen=True)
@@ -144,6 +161,7 @@ class Classroom:
     votes: tuple[Votes, ...]
     work: tuple[Work, ...]
     skipped: tuple[str, ...] = ()
+    newest: str = ""  # "STEM/name" of the prediction with the last vote
 
     def of(self, prediction: str) -> Votes:
         """What was predicted for "STEM/name"; ValueError names what there is."""
@@ -151,6 +169,15 @@ class Classroom:
         if prediction not in known:
             one_of("prediction", prediction, tuple(known))
         return known[prediction]
+
+    @property
+    def table(self) -> Table:
+        """One row an answer of each prediction, as `--csv` writes it."""
+        head = ["chapter", "prediction", "answer", "alone", "after talking", "right", "what it overlooks"]
+        return Table(head, [[v.stem, v.name, *bar] for v in self.votes for bar in v.bars])
+
+    def _repr_html_(self) -> str:
+        return f'<style>{_style()}</style><div class="vmteach-class">{"".join(_parts(self))}</div>'
 
 
 def read_class(folder: str | Path) -> Classroom:
@@ -165,10 +192,19 @@ def read_class(folder: str | Path) -> Classroom:
             skipped.append(f"{path.relative_to(folder)} {trouble}")
         else:
             documents.append(document["chapters"])
-    return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped))
+    newest = max(_moments(documents), default=("", ""))[1]
+    return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped), newest)
 
 
-def _votes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Votes]:
+def _moments(documents: Sequence[Values]) -> Iterator[tuple[str, str]]:
+    """When each prediction of the course was made, and "STEM/name"."""
+    for stem in STEMS:
+        for name in chapter(stem).PREDICTIONS:
+            whens = (document.get(stem, {}).get("predictions", {}).get(name, {}).get("when") for document in documents)
+            yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
+
+
+def _votes(documents: Sequence[Values]) -> Iterator[Votes]:
     for stem in STEMS:
         for name, asked in chapter(stem).PREDICTIONS.items():
             entries = (document.get(stem, {}).get("predictions", {}).get(name, {}) for document in documents)
@@ -177,7 +213,7 @@ def _votes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Votes]:
                 yield Votes(stem, name, asked, pairs)
 
 
-def _pair(entry: Mapping[str, Any], asked: Asked) -> tuple[Any, Any, bool] | None:
+def _pair(entry: Values, asked: Asked) -> tuple[Vote, Vote, bool] | None:
     """First vote, last vote, and whether they are two; None where there is no answer to this question."""
     votes = entry.get("votes")
     cast = [vote.get("value") for vote in votes if isinstance(vote, dict)] if isinstance(votes, list) else []
@@ -187,7 +223,7 @@ def _pair(entry: Mapping[str, Any], asked: Asked) -> tuple[Any, Any, bool] | Non
     return cast[0], cast[-1], len(cast) > 1
 
 
-def _answers(vote: Any, asked: Asked) -> bool:
+def _answers(vote: object, asked: Asked) -> bool:
     if asked.choices:
         return vote in asked.choices
     return isinstance(vote, int | float) and not isinstance(vote, bool) and isfinite(vote)
@@ -196,7 +232,7 @@ def _answers(vote: Any, asked: Asked) -> bool:
 DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
 
 
-def _work(documents: Sequence[Mapping[str, Any]]) -> Iterator[Work]:
+def _work(documents: Sequence[Values]) -> Iterator[Work]:
     for stem in STEMS:
         module = chapter(stem)
         named = {
@@ -208,12 +244,13 @@ def _work(documents: Sequence[Mapping[str, Any]]) -> Iterator[Work]:
             for name in names:
                 entries = [document.get(stem, {}).get(kind, {}).get(name) for document in documents]
                 tried = [entry for entry in entries if entry]
+                hints = sum(bool(entry.get("hints")) for entry in tried)
                 tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
                 if tried:
-                    yield Work(stem, kind, name, len(tried), len(tries), median(tries) if tries else 0.0)
+                    yield Work(stem, kind, name, len(tried), len(tries), median(tries) if tries else 0.0, hints)
 
 
-def _tries(entry: Mapping[str, Any]) -> int:
+def _tries(entry: Values) -> int:
     tries = entry.get("tries", 1)
     return tries if isinstance(tries, int) and tries > 0 else 1
 
@@ -224,31 +261,55 @@ def _tries(entry: Mapping[str, Any]) -> int:
 def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
     """One HTML page: each prediction as a histogram, then the work. It needs no script and no network.
 
-    `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type; `again` lets the browser
-    load the page anew every so many seconds.
+    `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type. It says which answer is
+    right only after "Show the result". `again` lets the browser load the page anew every so many seconds.
     """
-    shown = [classroom.of(only)] if only else classroom.votes
-    parts = [_histogram(votes) for votes in shown] or ["<p>No predictions yet.</p>"]
-    if not only:
-        parts += [_table_of_work(classroom.work), _list_of_skipped(classroom.skipped)]
+    parts = [_on_the_wall(classroom.of(only))] if only else _parts(classroom)
     refresh = f'<meta http-equiv="refresh" content="{again}">' if again else ""
-    counted = f"{classroom.students} progress file{'s' * (classroom.students != 1)}"
+    n = len(classroom.of(only).pairs) if only else classroom.students
+    counted = f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
         f'<meta name="viewport" content="width=device-width"><title>A class\'s predictions</title>'
-        f"<style>{(HERE / 'classroom.css').read_text(encoding='utf-8')}</style></head>"
-        f'<body class="{"wall" if only else "desk"}"><main><h1>What the class predicted</h1><p>{counted}</p>'
-        f"{''.join(parts)}</main></body></html>\n"
+        f"<style>{_style()}</style></head>"
+        f'<body class="{"wall" if only else "desk"}"><main class="vmteach-class"><h1>What the class predicted</h1>'
+        f"<p>{counted}</p>{''.join(parts)}</main></body></html>\n"
     )
 
 
+def _style() -> str:
+    return (HERE / "classroom.css").read_text(encoding="utf-8")
+
+
+def _parts(classroom: Classroom) -> list[str]:
+    votes = [_histogram(votes) for votes in classroom.votes] or ["<p>No predictions yet.</p>"]
+    return [*votes, _table_of_work(classroom.work), _list_of_skipped(classroom.skipped)]
+
+
 def _histogram(votes: Votes) -> str:
-    most = max((max(bar.first, bar.second) for bar in votes.bars), default=1) or 1
-    rows = "".join(_bar(bar, most) for bar in votes.bars)
     return (
-        f"<section><h2>{marked(votes.asked.question)}</h2><p>{marked(summary(votes))}</p><table><thead><tr>"
-        '<th scope="col">answer</th><th scope="col">alone</th><th scope="col">after talking</th>'
-        f'<th scope="col">what it overlooks</th></tr></thead><tbody>{rows}</tbody></table></section>'
+        f"<section><h2>{marked(votes.asked.question)}</h2><p>{marked(summary(votes))}</p>"
+        f"{_bars(votes, votes.bars)}</section>"
+    )
+
+
+def _on_the_wall(votes: Votes) -> str:
+    """A prediction from the back row: the result is a link away, and stays shown while the page loads itself anew."""
+    return (
+        f'<section id="result"><h2>{marked(votes.asked.question)}</h2>'
+        f"{_bars(votes, votes.in_order)}"
+        f'<p class="told">It is {escape(votes.bars[0].answer)}. {marked(summary(votes))}</p>'
+        '<p class="turn"><a class="show" href="#result">Show the result</a>'
+        '<a class="hide" href="#">Hide the result</a></p></section>'
+    )
+
+
+def _bars(votes: Votes, bars: Sequence[Bar]) -> str:
+    most = max((max(bar.first, bar.second) for bar in bars), default=1) or 1
+    return (
+        '<table><thead><tr><th scope="col">answer</th><th scope="col">alone</th><th scope="col">after talking</th>'
+        f'<th scope="col" class="words">what it overlooks</th></tr></thead>'
+        f"<tbody>{''.join(_bar(bar, most) for bar in bars)}</tbody></table>"
     )
 
 
@@ -282,12 +343,11 @@ def _table_of_work(work: Sequence[Work]) -> str:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{CHAPTERS[w.stem].title}</th><td>{w.kind}</td><td>{w.name}</td><td>{w.tried}</td>'
-        f"<td>{w.solved}</td><td>{w.tries:g}</td></tr>"
+        f"<td>{w.solved}</td><td>{w.tries:g}</td><td>{w.hints if w.kind == 'exercises' else ''}</td></tr>"
         for w in work
     )
-    heads = "".join(
-        f'<th scope="col">{head}</th>' for head in ("chapter", "kind", "name", "tried", "solved", "tries (median)")
-    )
+    names = ("chapter", "kind", "name", "tried", "solved", "tries (median)", "asked for a hint")
+    heads = "".join(f'<th scope="col">{head}</th>' for head in names)
     return f"<section><h2>Work</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
 
 
@@ -301,7 +361,10 @@ def _list_of_skipped(skipped: Sequence[str]) -> str:
 def watch(
     folder: str | Path, target: str | Path, only: str = "", seconds: float = 2.0, rounds: int | None = None
 ) -> None:
-    """Write the class's page anew whenever a file of the folder changes, until interrupted (or for so many rounds)."""
+    """Write the wall's page anew whenever a file of the folder changes, until interrupted (or for so many rounds).
+
+    It shows the prediction `only`, or the one with the newest vote.
+    """
     seen: Any = None
     while rounds is None or rounds > 0:
         state = sorted(_stamps(Path(folder)))
@@ -309,7 +372,8 @@ def watch(
             seen = state
             classroom = read_class(folder)
             known = {f"{votes.stem}/{votes.name}" for votes in classroom.votes}
-            kept.replace(Path(target), page(classroom, only if only in known else "", max(1, round(seconds))))
+            shown = next((one for one in (only, classroom.newest) if one in known), "")
+            kept.replace(Path(target), page(classroom, shown, max(1, round(seconds))))
         rounds = None if rounds is None else rounds - 1
         if rounds != 0:
             sleep(seconds)
@@ -320,6 +384,30 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
     for path in folder.rglob("*.json"):
         with suppress(FileNotFoundError):
             yield str(path), path.stat().st_mtime_ns
+
+
+CELLS = (
+    "# A class's predictions\n\nA file is a student; no name is read, and nothing leaves this machine.",
+    "from vmteach.lab.classroom import read_class\n\nroom = read_class({folder!r})\nroom",
+    "## As tables, to go on from\n\n`room.table` has one row an answer, `room.work` one row an exercise, goal or "
+    'question. `room.of("STEM/name")` is one prediction.',
+    "room.table",
+    "import pandas as pd\n\npd.DataFrame(room.work)",
+)
+
+
+def _cell(name: str, text: str, code: bool) -> Record:
+    kind: Record = {"cell_type": "markdown"}
+    if code:
+        kind = {"cell_type": "code", "execution_count": None, "outputs": []}
+    return {**kind, "id": name, "metadata": {}, "source": text}
+
+
+def notebook(folder: Path) -> str:
+    """A notebook for the teacher that shows what the page shows, as the text of its file."""
+    texts = [text.replace("{folder!r}", repr(str(folder.resolve()))) for text in CELLS]
+    cells = [_cell(f"class-{n}", text, not text.startswith("#")) for n, text in enumerate(texts)]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
 
 
 # ---- the command
@@ -333,12 +421,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the folder that holds the files; a file is a student")
     parser.add_argument("--target", type=Path, default=Path("class.html"), help="the page to write")
     parser.add_argument("--only", default="", metavar="STEM/NAME", help="one prediction, in large type for the wall")
-    parser.add_argument("--watch", action="store_true", help="write the page anew as files arrive, until Ctrl-C")
+    parser.add_argument("--watch", action="store_true", help="a page for the wall, anew as files arrive, until Ctrl-C")
+    parser.add_argument("--csv", type=Path, help="write the answers as a table too")
+    parser.add_argument("--notebook", type=Path, help="write a notebook that shows the same, to go on from")
     given = parser.parse_args(arguments)
     try:
         if given.watch:
             watch(given.folder, given.target, given.only)
-        given.target.write_text(page(read_class(given.folder), given.only), encoding="utf-8")
+        classroom = read_class(given.folder)
+        given.target.write_text(page(classroom, given.only), encoding="utf-8")
+        if given.csv:
+            with given.csv.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([classroom.table.head, *classroom.table.rows])
+        if given.notebook:
+            given.notebook.write_text(notebook(given.folder), encoding="utf-8")
     except KeyboardInterrupt:
         return 0
     except ValueError as wrong:

@@ -43,8 +43,8 @@ def front_door() -> str:
 
 _STORY = (
     "In 2004 a big database server stood still for dozens of minutes: it reserved gigabytes of swap and wrote none of "
-    "it. One of twelve patches in a list repaired that; the others are a comparison, a missing check, the order of two "
-    "locks. **Take each one apart: run it, vary it, break it.**"
+    "it. One of twelve patches in a list repaired that; the others repair a comparison, a missing check, the order of "
+    "two locks. **Take each one apart: run it, vary it, break it.**"
 )
 _PICTURE = "Swap reserved rises to 4.6 GiB in half a minute of the announcement's trace; swap written stays near zero."
 

@@ -16,7 +16,7 @@ from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marke
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 NOTHING: Any = ...  # no answer was handed in
 LONGEST = 60  # characters of an answer that a verdict repeats
@@ -71,17 +71,31 @@ class Exercise:
         """The cell below the answer cell."""
         return f'exercise("{self.stem}", "{self.task.name}").check({self.task.answer})'
 
-    def check(self, answer: Any = NOTHING) -> Verdict:
+    def check(self, answer: object = NOTHING) -> Verdict:
         """What there is to say about the answer. The learner's functions are called, within bounds."""
         bounds = Bounds()
         source = cells.source(self.task.answer)
         if source and source.error:
             return Verdict(Outcome.NOT_ATTEMPTED, self._older(source))
-        verdict = self._judged(answer, bounds)
+        verdict = self.judge(answer, bounds)
         verdict = replace(verdict, printed=bounds.printed, judged=self._named(answer, source))
         if verdict.outcome is not Outcome.NOT_ATTEMPTED and not self.variant:
             self._keep(verdict)
         return verdict
+
+    def judge(self, answer: Any, bounds: Bounds) -> Verdict:
+        """What there is to say about an answer, and nothing else: nothing is kept."""
+        if answer is NOTHING or answer is None or self._untouched(answer):
+            return Verdict(Outcome.NOT_ATTEMPTED, "Change the cell above, run it, and then run this one again.")
+        wanted = _stub_answer(self.stem, self.task.name, self.variant)
+        if callable(wanted) and not callable(answer):
+            return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
+        try:
+            return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
+        except Unfinished:
+            return Verdict(Outcome.NOT_ATTEMPTED, "Your function still gives back `...`: put something in its place.")
+        except Raised as raised:
+            return Verdict(Outcome.RAISED, str(raised))
 
     def hint(self) -> Note:
         """The next hint; there are three."""
@@ -90,6 +104,8 @@ class Exercise:
             more = HIDDEN if hidden() else "The solution is there for reading, and reading it is no shame."
             return Note(f"There is no more hint. {more}")
         self._hints_given = number
+        opened = max(number, kept.entry(self.stem, "exercises", self.task.name).get("hints", 0))
+        kept.keep(self.stem, "exercises", self.task.name, hints=opened)
         text = fill(self.task.hints[number - 1], self.given)
         return Note(f"Hint {number} of {len(self.task.hints)}, {HINTS[number - 1]}: {text}")
 
@@ -121,26 +137,13 @@ class Exercise:
 
     # ---- how
 
-    def _judged(self, answer: Any, bounds: Bounds) -> Verdict:
-        if answer is NOTHING or answer is None or self._untouched(answer):
-            return Verdict(Outcome.NOT_ATTEMPTED, "Change the cell above, run it, and then run this one again.")
-        wanted = _stub_answer(self.stem, self.task.name, self.variant)
-        if callable(wanted) and not callable(answer):
-            return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
-        try:
-            return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
-        except Unfinished:
-            return Verdict(Outcome.NOT_ATTEMPTED, "Your function still gives back `...`: put something in its place.")
-        except Raised as raised:
-            return Verdict(Outcome.RAISED, str(raised))
-
     def _older(self, source: cells.Source) -> str:
         return (
             f"Cell [{source.number}] ended with a {source.error}, so `{self.task.answer}` is still the answer of an "
             "earlier run. Mend that cell, run it, and then run this one again."
         )
 
-    def _named(self, answer: Any, source: cells.Source | None) -> str:
+    def _named(self, answer: object, source: cells.Source | None) -> str:
         """What is judged, for a reader who has several cells and runs in mind; nothing in a script."""
         if source is None:
             return ""
@@ -148,7 +151,7 @@ class Exercise:
         short = value if len(value) <= LONGEST else f"{value[:LONGEST]} ..."
         return f"{self.task.answer}{short}, from cell [{source.number}]"
 
-    def _untouched(self, answer: Any) -> bool:
+    def _untouched(self, answer: object) -> bool:
         """Whether the answer is the stub's."""
         stub = _stub_answer(self.stem, self.task.name, self.variant)
         if callable(stub) and callable(answer):
@@ -195,7 +198,7 @@ def folds(notes: Sequence[tuple[str, str]]) -> str:
 def _stub_answer(stem: str, name: str, variant: int) -> Any:
     """What the untouched stub defines."""
     task = next(task for task in chapter(stem).EXERCISES if task.name == name)
-    names: dict[str, Any] = {}
+    names: Record = {}
     exec(chapter(stem).NEEDS, names)
     exec(fill(task.stub, task.variants[variant]), names)
     return names[task.answer]

@@ -20,6 +20,8 @@ const button = (text, act, props = {}) => {
   node.addEventListener("click", act);
   return node;
 };
+const LONG = 45; // letters of a row of buttons that does not fit into half the width
+const NAMES = 31; // letters of kernels' names that fit there
 const NARROW = 520; // px below which a kernel is a column of the read-out and not a row
 const keyOf = (at) => JSON.stringify(Object.keys(at).sort().map((field) => [field, at[field]]));
 
@@ -53,7 +55,7 @@ function choices(control, changed) {
   const group = make("span", { class: "vmt-choices" });
   control.stops.forEach((stop, i) => group.append(make("label", i === control.first ? { title: "default" } : {}, radios[i],
     make("span", { class: i === control.first ? "vmt-first" : "" }, stop))));
-  const node = make("fieldset", { class: "vmt-row vmt-wide" }, make("legend", {}, control.label), group);
+  const node = make("fieldset", { class: `vmt-row vmt-wide${(control.label + control.stops.join("")).length > LONG ? " vmt-long" : ""}` }, make("legend", {}, control.label), group);
   return { node, show: (at) => radios.forEach((radio, i) => { radio.checked = i === at; }) };
 }
 
@@ -72,7 +74,7 @@ const KINDS = { slider, buttons: choices, menu };
 // One line for the controls that change nothing, with the reasons folded.
 function idle(list) {
   const names = list.map((control) => control.label).join(" and ");
-  const node = make("details", { class: "vmt-why" }, make("summary", {}, `${names}: ${list.length > 1 ? "change" : "changes"} nothing here`));
+  const node = make("details", { class: "vmt-why" }, make("summary", {}, `${names}: no effect here`));
   for (const control of list) {
     const line = make("p", {}, list.length > 1 ? make("b", {}, `${control.label}: `) : "", control.why);
     line.dataset.idle = control.field;
@@ -105,11 +107,11 @@ function kernels(labels, changed) {
   };
   const build = () => {
     const words = ["compare", "with"];
-    const parts = now.flatMap((_, i) => [make("span", {}, words[i] ?? "and"), one(i)]);
+    const parts = now.map((_, i) => make("span", {}, words[i] ?? "and", one(i)));
     const left = labels.find((label) => !now.includes(label));
     if (left) parts.push(button("+", () => set([...now, left]), { "aria-label": "one more kernel", class: "vmt-more" }));
     node.replaceChildren(...parts);
-    node.classList.toggle("vmt-many", now.length > 2);
+    node.classList.toggle("vmt-many", now.length > 2 || now.join("").length > NAMES);
   };
   return { node, show: (next) => { now = [...next]; build(); } };
 }
@@ -183,14 +185,14 @@ export function mount(el, spec, api) {
     controls.append(fields[control.field].node);
   }
   fields.policies = kernels(spec.policies, moved("policies"));
-  controls.append(fields.policies.node);
+  controls.append(fields.policies.node, ...[...controls.children].filter((node) => node.matches(".vmt-long"))); // the widest last
   const useless = spec.controls.filter((one) => one.why);
   const presets = make("div", { class: "vmt-presets", role: "group", "aria-label": "Presets" });
   const go = (next) => { show(next); ask(); };
   const own = Object.fromEntries(Object.entries(spec.first).filter(([field]) => field !== "policies"));
   const tries = spec.presets.map((one) => [button(one.label, () => go({ ...own, ...one.at })), { ...own, ...one.at }]);
   if (tries.length) presets.append(make("span", {}, "Try"), ...tries.map(([node]) => node));
-  presets.append(button("\u21ba Default", () => go(spec.first), { class: "vmt-reset" }));
+  presets.append(button("\u21ba Default", () => go(spec.first), { class: "vmt-reset" }), ...(useless.length ? [idle(useless)] : []));
 
   const finding = make("p", { class: "vmt-finding", role: "status" });
   const changes = make("p", { class: "vmt-changed" });
@@ -199,7 +201,7 @@ export function mount(el, spec, api) {
   const few = make("div", { class: "vmt-readout" });
   const numbers = make("div", { class: "vmt-numbers" });
   const code = make("code");
-  const folds = make("div", { class: "vmt-folds" }, ...(useless.length ? [idle(useless)] : []), make("details", {}, make("summary", {}, "All numbers"), numbers),
+  const folds = make("div", { class: "vmt-folds" }, make("details", {}, make("summary", {}, "All numbers"), numbers),
     make("details", {}, make("summary", {}, "As code"), make("pre", { tabIndex: 0 }, code)));
   root.append(aims.node, presets, controls, finding, changes, picture, make("div", { class: "vmt-foot" }, few, folds));
   el.replaceChildren(root);
@@ -228,6 +230,14 @@ export function mount(el, spec, api) {
     finding.classList.toggle("vmt-error", Boolean(error));
   }
 
+  // The numbers lie otherwise in a narrow window, also when it becomes narrow.
+  let retell = () => {}, wasNarrow;
+  const narrow = () => root.clientWidth < NARROW;
+  new ResizeObserver(() => {
+    if (wasNarrow !== narrow()) retell();
+    wasNarrow = narrow();
+  }).observe(root);
+
   // An answer is shown whole or not at all: words, picture and numbers are of one position.
   function fill(answer) {
     if (answer.error) tell(answer.error, true);
@@ -243,7 +253,8 @@ export function mount(el, spec, api) {
     if (difference_) changes.replaceChildren(make("b", {}, "Changed: "), difference_);
     else if (!shown) changes.textContent = "Move a control: what changes is said here.";
     const rows = answer.readout ?? [];
-    few.replaceChildren(root.clientWidth < NARROW ? table(answer.labels, rows) : readout(answer.labels, rows));
+    retell = () => few.replaceChildren(narrow() ? table(answer.labels, rows) : readout(answer.labels, rows));
+    retell();
     numbers.replaceChildren(table(answer.labels, answer.rows));
     code.textContent = answer.code;
     if (answer.goals) aims.show(answer.goals);

@@ -1,35 +1,31 @@
 """Marks that stand on their own: an answer cell's source is judged in a fresh Python, where the notebook has no say.
 
-    vmteach marks FOLDER [--csv marks.csv]
+    vmteach marks FOLDER [--seed WORD] [--csv marks.csv]
 
 reads notebooks that were handed in and never runs them: it takes the answer cells' sources, refuses what is no answer
-(imports of the checks, writing into a module), and judges the rest in a process of its own. A check cell of the
-nbgrader edition asks `mark` for the same, as a number.
+(answer.py), and judges the rest in a process of its own. nbgrader's settings in the nbgrader edition ask for the same
+after a notebook has run, so that nothing which the notebook did counts; a check cell asks `mark`, for its reader.
 
 left out    an answer that was copied from the package's own files: nothing in a file can tell (docs/teachers.md)
 """
 
-import ast
 import csv
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
-from vmteach.exercises import Task, chapter
+from vmteach.exercises import Task, chapter, fill
+from vmteach.lab.answer import names, why_not
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Values, one_of
 
 SECONDS = 30  # that an answer may take
-LIBRARY = ("math", "collections", "itertools", "functools", "dataclasses", "fractions", "operator", "re")
-ROOMS = ("vmteach.patches", "vmteach.kernel", "vmteach.machine", "vmteach.run")
-FORBIDDEN = frozenset(
-    "exec eval compile open input breakpoint globals locals vars setattr delattr getattr __import__ __builtins__ "
-    "get_ipython exercise".split()
-)
+DRAWS = 40  # calls with other numbers than the visible check's
 
 
 class Mark(NamedTuple):
@@ -39,66 +35,23 @@ class Mark(NamedTuple):
     of: float
     said: str
 
-
-def why_not(source: str, needs: str = "") -> str:
-    """Why a cell cannot be judged as an answer; empty if it can.
-
-    >>> why_not("import vmteach.exercises")
-    'line 1 imports vmteach.exercises, which no answer needs'
-    >>> why_not("def count(kib, per, up):\\n    return -(-kib // per)")
-    ''
-    """
-    try:
-        tree = ast.parse(source)
-    except SyntaxError as error:
-        return f"line {error.lineno} is no Python: {error.msg}"
-    allowed = {name for node in ast.walk(ast.parse(needs)) for name in _imported(node)}
-    own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for node in ast.walk(tree):
-        if trouble := _trouble(node, allowed, own):
-            return f"line {getattr(node, 'lineno', 1)} {trouble}"
-    return ""
-
-
-def _trouble(node: ast.AST, allowed: set[str], own: set[str]) -> str:
-    """What is wrong with one node of an answer."""
-    for name in _imported(node):
-        if name not in allowed and not name.startswith(ROOMS) and name.split(".")[0] not in LIBRARY:
-            return f"imports {name}, which no answer needs"
-    if isinstance(node, ast.Name) and node.id in FORBIDDEN:
-        return f"uses {node.id}, which no answer needs"
-    if isinstance(node, ast.Attribute) and (node.attr.startswith("_") or node.attr in ("solved", "solution")):
-        return f"asks for .{node.attr}, which no answer needs"
-    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-        return "writes into an attribute"
-    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
-        base = node.value
-        if not (isinstance(base, ast.Name) and base.id in own):
-            return "writes into something that is not its own"
-    return ""
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        yield node.module or "."
+    def __str__(self) -> str:
+        return f"{self.said}\n{self.points:g} of {self.of:g} points"
 
 
 def judged(stem: str, name: str, source: str, points: float = 1.0, variant: int = 0, every: bool = True) -> Mark:
     """The mark for an answer cell's source.
 
-    With `every`, other numbers than the answer's own count too where its cell does not hold them: an answer that is
-    right for its own numbers alone gets half of the points.
+    With `every`, other numbers than those of the visible check count too: an answer that is right for the visible ones
+    alone gets half of the points.
 
     >>> judged("ncpfs", "longest", "import os").points
     0.0
     """
     task = task_of(stem, name)
-    if trouble := why_not(source, chapter(stem).NEEDS):
+    if trouble := why_not(source):
         return Mark(0.0, points, f"Not judged: {trouble}.")
-    asked = {"stem": stem, "name": name, "source": source, "variants": _variants(task, variant, every)}
+    asked = {"stem": stem, "name": name, "source": source, "variant": variant, "every": every}
     command = [sys.executable, "-I", "-c", "from vmteach.lab.marks import child; child()"]
     try:
         done = subprocess.run(
@@ -109,8 +62,9 @@ def judged(stem: str, name: str, source: str, points: float = 1.0, variant: int 
         return Mark(0.0, points, f"The answer was still running after {SECONDS} s.")
     except ValueError:
         return Mark(0.0, points, f"The answer ended its Python: {done.stderr.strip()[-200:]}")
-    share = 0.0 if not told["right"][0] else 1.0 if all(told["right"]) else 0.5
-    return Mark(points * share, points, told["said"])
+    if told["right"] and not told["others"]:
+        return Mark(points / 2, points, f"Right for the numbers of the visible check, and not for others: {task.rung}.")
+    return Mark(points * told["right"], points, told["said"])
 
 
 def task_of(stem: str, name: str) -> Task:
@@ -121,65 +75,105 @@ def task_of(stem: str, name: str) -> Task:
     return known[name]
 
 
-def _variants(task: Task, variant: int, every: bool) -> list[int]:
-    """The numbers to judge with: the answer's own, then all others where the answer cell does not hold them."""
-    others = [] if "$" in task.stub or not every else [i for i in range(len(task.variants)) if i != variant]
-    return [variant, *others]
-
-
 def child() -> None:
-    """In the fresh Python: judge what stands on the standard input, and print the verdicts."""
+    """In the fresh Python: judge what stands on the standard input, and print what came of it."""
     import contextlib
     import io
 
+    from vmteach.lab.bounded import Bounds
     from vmteach.lab.exercise import Exercise
 
     asked = json.load(sys.stdin)
-    task = task_of(asked["stem"], asked["name"])
-    exercises = [Exercise(asked["stem"], task, variant) for variant in asked["variants"]]
-    for one in exercises:
-        one.check()  # what the stub defines is known before any answer runs
-    names: dict[str, Any] = {}
-    exec(chapter(asked["stem"]).NEEDS, names)
+    task, stem = task_of(asked["stem"], asked["name"]), asked["stem"]
+    one = Exercise(stem, task, asked["variant"])
+    one.judge(..., Bounds())  # what the stub defines is known before any answer runs
     with contextlib.redirect_stdout(io.StringIO()):
         try:
-            exec(compile(asked["source"], "<the answer>", "exec"), names)
-            verdicts = [one.check(names.get(task.answer, ...)) for one in exercises]
-            told = {"right": [bool(v) for v in verdicts], "said": f"{verdicts[0].word} {verdicts[0].text}"}
+            answer = _defined(stem, task, asked["source"])
+            _forget()
+            verdict = one.judge(answer, Bounds())
+            told = {"right": bool(verdict), "others": True, "said": f"{verdict.word} {verdict.text}"}
+            if verdict and asked["every"]:
+                told["others"] = _right_for_others(stem, task, one.given, answer)
         except BaseException as trouble:
-            told = {"right": [False], "said": f"Your cell ended with {type(trouble).__name__}: {trouble}"}
+            told = {"right": False, "said": f"Your cell ended with {type(trouble).__name__}: {trouble}"}
     sys.__stdout__.write("\n@" + json.dumps(told))  # type: ignore[union-attr]
+
+
+def _defined(stem: str, task: Task, source: str) -> Any:
+    """What a cell's source defines as its answer, run with few names."""
+    namespace = names(stem, task)
+    exec(compile(source, "<the answer>", "exec"), namespace)
+    return namespace.get(task.answer, ...)
+
+
+def _forget() -> None:
+    """Empty the course's caches: what an answer was given from one, it may have changed."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("vmteach."):
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
+def _right_for_others(stem: str, task: Task, given: Values, answer: Any) -> bool:
+    """Whether a function gives what the solution gives, for arguments that are drawn."""
+    from vmteach.exercises.drawn import DRAWN
+    from vmteach.lab.bounded import Bounds
+
+    if (stem, task.name) not in DRAWN:
+        return True
+    solution: Callable[..., Any] = _defined(stem, task, fill(task.solution, given))
+    for n in range(DRAWS):
+        mine, theirs = (DRAWN[stem, task.name](Random(n), given) for _ in range(2))
+        if _plain(Bounds().call(answer, *mine)) != _plain(solution(*theirs)):
+            return False
+    return True
+
+
+def _plain(value: object) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def mark(stem: str, name: str, points: float = 1.0, variant: int = 0, every: bool = False) -> float:
     """In a check cell: the points for the answer cell that ran last; the verdict is printed."""
+    from vmteach.lab import kept
     from vmteach.lab.cells import shell
 
     answer = task_of(stem, name).answer
     defines = re.compile(rf"^(?:def {answer}\b|{answer}\s*=)", re.M)
     ran = [text for text in (shell().history_manager.input_hist_raw if shell() else ()) if defines.search(text)]
     found = judged(stem, name, ran[-1], points, variant, every) if ran else Mark(0.0, points, "Not attempted.")
-    sys.stdout.write(f"{found.said}\n{found.points:g} of {found.of:g} points\n")
+    if not found.said.startswith("Not attempted"):
+        solved = bool(found.points) or kept.entry(stem, "exercises", name).get("solved", False)
+        kept.keep(stem, "exercises", name, count="tries", solved=solved, outcome="right" if solved else "not yet")
+    sys.stdout.write(f"{found}\n")
     return found.points
 
 
 # ---- the notebooks of a class
 
 
-def marks_of(path: Path) -> list[tuple[str, str, Mark]]:
-    """Chapter, exercise and mark of each answer cell of a notebook, which is read and not run."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    found = []
-    for cell in notebook["cells"]:
-        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
-        name = grade_id.removesuffix("-answer")
-        if name == grade_id or cell["metadata"]["nbgrader"].get("solution") is not True:
-            continue
-        (stem,) = [
-            stem for stem in STEMS if any(task.name == name for task in chapter(stem).EXERCISES) and stem in path.stem
-        ]
-        task = task_of(stem, name)
-        found.append((stem, name, judged(stem, name, "".join(cell["source"]), task.minutes)))
+def marks_of(notebook: Values, stem: str, seed: str = "") -> dict[str, Mark]:
+    """Each exercise of a chapter with the mark for its answer cell; the notebook is read and not run.
+
+    A cell that is missing, or that is there twice, gets no points.
+    """
+    from vmteach.lab.exercise import seeded
+
+    one_of("chapter", stem, STEMS)
+    cells = [(c["metadata"].get("nbgrader", {}).get("grade_id"), "".join(c["source"])) for c in notebook["cells"]]
+    if not any(str(grade_id).endswith("-answer") for grade_id, _ in cells):
+        raise ValueError("it has no answer cells")
+    found = {}
+    for task in chapter(stem).EXERCISES:
+        answers = [text for grade_id, text in cells if grade_id == f"{task.name}-answer"]
+        variant = seeded(stem, task.name, len(task.variants), seed)
+        found[task.name] = (
+            judged(stem, task.name, answers[0], task.minutes, variant)
+            if len(answers) == 1
+            else Mark(0.0, task.minutes, f"Not judged: there are {len(answers)} cells {task.name}-answer.")
+        )
     return found
 
 
@@ -192,12 +186,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="the folder with the notebooks that were handed in")
     parser.add_argument("--csv", type=Path, default=Path("marks.csv"), help="the table to write")
+    parser.add_argument("--seed", default="", help="the class's word, if the edition was made with one")
     given = parser.parse_args(arguments)
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[str, str, str, float, float, str]] = []
     for path in sorted(given.folder.rglob("*.ipynb")):
         try:
-            rows += [(str(path.relative_to(given.folder)), stem, name, *mark_) for stem, name, mark_ in marks_of(path)]
-        except (ValueError, KeyError, TypeError) as trouble:
+            stem = path.stem[3:]
+            marks = marks_of(json.loads(path.read_text(encoding="utf-8")), stem, given.seed)
+            rows += [(str(path.relative_to(given.folder)), stem, name, *mark_) for name, mark_ in marks.items()]
+        except (ValueError, KeyError, TypeError, AttributeError) as trouble:
             sys.stderr.write(f"{path} is no notebook of the nbgrader edition ({trouble}); it is left out\n")
     with given.csv.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["notebook", "chapter", "exercise", "points", "of", "said"], *rows])

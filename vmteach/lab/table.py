@@ -7,14 +7,14 @@ from html import escape
 from typing import Any
 
 from vmteach.figures.words import number
-from vmteach.run import Run
+from vmteach.run import Run, Values
 
 FEW = 40  # rows that are shown
 BROAD = 90  # characters; a line of more may have to be scrolled, which the keyboard must be able to do
 WIDE = '<div class="vmteach-wide" tabindex="0" role="group" aria-label="Table" style="overflow-x:auto">'
 
 
-def table(rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> "Table":
+def table(rows: Values | Iterable[object], head: Sequence[str] = ()) -> "Table":
     """A table. A row is a NamedTuple, a mapping, a Run (its numbers) or a plain sequence (then give a `head`).
 
     A mapping of rows has its keys as the first column; runs by label become a row a number, a column a kernel.
@@ -24,19 +24,30 @@ def table(rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> 
     unpatched     1,024
     patched           0
     """
-    if isinstance(rows, Mapping) and all(isinstance(row, Run) for row in rows.values()):
-        names = dict.fromkeys(name for run in rows.values() for name in run.numbers)
-        rows = {name: {label: run.numbers.get(name, "") for label, run in rows.items()} for name in names}
-    named = rows if isinstance(rows, Mapping) else None
-    told = [_row(row) for row in (named.values() if named is not None else rows)]
-    heads = list(head) or list(dict.fromkeys(name for row in told for name in row))
-    cells = [[row.get(name, "") for name in (row if head else heads)] for row in told]
-    if named is not None:
-        return Table(["", *heads], [[name, *row] for name, row in zip(named, cells)])
-    return Table(heads, cells)
+    if not isinstance(rows, Mapping):
+        return _lines(rows, head)
+    if all(isinstance(row, Run) for row in rows.values()):
+        rows = _by_number(rows)
+    below = _lines(rows.values(), head)
+    return Table(["", *below.head], [[name, *row] for name, row in zip(rows, below.rows)])
 
 
-def _row(row: Any) -> Mapping[Any, Any]:
+def _by_number(runs: Mapping[str, Run]) -> Mapping[str, Mapping[str, object]]:
+    """A row a number, a column a kernel."""
+    names = dict.fromkeys(name for run in runs.values() for name in run.numbers)
+    return {name: {label: run.numbers.get(name, "") for label, run in runs.items()} for name in names}
+
+
+def _lines(rows: Iterable[object], head: Sequence[str]) -> "Table":
+    """Rows below `head`, or below the names that they have themselves."""
+    told = [_row(row) for row in rows]
+    if head:
+        return Table(head, [list(row.values()) for row in told])
+    names = list(dict.fromkeys(name for row in told for name in row))
+    return Table(names, [[row.get(name, "") for name in names] for row in told])
+
+
+def _row(row: object) -> Mapping[Any, object]:
     """A row as names and values."""
     if isinstance(row, Run):
         return row.numbers
@@ -49,7 +60,7 @@ def _row(row: Any) -> Mapping[Any, Any]:
     return dict(enumerate(row if isinstance(row, tuple | list) else [row]))
 
 
-def _shown(cell: Any) -> str:
+def _shown(cell: object) -> str:
     """A cell as a reader sees it: an enum by its value, a number with its digits grouped, a set as a list."""
     value = cell.value if isinstance(cell, Enum) else cell
     if isinstance(value, tuple | list | frozenset | set):
@@ -60,14 +71,14 @@ def _shown(cell: Any) -> str:
 class Table:
     """`head` and `rows`; a long table shows its first rows and how many follow."""
 
-    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         self.head, self.rows = list(head), [list(row) for row in rows]
 
     def _cells(self) -> list[list[str]]:
         return [[_shown(cell) for cell in row] for row in self._few]
 
     @property
-    def _few(self) -> list[list[Any]]:
+    def _few(self) -> list[list[object]]:
         return self.rows[:FEW]
 
     @property

@@ -116,8 +116,8 @@ POLICIES: dict[str, Policy] = {
 
 CONTROLS = (
     *panel(),
-    Control("clearers", "other threads that clear the entry", (0, 1, 2)),
-    Control("mapped_mib", "mapped pages in front of clean ones", (0, 4, 8, 12, 16), "MiB"),
+    Control("clearers", "clearing threads", (0, 1, 2)),
+    Control("mapped_mib", "mapped pages in front", (0, 4, 8, 12, 16), "MiB"),
 )
 TRY: tuple[Preset, ...] = (
     Preset("truncate beside it", {}),

@@ -137,7 +137,7 @@ function drawEnd({ sheet, group, plot, area, boxes, strokes, context }, endX) {
     if (left) sheet.text(`${key}.words`, Math.min(endX, area.right), area.y - (area.first ? 12 : 0), left, { size, bold: true, anchor: "end", fill: "blue", own: key });
   }
   const note = spellings(context.scene.note)[0];
-  if (!note || room < 170 || context.noted) return;
+  if (!note || room < 170 || context.noted || context.options.noteBelow) return;
   const lines = wrap(plainly(note), room, NORMAL, false, 9);
   if (lines.length * 18 > plot.height - 22) return;
   sheet.lines("note", endX + 8, y + 8, lines, { fill: "quiet" });

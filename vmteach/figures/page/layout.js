@@ -10,6 +10,7 @@ const tone = (name) => (name === "busy" ? "blue" : slug(name));
 // How a state is filled: colour, pattern, words on it, and an edge where it has one.
 function lookOf(meaning) {
   if (meaning === "busy") return { fill: "blue", on: "on-blue" };
+  if (meaning === "lit") return { fill: "lit", on: "ink", stroke: "ink" };
   if (meaning === "waits") return { fill: "shade", on: "ink", stroke: "quiet", dash: "4 3" };
   if (meaning === "blocked") return { fill: "paper", on: "alert", stroke: "alert", dash: "4 3" };
   const name = slug(meaning);
@@ -60,7 +61,7 @@ class Sheet {
 const round = (n) => Math.round(n * 10) / 10;
 const overlap = (a, b, gap = 0) => a[0] < b[2] + gap && b[0] < a[2] + gap && a[1] < b[3] + gap && b[1] < a[3] + gap;
 
-// A filled piece: colour, pattern on the rim below, edge; its words only if they fit.
+// A filled piece: colour, pattern on the rim below, edge; its words only if they fit. Gives the words that stand on it.
 function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, own, rx = 3, size = NORMAL, lift = 0, cuts = [] } = {}) {
   const look = lookOf(meaning);
   if (hot) [x, y, w, h] = [x + 1, y + 1, Math.max(1, w - 2), h - 2]; // its thick edge stays clear of its neighbours
@@ -69,11 +70,11 @@ function piece(sheet, key, x, y, w, h, meaning, { words, hot, bold, rim = true, 
   const low = look.pattern && rim ? Math.min(10, Math.max(6, Math.round(h * 0.3))) : 0;
   if (low) sheet.add("path", `${key}.rim`, rimOf(look, (part, u) => [x + u, y + h - 1 - (low - 1) * part], 1, w - 1, 1, low));
   const [from, to] = widest(x, x + w, cuts);
-  let said = fit(words, to - from - 6, size, bold || hot);
-  if (!said && (said = fit(words, to - from - 2, SMALL, hot))) size = SMALL;
+  let strong = bold || hot, said = fit(words, to - from - 6, size, strong);
+  if (!said && (said = fit(words, to - from - (hot ? 0 : 2), SMALL))) [size, strong] = [SMALL, false];
   const middle = lift || y + (h - low) / 2 + size * 0.36;
-  if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: bold || hot, anchor: "middle", fill: look.on, own });
-  return Boolean(said);
+  if (said) sheet.text(`${key}.words`, (from + to) / 2, middle, said, { size, bold: strong, anchor: "middle", fill: look.on, own });
+  return said;
 }
 
 // A pattern on a rim as lines: as a pattern each would be a bitmap of its own on paper. `at(part, u)` is the place at a
@@ -214,15 +215,17 @@ function gutterOf(scene, axes, width, full) {
   return Math.ceil(gutter);
 }
 
-// The group's label in the gutter at `y`, or as a line above it; gives the y where the group begins.
-function beside(sheet, group, area, height, above = 0) {
+// The group's label in the gutter at `y`, or as a line above it: beside what stands above the group, if that is `free`
+// up to there. Gives the y where the group begins.
+function beside(sheet, group, area, height, above = 0, free = 0) {
   const said = area.width < PHONE && group.as === "row" ? "" : fit(group.label, area.x0 - area.left - 8, NORMAL);
   if (said) {
     sheet.text(`${group.id}.label`, area.x0 - 10, area.y + above + height / 2 + 5, said, { anchor: "end" });
     return area.y;
   }
-  sheet.text(`${group.id}.label`, area.left, area.y + 12, fit(group.label, area.right - area.left, NORMAL) || group.label, {});
-  return area.y + 20;
+  const line = fit(group.label, area.right - area.left, NORMAL) || spellings(group.label).at(-1);
+  sheet.text(`${group.id}.label`, area.left, area.y + 12, line, {});
+  return area.left + widthOf(line, NORMAL) + 12 < free ? area.y : area.y + 20;
 }
 
 function drawPanel(sheet, [label, scene], area, axes, options) {
@@ -248,7 +251,8 @@ function drawPanel(sheet, [label, scene], area, axes, options) {
   }
   if (scene.gauges && Object.keys(scene.gauges).length) y = drawGauges(sheet, scene, { ...area, y }, options) + 6;
   drawLinks(sheet, context, area);
-  if (scene.note && options.notes !== false && !context.noted) y = drawNote(sheet, scene, { ...area, y });
+  const chart = options.full === false && groups.some((group) => group.as === "chart"); // it had the note, or no room for it
+  if (scene.note && options.notes !== false && !context.noted && !chart && !options.noteBelow) y = drawNote(sheet, scene, { ...area, y });
   sheet.path = "";
   return y;
 }
@@ -304,7 +308,7 @@ function drawArc(sheet, key, a, b, kind, words, area) {
 function layout(panels, width, options = {}) {
   const full = options.full !== false;
   const high = (scene) => scene.groups.length > 1 || scene.groups.some((group) => group.as === "lanes");
-  const squeezed = !full && width >= 760 && panels.some(([, scene]) => high(scene)); // an explorer must not scroll
+  const squeezed = !full && width >= 720 && panels.some(([, scene]) => high(scene)); // an explorer must not scroll
   const side = panels.length > 1 && (squeezed || (width >= 520 && panels.every(([, scene]) => fitsBeside(scene, full))));
   const marked = side && panels.some(([, scene]) => groupsOf(scene, full).some((group) => group.as === "lanes" && (group.marks || []).length));
   const sheet = new Sheet(width);
@@ -312,16 +316,19 @@ function layout(panels, width, options = {}) {
   const across = side ? Math.min(panels.length, width >= 760 ? 3 : 2) : 1;
   const gap = 28, room = (width - gap * (across - 1)) / across;
   const gutter = Math.max(...panels.map(([, scene]) => gutterOf(scene, axes, room, full)));
+  const notes = panels.map(([, scene]) => spellings(scene.note)[0]);
+  const noteBelow = panels.length > 1 && new Set(notes).size === 1; // one for all
   let y = 0;
   for (let i = 0; i < panels.length; i += across) {
     const tops = panels.slice(i, i + across).map((panel, n) => {
       const left = n * (room + gap);
       const area = { left, right: left + room, x0: left + gutter, x1: left + room - 2, y, width: room, stacked: across === 1 };
       const [, was] = (options.was || []).find(([label]) => label === panel[0]) || []; // the same kernel's last position
-      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, was, last: i + across >= panels.length });
+      return drawPanel(sheet, panel, area, axes, { ...options, full, marked, was, noteBelow, last: i + across >= panels.length });
     });
     y = Math.max(...tops) + (full ? 10 : 2);
   }
+  if (noteBelow && panels[0][1].note && options.notes !== false) y = drawNote(sheet, { note: panels[0][1].note }, { left: 0, right: width, y });
   for (const [key, [words]] of sheet.legend) if (sheet.named.has(spellings(words)[0])) sheet.legend.delete(key);
   if (options.legend !== false) y = drawLegend(sheet, y, width);
   return { width, height: Math.ceil(y), items: sheet.items, title: panels[0][1].clause || panels[0][1].title ? titleOf(panels) : "", legend: sheet.legend };

@@ -135,7 +135,7 @@ const scriptWidth = (group) => Math.max(...group.lines.map(([name, words]) =>
   widthOf(name, SMALL, true) + 14 + widthOf(spellings(words).at(-1) || "", SMALL, true))) + 16;
 
 function drawScript(sheet, group, x, y, w) {
-  const column = Math.max(...group.lines.map(([name]) => widthOf(name, SMALL, true)), widthOf(group.label, NORMAL, true)) + 8;
+  const column = Math.max(...group.lines.map(([name]) => widthOf(name, SMALL, true)), group.head ? widthOf(group.label, NORMAL, true) : 0) + 8;
   sheet.text(`${group.id}.label`, x + 6, y + 13, group.label, { bold: true });
   sheet.text(`${group.id}.head`, x + 6 + column, y + 13, fit(group.head, w - column - 8, SMALL), { size: SMALL, fill: "quiet" });
   y += 22;
@@ -161,7 +161,7 @@ function drawNodes(sheet, group, area, context) {
     const left = area.left + (room - gap * names.length) / 2;
     return names.map((name, i) => [name, { x: left + gap * (i + 0.5) - w / 2, y, w, h, node: true }]);
   };
-  const top = area.y + 4, low = top + h + 58;
+  const top = area.y + 4, low = top + h + (context.options.full === false ? 36 : 58);
   const at = new Map([...place(group.threads, threadW, top), ...place(group.locks, lockW, low)]);
   const links = context.links.filter(([start, kind, end]) => at.has(start) && at.has(end) && (kind === "holds" || kind === "waits"));
   const closed = ringOf(links);

@@ -1,24 +1,28 @@
 // Rows of cells, strips, lanes, grids: what lies along an axis or in a table.
 
-const CELL = 34, LEVEL = 25, LAYER = 21;
+const LEVEL = 25, LAYER = 21;
+const cellHeight = (context) => (context.options.full === false ? 30 : 34); // an explorer must be low
 
 function drawRow(sheet, group, area, context, ticks) {
+  const tall = cellHeight(context);
   const scale = scaleOf(context.axes.get(group.x.name), area.x0, area.x1);
   const brackets = (group.brackets || []).map(([start, end, words, tone = "ink", level = 0]) => ({ start, end, words, tone, level }));
   const levels = brackets.length ? Math.max(...brackets.map((b) => b.level)) + 1 : 0;
   const edges = namesOnce(group.edges || [], context);
   const arcs = arcsOver(group, context) ? 44 : 0;
-  const high = Math.max(0, ...group.cells.map((cell) => cell[5] || 0)) * LAYER + CELL;
-  const above = (edges.some(([, words]) => words) ? 18 : 0) + levels * LEVEL + arcs;
-  const start = beside(sheet, group, area, CELL, above);
+  const high = Math.max(0, ...group.cells.map((cell) => cell[5] || 0)) * LAYER + tall;
+  const lifted = besideHead(edges, scale, area, context); // then the edges' names stand in the line of the kernel's name
+  const above = (!lifted && edges.some(([, words]) => words) ? 18 : 0) + levels * LEVEL + arcs;
+  const start = beside(sheet, group, area, tall, above, arcs || (!lifted && edges.some(([, words]) => words)) ? firstAbove(edges, group, scale, area, context) : 0);
   const top = start + above, below = top + high, over = levels * LEVEL;
-  context.places.set(group.label, (at) => ({ x: scale(at), y: top, w: 0, h: CELL, over }));
-  const named = group.cells.map((cell, i) => drawCell(sheet, group, cell, scale, { top, over, layered: high > CELL, cuts: edges.map(([at]) => scale(at)) }, context));
+  context.places.set(group.label, (at) => ({ x: scale(at), y: top, w: 0, h: tall, over }));
+  const named = group.cells.map((cell, i) => drawCell(sheet, group, cell, scale, { top, tall, over, layered: high > tall, cuts: edges.map(([at]) => scale(at)) }, context));
   group.cells.forEach(([key], i) => { if (!named[i] && context.states[key]) sheet.legend.set(key, context.states[key]); });
   drawBreaks(sheet, group, scale, top, high);
   const taken = [];
-  edges.forEach(([at, words, tone], i) => drawEdge(sheet, `${group.id}.edge${i}`, scale(at), start, below + 4, words, tone, area, taken));
-  const walls = edges.map(([at]) => [scale(at) - 2, start, scale(at) + 2, below]);
+  const high0 = lifted ? area.y - 18 : start;
+  edges.forEach(([at, words, tone], i) => drawEdge(sheet, `${group.id}.edge${i}`, scale(at), high0, below + 4, words, tone, area, taken));
+  const walls = edges.map(([at]) => [scale(at) - 2, high0, scale(at) + 2, below]);
   brackets.forEach((b, i) => drawBracket(sheet, `${group.id}.bracket${i}`, b, scale, top - 5 - b.level * LEVEL, area, taken, walls));
   if (group.note) {
     sheet.text(`${group.id}.note`, area.x0, below + 15, fit(group.note, area.right - area.x0, SMALL), { size: SMALL, fill: "quiet" });
@@ -29,6 +33,19 @@ function drawRow(sheet, group, area, context, ticks) {
 
 const arcsOver = (group, context) => context.links.some(([start, , end]) => [start, end].some((id) =>
   String(id).startsWith(`${group.label}@`) || group.cells.some((cell) => cell[4] && cell[4] === id)));
+
+// Whether the edges' names have room in the line of the kernel's name, in a picture that must be low.
+const besideHead = (edges, scale, area, context) => context.options.full === false && area.first
+  && edges.some(([, words]) => words) && edges.every(([at, words]) => !words || namePlace(scale(at), words, area)[0] > area.left + area.headWidth + 16);
+
+// Where the first thing above a row begins, px from the left: a label that is shorter stands beside it.
+function firstAbove(edges, group, scale, area, context) {
+  const links = arcsOver(group, context) ? context.links.map(([start, , end, words]) => [start, end].map((id) => {
+    const cell = group.cells.find((one) => one[4] && one[4] === id);
+    return scale(cell ? cell[1] : Number(String(id).split("@")[1]));
+  }).concat(widthOf(spellings(words)[0] || "", SMALL, true))) : [];
+  return Math.min(...links.map(([a, b, w]) => Math.min(a, b, (a + b - w) / 2)), ...edges.filter(([, words]) => words).map(([at, words]) => namePlace(scale(at), words, area)[0]));
+}
 
 // An edge that goes on from the row above is not named again.
 function namesOnce(edges, context) {
@@ -41,16 +58,16 @@ function namesOnce(edges, context) {
   });
 }
 
-function drawCell(sheet, group, [key, at, length = 1, words = "", id = "", level = 0], scale, { top, over, layered, cuts }, context) {
+function drawCell(sheet, group, [key, at, length = 1, words = "", id = "", level = 0], scale, { top, tall, over, layered, cuts }, context) {
   const [, meaning] = context.states[key];
   const x = scale(at), w = Math.max(1, scale(at + length) - x), y = top + level * LAYER;
   const gap = w > 6 ? 0.75 : 0;
   const name = id || `${group.id}.${level}.${at}`;
   const cell = new Sheet(sheet.width);
-  const named = piece(cell, "", gap - w / 2, -CELL / 2, w - 2 * gap, CELL, meaning, { words, hot: context.hot.has(id), own: name, cuts: cuts.map((cut) => cut - x - w / 2), lift: layered && !level ? -CELL / 2 + 15 : 0 });
-  const centre = [x + w / 2, y + CELL / 2];
+  const named = piece(cell, "", gap - w / 2, -tall / 2, w - 2 * gap, tall, meaning, { words, hot: context.hot.has(id), own: name, cuts: cuts.map((cut) => cut - x - w / 2), lift: layered && !level ? -tall / 2 + 15 : 0 });
+  const centre = [x + w / 2, y + tall / 2];
   sheet.add("g", `cell.${name}`, { at: centre, kids: shifted(cell.items, centre) });
-  if (id) sheet.anchors.set(sheet.path + id, { x, y, w, h: CELL, over });
+  if (id) sheet.anchors.set(sheet.path + id, { x, y, w, h: tall, over });
   return named;
 }
 
@@ -67,15 +84,18 @@ function drawBreaks(sheet, group, scale, top, high) {
 
 function drawEdge(sheet, key, x, top, below, words, tone, area, taken) {
   sheet.line(key, [[x, top], [x, below]], { stroke: tone, width: 3, own: key });
-  const said = fit(words, area.right - area.left - 12, SMALL, true);
+  const [left, w, said] = namePlace(x, words, area);
   if (!said) return;
-  const w = widthOf(said, SMALL, true);
-  const right = x + 6 + w <= area.right;
-  const left = right ? x + 6 : Math.max(area.left, x - 6 - w);
   const box = [left, top, left + w, top + 14];
   if (taken.some((other) => overlap(box, other, 4))) return;
   taken.push(box);
   sheet.text(`${key}.words`, left, top + 11, said, { size: SMALL, bold: true, fill: tone, own: key });
+}
+
+// An edge's name: right of it, or left where there is no room.
+function namePlace(x, words, area) {
+  const said = fit(words, area.right - area.left - 12, SMALL, true), w = widthOf(said, SMALL, true);
+  return [x + 6 + w <= area.right ? x + 6 : Math.max(area.left, x - 6 - w), w, said];
 }
 
 function drawBracket(sheet, key, { start, end, words, tone }, scale, y, area, taken, walls) {
@@ -106,10 +126,17 @@ function drawStrip(sheet, group, area, context, ticks) {
     const [name, meaning] = context.states[key];
     const x = scale(start), w = scale(end) - x;
     drawn.add(key);
-    if (piece(sheet, `${group.id}.span${i}`, x, top, Math.max(1, w), 24, meaning, { words: words || name, bold: true, rx: 0, size: SMALL })) named.add(key);
+    const said = piece(sheet, `${group.id}.span${i}`, x, top, Math.max(1, w), 24, meaning, { words: words || name, bold: true, rx: 0, size: SMALL });
+    if (said) sayNamed(sheet, named, key, said);
   });
   for (const key of drawn) if (!named.has(key)) sheet.legend.set(key, context.states[key]);
   return ticks ? drawTicks(sheet, group.id, scale, top + 26, area) : top + 24;
+}
+
+// A state whose own words stand on it, in this panel or another, needs no legend.
+function sayNamed(sheet, named, key, said) {
+  named.add(key);
+  sheet.named.add(said);
 }
 
 // ---- lanes ----
@@ -133,13 +160,14 @@ function drawLanes(sheet, group, area, context, ticks) {
     lane.set(name, y + (said ? 20 : 3));
     y += rails * RAIL + (said ? 24 : 7);
   }
-  const from = scale.axis.from, to = scale.axis.to;
+  const from = scale.axis.from, to = scale.axis.to, named = new Set();
   group.stays.forEach(([thread, rail, key, start, end, words], i) => {
     if (start > to) return;
     const [name, meaning] = context.states[key];
     const x = scale(Math.max(start, from)), w = scale(end == null ? to : Math.min(end, to)) - x;
-    const named = piece(sheet, `${group.id}.stay${i}`, x + 0.5, lane.get(thread) + rail * RAIL, w - 1, RAIL - 3, meaning, { words: words || name, rim: false, size: SMALL });
-    if (!named) sheet.legend.set(key, context.states[key]);
+    const said = piece(sheet, `${group.id}.stay${i}`, x + 0.5, lane.get(thread) + rail * RAIL, w - 1, RAIL - 3, meaning, { words: words || name, rim: false, size: SMALL });
+    if (said) sayNamed(sheet, named, key, said);
+    else sheet.legend.set(key, context.states[key]);
   });
   sheet.line(`${group.id}.floor`, [[area.left, y], [area.x1, y]], { stroke: "rule" });
   return ticks ? drawTicks(sheet, group.id, scale, y + 1, area) : y;

@@ -24,7 +24,7 @@ function sayOf(said) {
   const split = said.map(([, text]) => sentences(text));
   let same = 0;
   while (split.every((one) => one.length > same && one[same] === split[0][same])) same++;
-  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(It|Its|The|A|An|They) /, (word) => (said.length > 1 ? word.toLowerCase() : word)));
+  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(A|[A-Z][a-z]+) /, (word) => (said.length > 1 ? word.toLowerCase() : word)));
   const shared = split[0].slice(0, same).join(" ");
   const own = said.length === 1 && !said[0][0] ? rest : rest.map((text, i) => text && `${capital(said[i][0])}: ${text}`);
   return [shared, ...own].filter(Boolean).join(" ");
@@ -204,8 +204,11 @@ class Stepper {
   drawLegendOf() {
     const sheet = new Sheet(this.width);
     for (const [key, state] of Object.entries(this.story.states)) sheet.legend.set(key, state);
+    const threads = Math.max(...this.tracks.map((track) => Object.values(track.frames[0].groups).filter((group) => group.as === "script").length));
+    if (threads) sheet.legend.set("next", [threads > 1 ? "a thread's next line" : "the line of this step", "lit"]);
+    if (threads > 1) sheet.legend.set("waits", ["waits for a lock", "blocked"]);
     const height = drawLegend(sheet, 0, this.width);
-    const words = Object.values(this.story.states).map(([one]) => spellings(one)[0]).join(", ");
+    const words = [...sheet.legend.values()].map(([one]) => spellings(one)[0]).join(", ");
     paint(this.legend, { width: this.width, height, items: sheet.items, title: "What the colours mean" }, { alt: words });
     this.legendBox.style.display = sheet.legend.size ? "" : "none";
   }
@@ -254,7 +257,7 @@ class Stepper {
     if (panel.node.hidden) return;
     const gone = frame.end && !this.moved(this.step, t);
     panel.name.hidden = narrow && this.tracks.length > 1;
-    panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, frame.end === "bad" ? "it has stopped" : "it has finished")] : []));
+    panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, frame.end === "bad" ? "stopped" : "finished")] : []));
     const picture = this.pictureOf(t, { ...frame, hot: [...(frame.hot || []), ...this.changedAt(this.step, t)] });
     const title = `${headOf(this.tracks[t].name)}, step ${this.step + 1}`;
     paint(panel.svg, { ...picture, height: narrow ? picture.height : this.tall }, { title, alt: `${plainly(frame.say)} ${this.told(frame)}` });
@@ -307,7 +310,7 @@ class Stepper {
     });
     const line = ([rule, words]) => {
       const who = lit.get(rule);
-      const chip = who && this.tracks.length > 1 ? who.length === this.tracks.length ? "both" : who.join(", ") : "";
+      const chip = who && this.tracks.length > 1 ? who.length === this.tracks.length ? "both" : who.map((name) => name.replace(/ \(.*/, "")).join(", ") : "";
       const head = make("div", {}, make("code", {}, rule), chip ? make("span", { class: `vm-chip${/^patched/.test(chip) ? " vm-patched" : ""}` }, chip) : "");
       return make("li", { class: who ? "vm-lit" : "" }, head, make("span", {}, words));
     };
@@ -334,7 +337,7 @@ class Stepper {
 
   showAsk() {
     const ask = this.openAsk();
-    const state = ask ? `${this.key(ask)}|${this.kept(ask)}` : "";
+    const state = ask ? `${this.key(ask)}|${this.kept(ask)}|${ask.step === this.step}` : "";
     if (this.asked === state && this.ask.firstChild) return;
     this.asked = state;
     if (!ask) { this.ask.replaceChildren(); return; }
@@ -349,7 +352,7 @@ class Stepper {
     const right = chosen === ask.right;
     const why = chosen == null ? "" : right ? `Yes. ${ask.why}` : `${(ask.wrong || [])[chosen] || `No: ${ask.choices[ask.right]}.`} ${ask.why}`;
     this.ask.replaceChildren(make("div", { class: "vm-ask", role: "group", "aria-label": ask.q },
-      make("p", {}, make("strong", {}, "Before you press Next: "), ask.q[0].toLowerCase() + ask.q.slice(1)), make("div", { class: "vm-buttons" }, ...choices), make("p", { role: "status" }, why)));
+      make("p", {}, make("strong", {}, ask.step === this.step ? "Before you press Next: " : `Asked at step ${ask.step + 1}: `), ask.q[0].toLowerCase() + ask.q.slice(1)), make("div", { class: "vm-buttons" }, ...choices), make("p", { role: "status" }, why)));
   }
 
   answer(ask, i) {

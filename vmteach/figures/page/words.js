@@ -101,7 +101,7 @@ function kernelOf(label) {
   const rest = colon || paren ? ` (${colon || paren})` : "";
   if (name === "today") return `today's kernel${rest}`;
   if (/^(unpatched$|patched$|later$|mainline|what if$)/.test(name)) return `the ${name.replace("what if", "what-if")} kernel${rest}`;
-  return `the kernel with ${label}`;
+  return `the kernel with ${label.startsWith("fix of") ? "the " : ""}${label}`;
 }
 
 function titleOf(panels) {
@@ -110,8 +110,8 @@ function titleOf(panels) {
   const clauses = panels.map(([, scene]) => spellings(scene.clause));
   const at = (each, i) => each[Math.min(i, each.length - 1)];
   const rows = [...Array(Math.max(...clauses.map((each) => each.length))).keys()];
-  let said = [sentenceOf(panels, [clauses[0][0]], 0)];
-  for (let most = panels.length; most > 1; most--) { // of many kernels the last are only counted, until the sentence fits
+  let said;
+  for (let most = panels.length; most > 0; most--) { // of many kernels the last are only counted, until the sentence fits
     const chosen = rows.map((i) => clauses.slice(0, most).map((each) => at(each, i)));
     said = chosen.map((each, i) => sentenceOf(panels.slice(0, most), each, i, panels.length - most));
     const fits = said.find((words) => words.length <= 90);

@@ -1,0 +1,167 @@
+"""What a student sees, in Chromium: explorers that need no scrolling, first screens, words of 12 px, titles."""
+
+import ast
+import json
+import re
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from vmteach.figures import page as script
+from vmteach.figures.scene import LONGEST_TITLE, title
+from vmteach.figures.story import MOST_ASKS, MOST_BYTES, stories
+from vmteach.handout import page as pages
+from vmteach.lab import explorer as lab_explorer
+from vmteach.lab.explorer import explore
+from vmteach.machine import PRESETS
+from vmteach.patches import STEMS
+
+ROOT = Path(__file__).parent.parent
+LAB = Path(lab_explorer.__file__).parent
+NOTEBOOKS = {path.stem[3:]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
+LOWEST = 640  # px that an explorer takes of a window at most, where it is 840 px wide
+SCREEN = 800  # px of a laptop's first screen
+
+# The explorer's face and what it draws with, without a kernel: it shows one answer.
+FACE = """([spec, shown, width]) => { const at = document.getElementById('at'); at.replaceChildren();
+  at.style.width = width + 'px';
+  const draw = (place, answer) => { place.replaceChildren();
+    mountPanels(place, { full: false, title: false, panels: answer.panels }) };
+  mountFace(at, spec, { at: () => shown.at, request: () => shown, draw });
+  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))) }"""
+SMALL = """() => [...document.querySelectorAll('#at *')].filter((e) => e.checkVisibility()
+  && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && parseFloat(getComputedStyle(e).fontSize) < 12)
+  .map((e) => e.textContent)"""
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT = """() => [...document.querySelectorAll('#at .vmt-finding, #at .vmt-said, #at button, #at legend, #at output')]
+  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map((e) => e.textContent)"""
+
+
+def explorers(stem):
+    """The explorer as the chapter's notebook shows it."""
+    text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOKS[stem], 4).cells if cell.cell_type == "code")
+    given = re.search(r"ch\.explore\((.*)\)", text)[1]
+    if given.isidentifier():
+        given = re.search(rf"^{given} = (.*)$", text, re.M)[1]
+    kernels = ast.literal_eval(given) if given else None
+    return explore(import_module(f"vmteach.patches.{stem}"), import_module(f"vmteach.figures.{stem}"), kernels)
+
+
+@pytest.fixture(scope="module")
+def sheet(browser):
+    """A page of the scripts alone."""
+    face = (
+        (LAB / "explorer.js")
+        .read_text(encoding="ascii")
+        .replace("export function mount(", "window.mountFace = function (")
+    )
+    context = browser.new_context(viewport={"width": 900, "height": 1000})
+    page = context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.set_content(
+        f'<!doctype html><html lang="en"><title>Explorers</title><style>body {{ margin: 8px }} {script.style()}'
+        f"{(LAB / 'explorer.css').read_text(encoding='ascii')}</style><main><h1>Explorers</h1><div id=at></div></main>"
+        f"<script>{script.script()}</script><script type=module>{face}</script></html>"
+    )
+    yield page
+    assert page.complaints == []
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("stem", STEMS)
+def test_an_explorer_is_low_and_its_words_are_readable_and_whole(sheet, axe, stem):
+    """At 840 px nothing scrolls while a control is moved; on a phone nothing is wider than the screen."""
+    explorer = explorers(stem)
+    state = explorer.get_state()
+    shown = {**state["shown"], "at": explorer.at}
+    for width in (840, 1200, 560, 366):
+        sheet.set_viewport_size({"width": width + 24, "height": 1000})
+        sheet.evaluate(FACE, [state["spec"], shown, width])
+        assert sheet.evaluate(SMALL) == [], width
+        assert sheet.evaluate(CUT) == [], width
+        assert sheet.evaluate(WIDE) <= 0, width
+        if width == 840:
+            assert sheet.locator(".vmt").bounding_box()["height"] <= LOWEST
+            for theme in ("light", "dark"):
+                sheet.emulate_media(color_scheme=theme)
+                found = axe.run(sheet, options={"resultTypes": ["violations"]}).response["violations"]
+                assert [(one["id"], one["nodes"][0]["html"][:90]) for one in found] == [], theme
+            sheet.emulate_media(color_scheme="light")
+
+
+# ---- the first screen
+
+
+def opening(name):
+    """A chapter's page before anything has run: the cells up to its first code."""
+    notebook = nbformat.read(name, 4)
+    first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    notebook.cells = notebook.cells[:first]
+    return pages.handout(notebook, FACTS)[1]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
+    """The picture's end too: nothing of it is below the fold of a laptop."""
+    file = tmp_path / "page.html"
+    file.write_text(opening(NOTEBOOKS[stem]), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": SCREEN})
+    page.goto(file.as_uri())
+    assert page.locator("main h1").bounding_box()["y"] < SCREEN / 4
+    picture = page.locator("main img, main svg").first
+    assert picture.bounding_box()["y"] + picture.bounding_box()["height"] <= SCREEN
+    page.close()
+
+
+@pytest.mark.parametrize("stem", [stem for stem in NOTEBOOKS if stem != "start_here"])
+def test_a_chapter_opens_with_one_line_three_sentences_and_a_picture(stem):
+    """A line of minutes and needs; a story that ends in its question; nothing else."""
+    head, line, *story, picture = nbformat.read(NOTEBOOKS[stem], 4).cells[0].source.split("\n\n")
+    assert head.startswith("# ") and picture.startswith("![") and len(story) == 1
+    assert re.match(r"\*\*\d\d min\*\* · needs: .* · \[objectives\]\(#Objectives\)$", line)
+    assert story[0].endswith("?**") and len(re.findall(r"[.?](?= |\*\*|$)", story[0])) <= 7
+
+
+# ---- titles and stories
+
+
+def pictures(stem):
+    """The default picture and that of each end of each control, of every kernel."""
+    patch, figure = import_module(f"vmteach.patches.{stem}"), import_module(f"vmteach.figures.{stem}")
+    ends = [(c.field, stop) for c in patch.CONTROLS if c.matters for stop in (c.stops[0], c.stops[-1])]
+    for field, stop in [("", ""), *(ends if stem != "shm_big_iron" else [("machine", "256 MB")])]:
+        given = {field: PRESETS[stop] if field == "machine" else stop} if field else {}
+        try:
+            scenario = patch.Scenario(**given)
+        except ValueError:
+            continue  # a scenario that cannot be
+        yield [(label, figure.scene(patch.simulate(scenario, it)).data) for label, it in patch.POLICIES.items()]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_title_has_a_verb_and_fits_whatever_is_compared(stem):
+    for panels in pictures(stem):
+        for many in range(1, len(panels) + 1):
+            chosen = combinations(panels, many) if many <= 3 else [panels[:many]]
+            assert [said for said in map(title, chosen) if len(said) > LONGEST_TITLE] == []
+        for label, scene in panels:
+            said = scene.get("clause") or ""
+            first = said if isinstance(said, str) else said[0]
+            assert not first or re.match(r"(?:never |hardly )?[a-z]+s\b", first), (label, first)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_story_is_small_and_asks_three_times_at_most(stem):
+    told = list(stories(import_module(f"vmteach.figures.{stem}")))
+    assert told
+    for story in told:
+        asks = [frame["ask"]["q"] for track in story["tracks"] for frame in track["frames"] if "ask" in frame]
+        size = len(json.dumps(story, ensure_ascii=False, separators=(",", ":")).encode())
+        assert len(set(asks)) <= MOST_ASKS and size <= MOST_BYTES
