@@ -38,11 +38,11 @@ def answer(question: str) -> str:
 def entry(stage: Stage, at: At, label: str) -> Record:
     """A run as a page has it: its scene for an explorer and its numbers, or why there is none."""
     try:
-        run = stage.run(at, label)
+        numbers, panel = stage.panel(at, label)
     except ValueError as impossible:
         return {"error": str(impossible)}
-    scene = {key: part for key, part in stage.scene(run).items() if key != "more"}
-    return {"scene": scene, "rows": [[name, number(value)] for name, value in run.numbers.items()]}
+    scene = {key: part for key, part in panel.items() if key != "more"}
+    return {"scene": scene, "rows": [[name, number(value)] for name, value in numbers.items()]}
 
 
 def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:

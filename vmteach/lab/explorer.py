@@ -183,6 +183,8 @@ class Explorer(Face):
         if not isinstance(message, dict) or message.get("kind") not in ("ask", "tell"):
             return
         self._began = perf_counter()
+        if message.get("seq") == 1:  # a page that was opened anew has nothing yet
+            self._sent.clear()
         self._renew()
         before, seq = dict(self.at), message.get("seq", 0)
         with self.hold_trait_notifications():
@@ -237,7 +239,7 @@ class Explorer(Face):
         began, worked = perf_counter(), thread_time()
         with suppress(ValueError):  # what cannot be will be told when it is asked for
             if label:
-                self.stage.run(at, label)
+                self.stage.panel(at, label)
             else:
                 self._answer("ahead", at, self.stage.show(at))
         took, work = perf_counter() - began, thread_time() - worked

@@ -10,19 +10,22 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from vmteach.figures.scene import Scene, alt, title
 from vmteach.figures.words import number
+from vmteach.lab import cache
 from vmteach.machine import PRESETS, Machine
 from vmteach.run import Control, Preset, Record, Run, Values, one_of
 
 Thing = TypeVar("Thing")
 At = Record
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
-MOST_RUNS, MOST_SHOWN = 64, 64  # that are kept
+MOST_RUNS, MOST_PANELS, MOST_SHOWN = 4, 256, 64  # that are kept; a run holds a hundred times what its panel does
 MOST_BUTTONS = 5  # a control with more named values is a menu
 MOST_READ = 4  # numbers a kernel beside the picture
+SLOW = 0.02  # s: a panel that takes longer is kept for others
 FAR = 3  # stops that are thought of ahead where the last move leads
 
 
@@ -57,6 +60,13 @@ class Figure(Protocol):
 Shown = Record  # what is to be seen at one position, as the page is told
 
 
+class Panel(NamedTuple):
+    """What is seen of one run: its named figures and its scene, plain enough for JSON."""
+
+    numbers: Record
+    scene: Record
+
+
 class Stage:
     """The controls of a chapter, the kernels, and what they show.
 
@@ -86,13 +96,15 @@ class Stage:
     def forget(self) -> None:
         """Remember nothing of what was simulated and shown."""
         self.edition = getattr(self, "edition", 0) + 1  # pages drop what they keep of another one
-        self._policies = dict(self.patch.POLICIES)
+        self._slow = False  # whether a panel takes longer than to read it from the cache
+        self._code = cache.Code(self.patch, self.figure)
         self._runs: OrderedDict[Hashable, Run] = OrderedDict()
+        self._panels: OrderedDict[Hashable, Panel] = OrderedDict()
         self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
 
     def renew(self) -> None:
-        """Forget, if a reader has put another policy under one of the labels."""
-        if self._policies != dict(self.patch.POLICIES):
+        """Forget, if a reader has put another policy under one of the labels, or changed the model or the picture."""
+        if not self._code.same():
             self.forget()
 
     # ---- positions
@@ -188,9 +200,26 @@ class Stage:
         """The run of each kernel shown."""
         return {label: self.run(at, label) for label in at["policies"]}
 
+    def panel(self, at: At, label: str) -> Panel:
+        """What is seen of one kernel at a position; from memory, from this machine's cache, or from a run."""
+        key = *(at[field] for field in self.controls), label
+        return remembered(self._panels, key, partial(self._panel, at, label), MOST_PANELS)
+
+    def _panel(self, at: At, label: str) -> Panel:
+        what = self.scenario(at), self.patch.POLICIES[label]
+        if self._slow and (known := cache.get(self._code.name(*what))):
+            return Panel(*known)
+        began = perf_counter()
+        run = self.run(at, label)
+        made = Panel(dict(run.numbers), self.scene(run))
+        if perf_counter() - began > SLOW:
+            self._slow = True
+            cache.put(self._code.name(*what), made)
+        return made
+
     def numbers(self, at: At) -> dict[str, Record]:
         """The named figures of each kernel shown."""
-        return {label: dict(run.numbers) for label, run in self.runs(at).items()}
+        return {label: dict(self.panel(at, label).numbers) for label in at["policies"]}
 
     def scene(self, run: Run) -> Record:
         """The panel of a run."""
@@ -202,11 +231,11 @@ class Stage:
 
     def drawn(self, at: At) -> Shown:
         """Simulate, draw, and say."""
-        runs = self.runs(at)
-        names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
-        rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
-        answer = {"labels": list(runs), "rows": rows, "code": self.code(at)}
-        return {**answer, **told([(label, self.scene(run)) for label, run in runs.items()])}
+        panels = {label: self.panel(at, label) for label in at["policies"]}
+        names = list(dict.fromkeys(name for panel in panels.values() for name in panel.numbers))
+        rows = [[name, *(number(panel.numbers.get(name, "")) for panel in panels.values())] for name in names]
+        answer = {"labels": list(panels), "rows": rows, "code": self.code(at)}
+        return {**answer, **told([(label, panel.scene) for label, panel in panels.items()])}
 
     # ---- what the page must know
 
