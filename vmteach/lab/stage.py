@@ -12,7 +12,8 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from vmteach.figures.scene import Scene, alt, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
 from vmteach.machine import PRESETS, Machine
 from vmteach.run import Control, Preset, Run, one_of
