@@ -20,6 +20,7 @@ from vmteach.patches.rawio import (
     map_user_kiobuf,
     moved,
 )
+from vmteach.run import Record
 from vmteach.tables import Case
 
 ERRORS = {"EFAULT": -14, "ENOMEM": -12}
@@ -79,7 +80,7 @@ def pinning(row: Case) -> str:
     return f"kind {row['kind']}: {differ[0]}" if differ else ""
 
 
-def numbers(events: tuple[Event, ...]) -> dict[str, Any]:
+def numbers(events: tuple[Event, ...]) -> Record:
     """The columns of a row of pinning."""
     pinned, mapped, flushed, failed = (_one(events, kind) for kind in (Pinned, Mapped, Flushed, Failed))
     released = sum(event.pages for event in events if isinstance(event, Released))

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vmteach.run import Record
+
 Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
-Group = dict[str, Any]  # plain data, made by one of the builders below
+Group = Record  # plain data, made by one of the builders below
 States = Mapping[str, tuple[Words, str]]  # one letter -> its words and its meaning
 
 MEANINGS = ("data", "in use", "attention", "promised", "moving", "done", "nothing", "other")
@@ -16,7 +18,7 @@ LONGEST_TITLE, LONGEST_CLAUSE = 90, 34  # characters: a title of two kernels, th
 MOST_NUMBERS = 4
 
 
-def cells_of(cells: str | Iterable[tuple[str, Any]]) -> str:
+def cells_of(cells: str | Iterable[tuple[str, float]]) -> str:
     """The cells of a list as one string: letter and id, from tail to head."""
     text = cells if isinstance(cells, str) else " ".join(f"{state}{name}" for state, name in cells)
     for cell in text.split():
@@ -53,7 +55,7 @@ def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     return [_listed(value) for value in values]
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: object) -> Any:
     """Plain lists, dicts and short numbers in place of tuples, mappings and long floats."""
     if isinstance(value, Mapping):
         return {key: _listed(each) for key, each in value.items()}
@@ -79,7 +81,7 @@ WORDY = {
 }  # fields that may have several spellings
 
 
-def plain(**fields: Any) -> dict[str, Any]:
+def plain(**fields: Any) -> Record:
     """The fields as plain data, without those that are empty."""
     listed = {name: _listed(_words(value) if name in WORDY else value) for name, value in fields.items()}
     return {
@@ -87,7 +89,7 @@ def plain(**fields: Any) -> dict[str, Any]:
     }
 
 
-def group_of(kind: str, label: Words, **fields: Any) -> Group:
+def group_of(kind: str, label: Words, **fields: object) -> Group:
     return {"as": kind, "label": label, **plain(label=label, **fields)}
 
 

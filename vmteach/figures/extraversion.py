@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Cell, Scene, axis, row, script
@@ -26,7 +25,7 @@ from vmteach.patches.extraversion import (
     simulate,
     topics,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "A": ("applied", "done"),
@@ -160,14 +159,14 @@ def frames(run: Run) -> list[Frame]:
     return made
 
 
-def _end(run: Run) -> dict[str, Any]:
+def _end(run: Run) -> Record:
     """What has become of the set."""
     rejected = run.numbers["rejected"]
     note = f"{rejected} of {run.numbers['patches']} patches rejected: the maintainer has to rediff them."
     return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
-def _mark(patch: Patch, event: Event) -> dict[str, Any]:
+def _mark(patch: Patch, event: Event) -> Record:
     if not isinstance(event, Rejected):
         return {}
     return {"mark": patch.topic.split("-")[0]}

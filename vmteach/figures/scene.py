@@ -8,7 +8,7 @@ every form; story.py has what the stepper plays.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
 from vmteach.figures.data import (
     LINKS,
@@ -25,6 +25,7 @@ from vmteach.figures.data import (
     spellings,
     told,
 )
+from vmteach.run import Record, Values
 
 # ---- the things in a group: tuples, of which the page gets what is given ----
 
@@ -144,7 +145,7 @@ class Box(NamedTuple):
 
     look: str | float = ""
     words: Words = ""
-    sets: Mapping[str, Any] | None = None
+    sets: Values | None = None
 
 
 class Outline(NamedTuple):
@@ -187,7 +188,7 @@ def axis(
 
 def ring(
     label: str,
-    cells: str | Iterable[tuple[str, Any]],
+    cells: str | Iterable[tuple[str, float]],
     slots: int = 0,
     middle: Words = "",
     unit: str = "page",
@@ -207,7 +208,7 @@ def ring(
     return group_of("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
 
 
-def belt(label: str, cells: str | Iterable[tuple[str, Any]], unit: str = "page", note: Words = "tail first") -> Group:
+def belt(label: str, cells: str | Iterable[tuple[str, float]], unit: str = "page", note: Words = "tail first") -> Group:
     """A list as a belt of small cells, tail first, wrapped where the line ends.
 
     >>> belt("active list", [("M", 0), ("D", 10)])["cells"]
@@ -425,7 +426,7 @@ class Scene:
     numbers: Mapping[str, str] = field(default_factory=dict)
     both: Words = ""
     links: Sequence[Link] = ()
-    gauges: Mapping[str, Any] = field(default_factory=dict)
+    gauges: Values = field(default_factory=dict)
     more: Sequence[Group] = ()
     note: Words = ""
     end: str = ""
@@ -447,7 +448,7 @@ class Scene:
         check_links(self.links)
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Record:
         """Plain values, ready for JSON."""
         both = self.both or [plural(words) for words in spellings(self.clause)]
         both = both if isinstance(both, str) or len(both) > 1 else both[0]
@@ -474,7 +475,7 @@ def plural(clause: str) -> str:
     return f"{verb} {rest}".strip()
 
 
-def prediction(axis: str, at: float, words: Words) -> dict[str, Any]:
+def prediction(axis: str, at: float, words: Words) -> Record:
     """A reader's prediction: a dashed line at `at` on every axis of that name, with its words.
 
     >>> prediction("time", 77, ["your prediction: 77 s", "you: 77 s"])["at"]

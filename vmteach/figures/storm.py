@@ -5,10 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from vmteach.figures.data import Group
-from vmteach.figures.scene import (
-    belt,
-    ring,
-)
+from vmteach.figures.scene import belt, ring
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.reclaim import (
     RULES,

@@ -1,12 +1,12 @@
 """Titles and alt texts of panels, from what each picture says of its own kernel."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from vmteach.figures.data import LONGEST_TITLE, spellings
+from vmteach.run import Values
 
-Panels = Sequence[tuple[str, Mapping[str, Any]]]  # (label, Scene.data) each
+Panels = Sequence[tuple[str, Values]]  # (label, Scene.data) each
 
 
 def title(panels: Panels) -> str:
