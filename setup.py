@@ -1,4 +1,4 @@
-"""data/ and notebooks/ go into the package when a wheel is built; pyproject.toml has all the rest."""
+"""data/, docs/ and notebooks/ go into the package when a wheel is built; pyproject.toml has all the rest."""
 
 from pathlib import Path
 
@@ -12,7 +12,9 @@ class WithCourse(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            files = (file for folder in ("data", "notebooks") for file in Path(folder).rglob("*.*") if file.is_file())
+            files = (
+                file for folder in ("data", "docs", "notebooks") for file in Path(folder).rglob("*.*") if file.is_file()
+            )
             for file in files:
                 if ".ipynb_checkpoints" not in file.parts:
                     target = Path(self.build_lib, "vmteach", file)

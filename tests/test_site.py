@@ -20,11 +20,14 @@ CHAPTERS = {
     "01_blkdev_eof": ("1 The last block", "a device ends in a **tail**", "blkdev_eof"),
     "08_shm_big_iron": (
         "8 Swapping",
-        "inactive list; [claims](../docs/claims.md), [data](../data/README.md)",
+        "inactive list; [claims](../docs/claims.md), [data](../data/README.md), "
+        "[fates.py](../vmteach/kernel/reclaim/fates.py)",
         "rawio",
     ),
     "12_scsi_deadlock": ("12 Two locks", "see [8](08_shm_big_iron.ipynb#watch-it-happen)", "scsi_deadlock"),
 }
+
+MODULES = ("code-claims", "code-fates", "code-rules")  # what the chapters and the teacher's pages link to
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def built(tmp_path_factory):
         cells = [
             new_markdown_cell(f"# {title}\n\n**30 min** {words}\n\n![a picture](pictures/{name}.svg)"),
             new_code_cell(f'from vmteach import chapter, progress\nch = chapter("{stem}")\nch.draw()'),
-            new_markdown_cell(f"## Watch it happen\n\nThe rule of {stem}: say nothing twice."),
+            new_markdown_cell(f"## Watch it happen\n\nThe rule of {stem}: say nothing twice, tersely."),
             new_code_cell("progress()"),
         ]
         nbformat.write(new_notebook(cells=cells), here / "notebooks" / f"{name}.ipynb")
@@ -49,7 +52,7 @@ def pages(folder: Path) -> dict[str, "bs4.BeautifulSoup"]:
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(built):
     there = pages(built)
-    assert {f"{name}.html" for name in (*CHAPTERS, *PAGES, "index", "search")} == set(there)
+    assert {f"{name}.html" for name in (*CHAPTERS, *PAGES, *MODULES, "index", "search")} == set(there)
     lost = []
     for name, soup in there.items():
         for node in soup.select("[href], [src]"):
@@ -82,7 +85,7 @@ def test_next_leads_from_the_first_chapter_to_the_last_at_top_and_end(built):
 
 def test_a_search_knows_each_section_and_the_teachers_pages(built):
     (head, part) = sections(built / "08_shm_big_iron.html")
-    assert head["words"].startswith("8 Swapping 30 min inactive list; claims, data")
+    assert head["words"].startswith("8 Swapping 30 min inactive list; claims, data, fates.py")
     assert part["at"] == "08_shm_big_iron.html#watch-it-happen" and "say nothing twice" in part["words"]
     index = pages(built)["search.html"].find(id="index").string
     assert "teachers.html#" in index and "01_blkdev_eof.html" in index
@@ -142,7 +145,7 @@ def test_a_disk_is_enough_and_no_request_leaves(visit, built):
 def test_words_of_several_chapters_are_found_from_a_disk(visit, built):
     page, _, _ = visit
     page.goto((built / "search.html").as_uri())
-    page.fill("#words", "rule nothing twice")
+    page.fill("#words", "rule nothing tersely")
     found = page.locator("#found a")
     assert found.evaluate_all("all => all.map((link) => link.getAttribute('href')).sort()") == [
         f"{name}.html#watch-it-happen" for name in CHAPTERS
@@ -155,3 +158,30 @@ def test_words_of_several_chapters_are_found_from_a_disk(visit, built):
     page.go_back()
     page.fill("#words", "nowhere-to-be-found")
     assert (found.count(), page.locator("#count").text_content()) == (0, "0 sections")
+
+
+def test_a_module_that_a_chapter_links_to_is_a_page_with_its_functions(built):
+    """fates.py and rules.py are to be read, also by who has no copy of the course."""
+    there = pages(built)
+    assert there["08_shm_big_iron.html"].find("a", string="fates.py")["href"] == "code-fates.html"
+    code = there["code-fates.html"]
+    shown = "".join(node.get_text() for node in code.select("main .code"))
+    source = (Path(__file__).parent.parent / "vmteach/kernel/reclaim/fates.py").read_text(encoding="utf-8")
+    assert "".join(shown.split()) == "".join(source.split())
+    assert code.find(id="visit").name == "h2" and code.select(".contents a[href='#visit']")
+    assert "code-fates.html#visit" in there["search.html"].find(id="index").string
+
+
+def test_the_sources_of_every_chapter_lead_out_to_files_and_messages():
+    """Kernel files by release and path, messages by id or by author and day; nothing else is linked outside."""
+    file = re.compile(r"https://elixir\.bootlin\.com/linux/v?[\d.]+/source/[\w/.-]+\.[chS]")
+    mail = re.compile(r"https://lore\.kernel\.org/lkml/([\w.$-]+@[\w.-]+/|\?q=.*d%3A\d{8}\.\.\d{8})")
+    for path in sorted((Path(__file__).parent.parent / "notebooks").glob("*_*.ipynb")):
+        cells = [cell["source"] for cell in nbformat.read(path, 4).cells if cell["cell_type"] == "markdown"]
+        sources = " ".join(re.findall(r"\*\*Sources\.\*\*.*", "\n".join(cells)))
+        links = re.findall(r"\]\((https?:.*?)\)(?=[\s,.;:]|$)", "\n".join(cells))
+        assert not sources or links, path.name
+        assert all(file.match(link) or mail.match(link) or "cdn.kernel.org" in link for link in links), (
+            path.name,
+            links,
+        )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vmteach.handout.source import linked, place
 from vmteach.tables import COURSE
 
 START = "notebooks/00_start_here.ipynb"
@@ -36,19 +37,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def lay_out(folder: Path) -> tuple[int, int]:
-    """Put notebooks and their pictures into `folder`; how many files are new, and how many that were there differ."""
-    new = changed = 0
-    for ours in sorted((COURSE / "notebooks").rglob("*.*")):
-        theirs = folder / ours.relative_to(COURSE)
-        if not ours.is_file() or ".ipynb_checkpoints" in ours.parts:
-            continue
-        if not theirs.exists():
-            theirs.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ours, theirs)
-            new += 1
-        else:
-            changed += theirs.read_bytes() != ours.read_bytes()
-    return new, changed
+    """Put notebooks, their pictures and what they link to into `folder`; how many are new, how many there differ."""
+    ours = [file for file in sorted((COURSE / "notebooks").rglob("*.*")) if file.is_file()]
+    ours = [file for file in ours if ".ipynb_checkpoints" not in file.parts]
+    files = {folder / file.relative_to(COURSE): file for file in ours}
+    files |= {folder / path: place(path) for path in linked(file for file in ours if file.suffix == ".ipynb")}
+    new = [theirs for theirs in files if not theirs.exists()]
+    changed = [theirs for theirs, file in files.items() if theirs.exists() and theirs.read_bytes() != file.read_bytes()]
+    for theirs in new:
+        theirs.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[theirs], theirs)
+    return len(new), len(changed)
 
 
 def jupyterlab(folder: Path, options: Sequence[str]) -> int:

@@ -26,6 +26,7 @@ from vmteach import __version__
 from vmteach.course import CHAPTERS
 from vmteach.handout.front import HOME, front, head_of, title_of, today
 from vmteach.handout.search import search
+from vmteach.handout.source import source_pages
 from vmteach.run import one_of
 from vmteach.tables import COURSE
 
@@ -84,6 +85,7 @@ def build(
         one_of("chapter", name, tuple(there))
     target.mkdir(parents=True, exist_ok=True)
     wanted = sorted((there[name] for name in (list(names) or there)), key=lambda path: path.stem[3:] != LONGEST)
+    source_pages(target, wanted)
     make = partial(build_one, target=target, names=tuple(there), how=how)
     built = _in_a_row(make, wanted, tell) if jobs == 1 else _side_by_side(make, wanted, tell, jobs)
     tell("", len(wanted), len(wanted))

@@ -23,6 +23,11 @@ from vmteach.tables import COURSE
 HERE = Path(__file__).parent
 LEFT_OUT = "What the model leaves out"
 
+# A document or a module of the course, as notebooks and documents link to it.
+BESIDE = re.compile(
+    r"(?:\.\./)?(?:(?:docs/)?(?P<document>[\w-]+)\.md|vmteach/[\w/]*?(?P<module>\w+)\.py)(?P<place>#[\w-]*)?"
+)
+
 PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
 PROSE += " s small span strong sub summary sup table tbody td tfoot th thead tr ul caption"
 MATHS = "math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mover munder munderover mtable mtr mtd"
@@ -176,9 +181,10 @@ class Body:
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
         for link in soup.find_all("a"):
-            page = re.fullmatch(r"(?:\.\./)?(?:docs/)?([\w-]+)\.md(#[\w-]*)?", str(link.get("href", "")))
-            if page and page[1] in self._beside:
-                link["href"] = f"{page[1]}.html{page[2] or ''}"
+            page = BESIDE.fullmatch(str(link.get("href", "")))
+            name = page and (page["document"] or f"code-{page['module']}")
+            if page and name in self._beside:
+                link["href"] = f"{name}.html{page['place'] or ''}"
         pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):

@@ -18,6 +18,7 @@ from vmteach.handout.lite import PYODIDE, licences, runtime_script
 from vmteach.handout.lite import BuildError as LiteError
 from vmteach.handout.lite import build as build_lite
 from vmteach.handout.search import search
+from vmteach.handout.source import source_pages
 from vmteach.tables import COURSE
 
 # Pages of docs/, in the order of the front door.
@@ -30,7 +31,7 @@ def site(target: Path, lite: bool = True, jobs: int = 1, source: Path = COURSE /
     target.mkdir(parents=True, exist_ok=True)
     if lite:
         runtime_script(target)
-    written = documents(target)
+    written = documents(target, sorted(source.glob("*.ipynb")))
     build((), source, target, jobs=jobs, tell=_say)
     chapters = sorted(target.glob("[0-9][0-9]_*.html"))
     written.append(search(target, [*chapters, *written]))
@@ -42,16 +43,18 @@ def site(target: Path, lite: bool = True, jobs: int = 1, source: Path = COURSE /
     return written
 
 
-def documents(target: Path) -> list[Path]:
-    """The teacher's pages, from their Markdown; none where there is no docs/."""
+def documents(target: Path, notebooks: Iterable[Path] = ()) -> list[Path]:
+    """The teacher's pages, from their Markdown, and the modules that they or these notebooks link to."""
     from vmteach.handout.page import Body
 
-    written, there = [], [name for name in PAGES if (COURSE / "docs" / f"{name}.md").is_file()]
+    there = [name for name in PAGES if (COURSE / "docs" / f"{name}.md").is_file()]
+    modules = source_pages(target, [*notebooks, *(COURSE / "docs" / f"{name}.md" for name in there)])
+    written, beside = [], [*there, *(file.stem for file in modules)]
     for name in there:
-        body = Body(beside=there)
+        body = Body(beside=beside)
         text = body.prose((COURSE / "docs" / f"{name}.md").read_text(encoding="utf-8"), name)
         written.append(plain_page(target / f"{name}.html", body.title, text, body.contents()))
-    return written
+    return [*written, *modules]
 
 
 def notebooks(source: Path, target: Path) -> None:
