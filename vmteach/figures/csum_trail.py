@@ -17,7 +17,7 @@ from vmteach.patches.csum_trail import (
     schedule,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "K": (["loaded and added", "added"], "done"),
@@ -145,7 +145,7 @@ def frames(run: Run) -> list[Frame]:
     made = [_frame(run, [], False, begin, key="start", ask=ask)]
     for count, load in enumerate(loads, 1):
         last = count == len(loads)
-        more: dict[str, Any] = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
+        more: Record = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
         say = _say(count, load, faulted and last, s.machine.page)
         made.append(_frame(run, loads[:count], faulted and last, say, rule=[_part(run, load)], **more))
     return made

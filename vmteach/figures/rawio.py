@@ -22,7 +22,7 @@ from vmteach.patches.rawio import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "P": (["page passed on to the disk", "passed on"], "data"),
@@ -129,7 +129,7 @@ def _alt(run: Run) -> str:
     )
 
 
-def predicted(value: int) -> dict[str, Any]:
+def predicted(value: int) -> Record:
     """A reader's prediction, in pages of 4 KiB passed on, as a line on the buffer."""
     return prediction("buffer", value * 4 * KIB, [f"your prediction: {number(value)} pages", f"you: {number(value)}"])
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypedDict, Unpack
 
+from vmteach.run import Record, Values
+
 Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
-Group = dict[str, Any]  # plain data, made by one of the builders below
+Group = Record  # plain data, made by one of the builders below
 States = Mapping[str, tuple[Words, str]]  # one letter -> its words and its meaning
 
 MEANINGS = ("data", "in use", "attention", "promised", "moving", "done", "nothing", "other")
@@ -140,7 +142,7 @@ class Box(NamedTuple):
 
     look: str | float = ""
     words: Words = ""
-    sets: Mapping[str, Any] | None = None
+    sets: Values | None = None
 
 
 class Outline(NamedTuple):
@@ -183,7 +185,7 @@ def axis(
 
 def ring(
     label: str,
-    cells: str | Iterable[tuple[str, Any]],
+    cells: str | Iterable[tuple[str, float]],
     slots: int = 0,
     middle: Words = "",
     unit: str = "page",
@@ -203,7 +205,7 @@ def ring(
     return _group("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
 
 
-def belt(label: str, cells: str | Iterable[tuple[str, Any]], unit: str = "page", note: Words = "tail first") -> Group:
+def belt(label: str, cells: str | Iterable[tuple[str, float]], unit: str = "page", note: Words = "tail first") -> Group:
     """A list as a belt of small cells, tail first, wrapped where the line ends.
 
     >>> belt("active list", [("M", 0), ("D", 10)])["cells"]
@@ -421,7 +423,7 @@ class Scene:
     numbers: Mapping[str, str] = field(default_factory=dict)
     both: Words = ""
     links: Sequence[Link] = ()
-    gauges: Mapping[str, Any] = field(default_factory=dict)
+    gauges: Values = field(default_factory=dict)
     more: Sequence[Group] = ()
     note: Words = ""
     end: str = ""
@@ -443,7 +445,7 @@ class Scene:
         check_links(self.links)
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Record:
         """Plain values, ready for JSON."""
         both = self.both or [plural(words) for words in _spellings(self.clause)]
         both = both if isinstance(both, str) or len(both) > 1 else both[0]
@@ -470,7 +472,7 @@ def plural(clause: str) -> str:
     return f"{verb} {rest}".strip()
 
 
-def prediction(axis: str, at: float, words: Words) -> dict[str, Any]:
+def prediction(axis: str, at: float, words: Words) -> Record:
     """A reader's prediction: a dashed line at `at` on every axis of that name, with its words.
 
     >>> prediction("time", 77, ["your prediction: 77 s", "you: 77 s"])["at"]
@@ -479,7 +481,7 @@ def prediction(axis: str, at: float, words: Words) -> dict[str, Any]:
     return plain(axis=axis, at=at, words=words)
 
 
-def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def title(panels: Sequence[tuple[str, Values]]) -> str:
     """The sentence over some panels, (label, Scene.data) each: at most 90 characters where a spelling allows it.
 
     >>> title([("unpatched", {"clause": "writes 8 GiB"}), ("patched", {"clause": "writes none"})])
@@ -499,7 +501,7 @@ def title(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     return said[-1]
 
 
-def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence[str], i: int, more: int = 0) -> str:
+def _sentence(panels: Sequence[tuple[str, Values]], clauses: Sequence[str], i: int, more: int = 0) -> str:
     """Each kernel's clause; kernels that say the same share one. Of `more` kernels nothing is said but that they are.
 
     >>> _sentence([("unpatched", {}), ("patched", {}), ("today", {})], ["stops", "run", "run"], 0, more=4)
@@ -524,7 +526,7 @@ def _sentence(panels: Sequence[tuple[str, Mapping[str, Any]]], clauses: Sequence
     return sentence[:1].upper() + sentence[1:]
 
 
-def alt(panels: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def alt(panels: Sequence[tuple[str, Values]]) -> str:
     """The title, then what each panel shows with its numbers: what a reader hears who does not see the picture."""
     heads = [kernel(label).removeprefix("the ") if label else "" for label, _ in panels]
     told = [
@@ -622,7 +624,7 @@ def check_links(links: Iterable[Link]) -> None:
 # ---- plain data ----
 
 
-def _cells(cells: str | Iterable[tuple[str, Any]]) -> str:
+def _cells(cells: str | Iterable[tuple[str, float]]) -> str:
     """The cells of a list as one string: letter and id, from tail to head."""
     text = cells if isinstance(cells, str) else " ".join(f"{state}{name}" for state, name in cells)
     for cell in text.split():
@@ -659,7 +661,7 @@ def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     return [_listed(value) for value in values]
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: object) -> Any:
     """Plain lists, dicts and short numbers in place of tuples, mappings and long floats."""
     if isinstance(value, Mapping):
         return {key: _listed(each) for key, each in value.items()}
@@ -685,7 +687,7 @@ WORDY = {
 }  # fields that may have several spellings
 
 
-def plain(**fields: Any) -> dict[str, Any]:
+def plain(**fields: Any) -> Record:
     """The fields as plain data, without those that are empty."""
     listed = {name: _listed(_words(value) if name in WORDY else value) for name, value in fields.items()}
     return {
@@ -693,5 +695,5 @@ def plain(**fields: Any) -> dict[str, Any]:
     }
 
 
-def _group(kind: str, label: Words, **fields: Any) -> Group:
+def _group(kind: str, label: Words, **fields: object) -> Group:
     return {"as": kind, "label": label, **plain(label=label, **fields)}

@@ -299,7 +299,7 @@ def hook() -> Scene:
     written = [sum(so[: i + 1]) for i in range(len(so))]
     top, last = max(reserved), reserved.index(max(reserved)) + 1
     quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
-    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, 30))
+    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
     jump = max(range(1, len(reserved)), key=lambda i: reserved[i] - reserved[i - 1])
     debt = [f"the debt: {size(top)} reserved, not written", f"debt: {size(top)}"]
     swap = chart(

@@ -10,14 +10,13 @@ from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from io import StringIO
-from typing import Any
 
 from vmteach.exercises import Goal, chapter, marked
 from vmteach.figures.words import number
 from vmteach.lab.exercise import exercise
 from vmteach.lab.stage import At, Stage
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 
 def answer(question: str) -> str:
@@ -36,14 +35,14 @@ def answer(question: str) -> str:
         return json.dumps({"error": str(wrong)})
 
 
-def entry(stage: Stage, at: At, label: str) -> dict[str, Any]:
+def entry(stage: Stage, at: At, label: str) -> Record:
     """A run as a page has it: its scene for an explorer and its numbers, or why there is none."""
     try:
-        run = stage.run(at, label)
+        numbers, panel = stage.panel(at, label)
     except ValueError as impossible:
         return {"error": str(impossible)}
-    scene = {key: part for key, part in stage.scene(run).items() if key != "more"}
-    return {"scene": scene, "rows": [[name, number(value)] for name, value in run.numbers.items()]}
+    scene = {key: part for key, part in panel.items() if key != "more"}
+    return {"scene": scene, "rows": [[name, number(value)] for name, value in numbers.items()]}
 
 
 def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
@@ -56,7 +55,7 @@ def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
     return verdict.outcome.value, marked(f"**{word}** {verdict.message}")
 
 
-def show(stem: str, at: dict[str, Any]) -> dict[str, Any]:
+def show(stem: str, at: Record) -> Record:
     """The entries of the kernels at a position, and what the chapter's goals say there."""
     stage = _stage(stem)
     held = stage.held(at)
@@ -65,11 +64,11 @@ def show(stem: str, at: dict[str, Any]) -> dict[str, Any]:
     return {"entries": entries, "goals": [{"outcome": outcome, "html": html} for outcome, html in goals]}
 
 
-def check(stem: str, name: str, source: str) -> dict[str, Any]:
+def check(stem: str, name: str, source: str) -> Record:
     """The verdict on an answer cell's source, as HTML."""
     known = {task.name: task for task in chapter(stem).EXERCISES}
     one_of("exercise", name, tuple(known))
-    names: dict[str, Any] = {}
+    names: Record = {}
     printed = StringIO()
     exec(chapter(stem).NEEDS, names)
     try:
@@ -84,7 +83,7 @@ def check(stem: str, name: str, source: str) -> dict[str, Any]:
     return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** {verdict.text}")}
 
 
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {"show": show, "check": check}
+KINDS: dict[str, Callable[..., Record]] = {"show": show, "check": check}
 
 
 @cache

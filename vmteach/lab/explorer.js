@@ -107,7 +107,7 @@ function kernels(labels, changed) {
   };
   const build = () => {
     const words = ["compare", "with"];
-    const parts = now.flatMap((_, i) => [make("span", {}, words[i] ?? "and"), one(i)]);
+    const parts = now.map((_, i) => make("span", {}, words[i] ?? "and", one(i)));
     const left = labels.find((label) => !now.includes(label));
     if (left) parts.push(button("+", () => set([...now, left]), { "aria-label": "one more kernel", class: "vmt-more" }));
     node.replaceChildren(...parts);
