@@ -85,16 +85,23 @@ def kernel(chapter: str, scratch: Path) -> Iterator[tuple[NotebookClient, float]
     own = {"IPYTHONDIR": str(scratch / "ipython"), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
     with client.setup_kernel(env={**os.environ, **own}):
         began = perf_counter()
-        for index, cell in enumerate(list(notebook.cells)):
-            client.execute_cell(cell, index)
+        for index in range(len(notebook.cells)):
+            as_a_page(client, index)
         yield client, perf_counter() - began
+
+
+def as_a_page(client: NotebookClient, index: int) -> None:
+    """Run a cell as a page with widgets asks for it, by its id: then nothing is drawn for who has no page."""
+    cell = client.nb.cells[index]
+    client.kc.session.metadata["cellId"] = cell.id
+    client.execute_cell(cell, index)
 
 
 def measure(client: NotebookClient, chapter: float, moves: int, pace: float) -> Measured:
     """The figures of a kernel that is alive, after `moves` steps along each control, `pace` seconds apart."""
     cell = nbformat.v4.new_code_cell(PROBE.replace("MOVES", str(moves)).replace("PACE", str(pace)))
     client.nb.cells.append(cell)
-    client.execute_cell(cell, len(client.nb.cells) - 1)
+    as_a_page(client, len(client.nb.cells) - 1)
     said = "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
     found = json.loads(next(line for line in said.splitlines() if line.startswith("@"))[1:])
     memory = (found["resident"], found["own"], found["peak"])

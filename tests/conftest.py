@@ -26,15 +26,36 @@ CHROMIUM_OPTIONS = (
 )
 
 
+# What takes longest begins first, so that no process is left with it at the end; within a file, the longest chapter.
+FIRST = ("browser", "robust", "notebooks", "setup", "page", "ratios", "contract", "handout", "sprint", "scsi_deadlock")
+LONGEST = "08_shm_big_iron"
+ALONE = ("robust", "notebooks", "lru", "sprint")  # files whose tests share nothing
+
+
 def together(test: str) -> str:
     """What one process passes in a row, since it shares what is costly: a file, or a chapter in a browser.
 
-    >>> together("tests/test_lru.py::test_a"), together("tests/test_browser.py::test_a[08_shm_big_iron.ipynb]")
-    ('tests/test_lru.py', '08_shm_big_iron')
+    >>> together("tests/test_live.py::test_a"), together("tests/test_browser.py::test_a[08_shm_big_iron.ipynb]")
+    ('tests/test_live.py', '08_shm_big_iron')
     """
     file, _, name = test.partition("::")
     chapter = re.search(r"\[(\d\d_\w+)", name) if file.endswith("/test_browser.py") else None
-    return chapter[1] if chapter else file
+    return chapter[1] if chapter else test if file_of(test) in ALONE else file
+
+
+def file_of(test: str) -> str:
+    """The name of a test's file, without what all have.
+
+    >>> file_of("tests/test_live.py::test_a")
+    'live'
+    """
+    return test.partition("::")[0].rpartition("/")[2].removeprefix("test_").removesuffix(".py")
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """The order in which they begin. Tests that go together stay in their order, next to each other or not."""
+    order = {name: at for at, name in enumerate(FIRST)}
+    items.sort(key=lambda item: (order.get(file_of(item.nodeid), len(order)), LONGEST not in together(item.nodeid)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,15 +71,13 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def progress_file(tmp_path_factory: Any) -> Iterator[None]:
-    """What the tests "learn" goes to a file of their own, in this process and in the kernels that it starts."""
-    kept = os.environ.get("VMTEACH_PROGRESS")
-    os.environ["VMTEACH_PROGRESS"] = str(tmp_path_factory.mktemp("progress") / "progress.json")
-    yield
-    if kept is None:
-        del os.environ["VMTEACH_PROGRESS"]
-    else:
-        os.environ["VMTEACH_PROGRESS"] = kept
+def files_of_their_own(tmp_path_factory: Any) -> Iterator[None]:
+    """What the tests "learn" and cache stays with them, in this process and in the kernels that it starts."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("VMTEACH_PROGRESS", str(folder / "progress.json"))
+        patched.setenv("VMTEACH_CACHE", str(folder / "cache"))
+        yield
 
 
 def chromium_program() -> str | None:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import time
 from hashlib import sha256
 from importlib import import_module
@@ -60,9 +59,16 @@ def chapter(request, browser, lab):
     visit = Visit(browser, lab)
     visit.name, visit.stem = request.param[:-6], request.param[3:-6]
     visit.open(request.param)
+    visit.picture_ends = first_picture_ends(visit)
     visit.run_all()
     yield visit
     visit.close()
+
+
+def first_picture_ends(visit) -> float:
+    """How far down the window the picture of the opening reaches, px, before any cell is run."""
+    box = visit.page.locator(".jp-Notebook .jp-MarkdownOutput img").first.bounding_box()
+    return float(box["y"] + box["height"])
 
 
 def shots() -> Path:
@@ -123,15 +129,16 @@ SLOW_KERNEL = """async (source) => {
   const heard = {}; let at = { size: 0, policies: ['unpatched'] };
   const answer = { kind: 'answer', edition: 1, finding: 'f', alt: 'a', labels: [], rows: [], goals: [], code: '' };
   answer.panels = [];
-  const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3'], why: '' };
+  const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3', '4'], why: '' };
   const spec = { controls: [control], presets: [], policies: ['unpatched'], first: at };
   const traits = { at, spec, shown: {} };
   const model = {
     get: (name) => traits[name], on: (name, f) => { heard[name] = f; }, off: () => {},
     set: (name, value) => { traits[name] = value; heard['change:' + name]?.(); },
-    send: ({ seq, at: asked }) => {
+    send: ({ kind, seq, at: asked }) => {
+      const told = kind === 'tell' ? { kind: 'told' } : { finding: String(asked.size) };
       setTimeout(() => { model.set('at', asked); }, 150);
-      setTimeout(() => heard['msg:custom']({ seq, ...answer, at: asked }, []), 200);
+      setTimeout(() => heard['msg:custom']({ seq, ...answer, ...told, at: asked }, []), 200);
     },
   };
   const el = document.createElement('div'); document.body.append(el);
@@ -143,14 +150,15 @@ SLOW_KERNEL = """async (source) => {
   await wait(300); move(1); await wait(100); move(2); await wait(1000);
   const after = [range.value, traits.at.size];
   model.set('at', { size: 3, policies: ['unpatched'] }); await wait(500);
-  return [...after, range.value]; }"""
+  after.push(range.value); move(4); await wait(50); move(0); await wait(700);
+  return [...after, el.querySelector('.vmt-finding').textContent]; }"""
 
 
-def test_an_echo_from_a_slow_kernel_does_not_take_the_slider_back(browser):
-    """The kernel repeats each position when the reader has moved on; a position set in Python is still taken."""
+def test_a_slow_kernel_takes_neither_the_slider_nor_the_picture_back(browser):
+    """It repeats each position, and answers, when the reader has moved on; a position set in Python is still taken."""
     page = browser.new_page()
     face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
-    assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3"]
+    assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3", "0"]
     page.close()
 
 
@@ -161,6 +169,14 @@ def _settle(face) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("the explorer was busy for 8 s")
+
+
+def test_the_first_screen_of_a_laptop_has_the_whole_picture(chapter):
+    assert chapter.picture_ends <= 800
+
+
+def test_the_explorer_needs_no_scrolling(chapter):
+    assert chapter.explorer().bounding_box()["height"] <= 640
 
 
 def test_every_cell_runs(chapter):
@@ -391,6 +407,7 @@ def test_nothing_was_asked_elsewhere_and_nothing_complained(chapter):
 def test_page_runs(browser, lab, axe, notebook):
     visit = Visit(browser, lab)
     visit.open(notebook)
+    assert first_picture_ends(visit) <= 800
     visit.run_all()
     assert barriers(axe, visit) == []
     assert (visit.errors(), visit.strangers, visit.complaints) == ([], [], [])
@@ -406,11 +423,19 @@ PICTURES = ".jp-Notebook .vm-story, .jp-Notebook .vm-figure:not(.vmt .vm-figure)
 
 
 AGAIN = ("08_shm_big_iron", "01_blkdev_eof", "12_scsi_deadlock")
+LONG = re.compile(r"^from vmteach\.(cases|live)\b", re.M)
+
+
+def without_long_cells(source: Path, target: Path) -> None:
+    """A chapter without the cells that only count: a session runs it five times, and they show no widget."""
+    notebook = nbformat.read(source, as_version=nbformat.NO_CONVERT)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type != "code" or not LONG.search(cell.source)]
+    nbformat.write(notebook, target)
 
 
 @pytest.fixture(scope="module", params=AGAIN)
 def session(request, browser, lab):
-    """A copy of a chapter that was run; the tests of one chapter share its page, in the order below.
+    """A copy of a chapter that was run, without long cells; the tests of one chapter share its page, in this order.
 
     A copy, since the chapter may be open in another page, which saves it now and then: JupyterLab would ask which of
     the two is meant, and wait for an answer.
@@ -418,7 +443,7 @@ def session(request, browser, lab):
     visit = Visit(browser, lab)
     visit.name, visit.stem = f"{request.param}_again", request.param[3:]
     visit.folder = lab.folder
-    shutil.copy(lab.folder / f"{request.param}.ipynb", lab.folder / f"{visit.name}.ipynb")
+    without_long_cells(lab.folder / f"{request.param}.ipynb", lab.folder / f"{visit.name}.ipynb")
     visit.open(f"{visit.name}.ipynb")
     visit.run_all()
     visit.explorer()
@@ -546,12 +571,22 @@ def test_a_kernel_that_is_shut_down_is_as_gone(session):
     assert soon(lambda: all_say_that_the_kernel_is_gone(session))
 
 
+def test_a_story_is_stepped_without_a_kernel(session):
+    story = session.page.locator(".jp-Notebook .vm-story").first
+    assert story.locator(".vm-count").inner_text().startswith("step 1 of")
+    said = story.locator(".vm-say").inner_text()
+    story.get_by_role("button", name="Next").click()
+    assert story.locator(".vm-count").inner_text().startswith("step 2 of")
+    assert story.locator(".vm-say").inner_text() != said
+
+
 # ---- over a slow link: what is shown at once, and that it is never of another position
 
 DELAY = 0.075  # s that every chunk is held, each way
 RECORD = """(face) => { window.shown = [];
+  const stops = () => [...face.querySelectorAll('input[type=range]')].map((r) => [r.dataset.field, Number(r.value)]);
   new MutationObserver(() => window.shown.push([face.dataset.at, face.querySelector('.vmt-finding').textContent,
-    face.querySelector('.vmt-readout').textContent]))
+    face.querySelector('.vmt-readout').textContent, face.classList.contains('vmt-busy') ? [] : stops()]))
     .observe(face, { attributes: true, attributeFilter: ['data-at'] }); }"""
 DRAG = """async ([face, moves]) => { for (const [field, value, wait] of moves) {
   const range = face.querySelector(`[data-field="${field}"]`);
@@ -594,7 +629,10 @@ def test_no_picture_is_of_another_position_however_one_drags(far_away):
     _settle(face)
     shown = far_away.page.evaluate("window.shown")
     assert len(shown) > 10
-    for at, finding, numbers in shown:
+    for at, finding, numbers, stops in shown:
+        assert dict(json.loads(at)).items() >= dict(stops).items(), (
+            "what is not being asked for is where the controls are"
+        )
         answer = stage.show(dict(json.loads(at)))
         assert finding == answer["finding"]
         assert all(cell in numbers for _, *cells in answer["readout"] for cell in cells)

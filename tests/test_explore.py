@@ -202,6 +202,12 @@ def test_what_the_page_has_is_not_sent_again_and_a_page_that_wants_less_gets_les
     assert len(thought_ahead(explore(patch, figure), at, ahead=0)) == 1
 
 
+def test_a_page_that_is_opened_anew_is_sent_everything_again(explorer):
+    at = {**explorer.at, "file_percent": 3}
+    thought_ahead(explorer, at, seq=1)
+    assert len(thought_ahead(explorer, at)) == 1 < len(thought_ahead(explorer, at, seq=1))
+
+
 def test_a_page_that_shows_what_it_has_only_tells_where_it_is(explorer):
     at = {**explorer.at, "file_percent": 0}
     told = ask(explorer, at, kind="tell", seq=9)

@@ -5,6 +5,7 @@ left out    memory holes, NUMA nodes, memory taken by the kernel image at boot
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.run import Control, between, inputs, made, one_of
@@ -120,7 +121,7 @@ class Machine:
         """Bytes of the array of page descriptors: 48 a page on i386 with HIGHMEM, 56 reckoned for 64 bit."""
         return self.pages * (48 if self.word == 32 else 56)
 
-    @property
+    @cached_property
     def zones(self) -> tuple[Zone, ...]:
         """DMA, NORMAL and, on 32-bit machines above 896 MB, HIGHMEM, with their pages."""
         dma_end = 16 * MIB if self.word == 32 else min(4 * GIB, self.ram // 4)

@@ -12,6 +12,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     NamedTuple,
+    TypeGuard,
     TypeVar,
     Union,
     get_args,
@@ -21,6 +22,10 @@ from typing import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
+Values = Mapping[str, Any]  # by name: a scenario's fields, a run's numbers, the controls' stops
+Record = dict[str, Any]  # plain data, as JSON holds it
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Run:
     scenario: Any
     policy: Any
     events: tuple[Any, ...] = ()
-    numbers: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Values = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", dict(self.numbers))
@@ -60,12 +65,21 @@ class Run:
         return pd.DataFrame(rows)
 
 
+def of_kind(events: Iterable[object], kind: type[T]) -> list[T]:
+    """The events of one kind, in their order.
+
+    >>> of_kind((1, "one", 2), int)
+    [1, 2]
+    """
+    return [event for event in events if isinstance(event, kind)]
+
+
 class Change(NamedTuple):
     """One field in which two policies differ."""
 
     field: str
-    before: Any
-    after: Any
+    before: object
+    after: object
 
 
 def changed(before: Any, after: Any) -> tuple[Change, ...]:
@@ -99,7 +113,6 @@ class Control(NamedTuple):
         return not self.why_not
 
 
-T = TypeVar("T")
 Simulation = TypeVar("Simulation", bound=Callable[..., Any])
 
 
@@ -113,7 +126,7 @@ class Preset(NamedTuple):
     """
 
     label: str
-    stops: Mapping[str, Any]
+    stops: Values
 
 
 def inputs(cls: type[T]) -> type[T]:
@@ -135,9 +148,9 @@ def inputs(cls: type[T]) -> type[T]:
         ...
     ValueError: pages must be a whole number, got '6': leave the quotes out
     """
-    checks: Callable[[Any], None] | None = cls.__dict__.get("__post_init__")
+    checks: Callable[[object], None] | None = cls.__dict__.get("__post_init__")
 
-    def enter(self: Any) -> None:
+    def enter(self: object) -> None:
         for name, kind in _kinds(cls).items():  # type: ignore[arg-type]
             object.__setattr__(self, name, made(name, getattr(self, name), kind))
         if checks:
@@ -148,13 +161,13 @@ def inputs(cls: type[T]) -> type[T]:
 
 
 @cache
-def _kinds(cls: Hashable) -> dict[str, Any]:
+def _kinds(cls: Hashable) -> Record:
     """What each field is declared to be."""
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
 
 
-def made(name: str, value: Any, kind: Any) -> Any:
+def made(name: str, value: object, kind: Any) -> Any:
     """The value as what `kind` says; ValueError names the field, the value and the mending where it is nothing such.
 
     >>> made("ratios", [1, 6], tuple[int, ...]), made("copy", None, int | None)
@@ -180,18 +193,18 @@ def made(name: str, value: Any, kind: Any) -> Any:
     raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
 
 
-def is_truth(value: Any) -> bool:
+def is_truth(value: object) -> bool:
     """Whether a value is True or False; numpy's as well."""
     return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
 
 
-def _whole(name: str, value: Any) -> int:
+def _whole(name: str, value: object) -> int:
     if not _finite(value) or value != value // 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}{_mending(value)}")
     return int(value)
 
 
-def _real(name: str, value: Any) -> float:
+def _real(name: str, value: object) -> float:
     if not _finite(value):
         raise ValueError(f"{name} must be a number, got {value!r}{_mending(value)}")
     try:
@@ -200,36 +213,36 @@ def _real(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be a number below 1e308: take a smaller one") from None
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: object) -> TypeGuard[float]:
     """Whether a value is a number to reckon with. Numpy counts its durations among the whole numbers."""
     if not isinstance(value, Real) or is_truth(value) or type(value).__name__ == "timedelta64":
         return False
     return isinstance(value, Rational) or isfinite(value)  # of a whole number it would make a float first
 
 
-def _truth(name: str, value: Any) -> bool:
+def _truth(name: str, value: object) -> bool:
     if not is_truth(value):
         raise ValueError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or isinstance(value, Enum):
         raise ValueError(f"{name} must be a text in quotes, got {value!r}")
     return str(value)
 
 
-_PLAIN: dict[Any, Callable[[str, Any], Any]] = {int: _whole, float: _real, bool: _truth, str: _text}
+_PLAIN: dict[type, Callable[[str, object], object]] = {int: _whole, float: _real, bool: _truth, str: _text}
 
 
-def _mending(value: Any) -> str:
+def _mending(value: object) -> str:
     """What to do with a value that should be a number."""
     if isinstance(value, str):
         return ": leave the quotes out"
     return ": write 1 or 0" if is_truth(value) else ""
 
 
-def _member(name: str, value: Any, kind: type[Enum]) -> Enum:
+def _member(name: str, value: object, kind: type[Enum]) -> Enum:
     """The member that has this text."""
     for member in kind:
         if isinstance(value, Hashable) and value == member.value:  # an array has no one answer
@@ -238,7 +251,7 @@ def _member(name: str, value: Any, kind: type[Enum]) -> Enum:
     raise ValueError(f"{name} must be one of {words}, got {value!r}")
 
 
-def _many(name: str, values: Any, origin: type, kind: Any) -> Any:
+def _many(name: str, values: object, origin: type, kind: Any) -> object:
     """A tuple or a frozenset of what each value is made."""
     if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ():
         what = "a set, such as {0}" if origin is frozenset else "a tuple, such as (0,)"
@@ -246,7 +259,7 @@ def _many(name: str, values: Any, origin: type, kind: Any) -> Any:
     return origin(made(name, value, kind) for value in values)
 
 
-def _callable(name: str, value: Any) -> Any:
+def _callable(name: str, value: object) -> object:
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {value!r}")
     return value
@@ -267,7 +280,7 @@ def takes_inputs(simulate: Simulation) -> Simulation:
     kinds = {name: type(one.default) for name, one in signature(simulate).parameters.items()}
 
     @wraps(simulate)
-    def checked(*given: Any, **named: Any) -> Any:
+    def checked(*given: object, **named: object) -> object:
         for name, value in (*zip(kinds, given), *named.items()):
             if name in kinds and not isinstance(value, kinds[name]):
                 hint = ': POLICIES["patched"], for example' if name == "policy" else ""
@@ -290,7 +303,7 @@ def between(name: str, value: float, low: float, high: float, unit: str = "") ->
         raise ValueError(f"{name} must be between {low} and {high}{of_unit}, got {value}")
 
 
-def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise ValueError unless the value is one of those allowed; the message lists them.
 
     >>> one_of("block", 3000, (512, 1024, 2048, 4096))

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 HERE = Path(__file__).parent
 COURSE = HERE if (HERE / "data").is_dir() else HERE.parent  # holds data/ and notebooks/: installed, or a checkout
@@ -62,7 +62,7 @@ def read_table(table: str | Path) -> Any:
     return pd.DataFrame(rows, columns=header)
 
 
-def table_rows(table: str | Path) -> list[dict[str, Any]]:
+def table_rows(table: str | Path) -> list[Record]:
     """The rows of a table of data/ as dicts, whole numbers as such: `read_table` without pandas.
 
     >>> table_rows("vmstat_storm")[0]["swpd"]
@@ -117,7 +117,7 @@ def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
 
 # Words that look like numbers in some tables of data/cases: hexadecimal addresses, lists of one page.
 TEXT = re.compile(r"(result|stop|pages|leaked)_2_4_\d\d")
-Case = dict[str, Any]  # one row: column -> int, float or str; None where a column of numbers has a gap
+Case = Record  # one row: column -> int, float or str; None where a column of numbers has a gap
 
 
 def read_cases(name: str | Path) -> list[Case]:
@@ -158,7 +158,7 @@ def _unpacked(path: Path) -> str:
         raise DamagedTable(path, f"it cannot be unpacked ({error})") from None
 
 
-def _column(name: str, values: tuple[str, ...]) -> list[Any]:
+def _column(name: str, values: tuple[str, ...]) -> list[str | float | None]:
     """The values of one column, as numbers if all of them are."""
     for kind, pattern in ((int, r"-?\d+"), (float, r"-?\d+(\.\d+)?")):
         if not TEXT.fullmatch(name) and all(re.fullmatch(pattern, value) for value in values if value):

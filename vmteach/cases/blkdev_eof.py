@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
@@ -20,6 +19,7 @@ from vmteach.patches.blkdev_eof import (
     Scenario,
     simulate,
 )
+from vmteach.run import Record
 from vmteach.tables import Case
 
 LOOKUPS = {"tree": UNPATCHED, "down EIO": HALF, "down hole": PATCHED}
@@ -50,7 +50,7 @@ def _device(row: Case) -> Device:
     return Device(scenario(row), policy(row))
 
 
-def _sizes(row: Case) -> dict[str, Any]:
+def _sizes(row: Case) -> Record:
     device = _device(row)
     sizes = {"size_bytes": device.size, "blocks_counted": device.max_block("read"), "limit_sector": device.limit}
     return {name: value for name, value in sizes.items() if name not in NOT_THE_KERNELS[row["lookup"]]}
@@ -97,7 +97,7 @@ def _runs(letters: str) -> str:
     return " ".join(f"{letter}{len(list(same))}" for letter, same in groupby(letters))
 
 
-def _writes(row: Case) -> dict[str, Any]:
+def _writes(row: Case) -> Record:
     """The last block, written, read and written past the cache; nothing of it on a disk of one sector."""
     device = _device(row)
     names = ("write_last_answer", "direct_last_answer", "direct_two_answer", "direct_write_answer")

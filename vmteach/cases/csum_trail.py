@@ -1,17 +1,18 @@
 """csum_trail beside the kernel's own routines: the loads, the fault and the sum of each buffer."""
 
-from typing import Any
-
 from vmteach.patches.csum_trail import (
+    DWORD,
     PATCHED,
     POLICIES,
     UNPATCHED,
+    Loaded,
     Scenario,
     contents,
     csum_partial,
     memory_of,
-    schedule,
+    parts,
 )
+from vmteach.run import Record
 from vmteach.tables import Case
 
 PAGE = 4096
@@ -28,17 +29,18 @@ def loads(row: Case) -> str:
 TABLES = {"loads": loads}
 
 
-def _side(row: Case, side: str) -> dict[str, Any]:
+def _side(row: Case, side: str) -> Record:
     """What one of the two routines did; without a load the last one is said to be at -1, of width 0."""
     start, length, policy = row["offset_B"], row["length_B"], SIDES[side]
-    made = list(schedule(start, length, policy))
+    first, loop, tail = parts(start, length, policy)
+    made = [*first, *(Loaded(at, DWORD, DWORD) for at in loop[-1:]), *tail]  # the loop's others end before its last
     beyond = max([0, *(load.address + load.width - PAGE for load in made)])
     last = made[-1]
     memory = memory_of(Scenario(length=length, behind=PAGE - start - length))
     return {
         f"fault_{side}": int(beyond > 0),
         f"bytes_beyond_{side}": beyond,
-        f"loads_{side}": len(made),
+        f"loads_{side}": len(first) + len(loop) + len(tail),
         f"last_load_{side}_at": last.address,
         f"last_load_{side}_width": last.width,
         f"sum_{side}": f"{csum_partial(memory, start, length, policy):04x}",

@@ -11,6 +11,7 @@ from vmteach.cases import Outside
 from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma, do_mmap, do_munmap
 from vmteach.kernel.sound import Broke, name_of
 from vmteach.patches.mremap import PATCHED, POLICIES, TODAY, UNPATCHED, Returned, run_call
+from vmteach.run import Record
 from vmteach.tables import Case
 
 PAGE = 4096
@@ -63,7 +64,7 @@ def space_of(row: Case) -> AddressSpace:
     return space
 
 
-def played(row: Case, policy: str) -> dict[str, Any]:
+def played(row: Case, policy: str) -> Record:
     """What the model does with the call of a row, in the words of the table."""
     space = space_of(row)
     call = Call(*(int(row[column], 16) for column in ("addr", "old_len", "new_len", "flags", "new_addr")))
@@ -83,7 +84,7 @@ def played(row: Case, policy: str) -> dict[str, Any]:
     }
 
 
-def seen(row: Case, release: str) -> dict[str, Any]:
+def seen(row: Case, release: str) -> Record:
     """What the kernel of a row did; a column that is empty there says "as before" or "as in 2.4.22"."""
     if release == "2_4_27" and row["same_2_4_27"]:
         release = "2_4_22"

@@ -1,7 +1,6 @@
 """Chapter 12: every interleaving of Red Hat's dispatch and restart, switched before each lock operation."""
 
 from collections import deque
-from typing import Any
 
 from vmteach.kernel.threads import Explored, State
 from vmteach.machine import PRESETS
@@ -62,7 +61,7 @@ def _pattern(found: Explored, state: State) -> frozenset[str]:
     return frozenset(f"{name}>{lock}>{names[owner]}" for name, lock, owner in held if owner is not None)
 
 
-def _end(host: Host) -> tuple[Any, ...]:
+def _end(host: Host) -> tuple[object, ...]:
     """The host at an end, as the table has it."""
     return int(host.in_recovery), host.busy, host.queued, tuple(map(int, host.starved))
 

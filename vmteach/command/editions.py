@@ -26,16 +26,17 @@ from functools import partial
 from importlib import import_module
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill, teaching
 from vmteach.figures.story import stories
 from vmteach.lab.exercise import Exercise, exercise, seeded
+from vmteach.run import Record
 from vmteach.tables import COURSE
 
 NOTEBOOKS = COURSE / "notebooks"
-Cell = dict[str, Any]
-Notebook = dict[str, Any]
+Cell = Record
+Notebook = Record
 
 WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
@@ -163,7 +164,7 @@ def rewrite(cell: Cell, text: str) -> None:
 
 def new_cell(kind: str, name: str, text: str) -> Cell:
     """A cell of this kind ("code" or "markdown") with this id."""
-    ran: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    ran: Record = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "id": name, "metadata": {}, "source": text.splitlines(keepends=True), **ran}
 
 
@@ -302,7 +303,7 @@ def nbgrader(notebook: Notebook, _: str = "", seed: str = "") -> Notebook:
     return made
 
 
-def graded(name: str, grade: bool = False, solution: bool = False, locked: bool = False) -> dict[str, Any]:
+def graded(name: str, grade: bool = False, solution: bool = False, locked: bool = False) -> Record:
     """What nbgrader must know of a cell; nothing here can be left out."""
     return {"grade": grade, "solution": solution, "locked": locked, "grade_id": name, "schema_version": 3}
 
@@ -427,7 +428,7 @@ def note_on_minutes(sum_: "Minutes") -> list[str]:
 def note_on_predict(stem: str) -> list[str]:
     (known,) = chapter(stem).PREDICTIONS.values()
 
-    def shown(value: Any) -> str:
+    def shown(value: object) -> str:
         return str(value) if isinstance(value, str) else f"{value:,} {known.unit}".rstrip()
 
     return [

@@ -33,14 +33,14 @@ from typing import Any, NamedTuple
 
 from vmteach.exercises import prose
 from vmteach.patches import STEMS
-from vmteach.run import is_truth, one_of
+from vmteach.run import Values, is_truth, one_of
 
 RUNGS = ("fill one line", "change one rule", "break it")
 # What a check gets: what the reader wrote, which may be anything; what varies in the task; the explorer's two.
 Answer = Any
-Given = Mapping[str, Any]
-Position = Mapping[str, Any]
-Numbers = Mapping[str, Mapping[str, Any]]
+Given = Values
+Position = Values
+Numbers = Mapping[str, Values]
 Check = Callable[[Answer, Given], "Verdict"]
 
 
@@ -259,7 +259,7 @@ def teaching(stem: str) -> Teaching:
 
 def written(
     stem: str,
-    module: Mapping[str, Any],
+    module: Values,
     variants: Mapping[str, tuple[Given, ...]] | None = None,
 ) -> Written:
     """The prose of a chapter's STEM.md, with the variants' values and, of the module, each `check_NAME`.

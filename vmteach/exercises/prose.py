@@ -107,7 +107,7 @@ def options(text: str) -> list[tuple[str, str, bool]]:
     ]
 
 
-def guesses(text: str) -> dict[Any, str]:
+def guesses(text: str) -> dict[float | str, str]:
     """Other answers with what each of them overlooks.
 
     >>> guesses("- 10: These are M's steps.\\n- `ENOENT`: There is a file.")

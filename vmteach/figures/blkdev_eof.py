@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
-from vmteach.figures.scene import Cell, Edge, Group, Scene, axis, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import PRESETS
@@ -23,7 +23,7 @@ from vmteach.patches.blkdev_eof import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "B": ("block", "other"),
@@ -192,7 +192,7 @@ def frames(run: Run) -> list[Frame]:
     ]
 
 
-def _steps(run: Run, device: Device) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+def _steps(run: Run, device: Device) -> Iterator[tuple[str, str, str, str, Record]]:
     """Key, rule, sentence, what is read by now, and what else the frame has."""
     hole, n = any(isinstance(event, FoundHole) for event in run.events), run.numbers
     block, limit = max(device.size - 1, 0) // device.block, device.limit

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.patches.csum_trail import (
@@ -17,7 +18,7 @@ from vmteach.patches.csum_trail import (
     schedule,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "K": (["loaded and added", "added"], "done"),
@@ -145,7 +146,7 @@ def frames(run: Run) -> list[Frame]:
     made = [_frame(run, [], False, begin, key="start", ask=ask)]
     for count, load in enumerate(loads, 1):
         last = count == len(loads)
-        more: dict[str, Any] = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
+        more: Record = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
         say = _say(count, load, faulted and last, s.machine.page)
         made.append(_frame(run, loads[:count], faulted and last, say, rule=[_part(run, load)], **more))
     return made

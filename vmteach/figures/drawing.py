@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vmteach.figures.plain import figure, own_style
-from vmteach.figures.scene import Scene, alt, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
-from vmteach.run import Run
+from vmteach.run import Run, Values
 
 Panels = Sequence[tuple[str, Scene]]
 WIDTH = 845  # px, of a figure 8.8 inches wide
@@ -27,9 +28,7 @@ class Drawing:
     own, to be changed or saved.
     """
 
-    def __init__(
-        self, panels: Panels, prediction: Mapping[str, Any] | None = None, runs: Mapping[str, Run] | None = None
-    ) -> None:
+    def __init__(self, panels: Panels, prediction: Values | None = None, runs: Mapping[str, Run] | None = None) -> None:
         told = [(label, scene.data) for label, scene in panels]
         self.finding, self.alt = title(told), alt(told)
         self.numbers = {label: dict(run.numbers) for label, run in (runs or {}).items()}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
-from vmteach.figures.scene import Box, Bracket, Cell, Edge, Group, Outline, Scene, Words, axis, grid, row, script
+from vmteach.figures.data import Group, Words
+from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.elf import MAGIC
 from vmteach.patches.elf_interp import (
@@ -26,7 +26,7 @@ from vmteach.patches.elf_interp import (
     Started,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "C": (["check passed", "passed"], "done"),
@@ -183,7 +183,7 @@ def frames(run: Run) -> list[Frame]:
     for n, event in enumerate(steps):
         crossed |= isinstance(event, Crossed)
         key = "" if crossed or _moved(event) else _key(event)
-        more: dict[str, Any] = {"key": "" if key in seen else key}
+        more: Record = {"key": "" if key in seen else key}
         seen.add(key)
         if isinstance(event, Crossed):
             more["mark"] = "no return"

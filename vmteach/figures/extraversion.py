@@ -1,9 +1,10 @@
 """A set on a base: what became of each patch that was not simply applied, and the hunk of the one that names it."""
 
+import re
 from collections.abc import Iterator
-from typing import Any
 
-from vmteach.figures.scene import Cell, Group, Scene, axis, row, script
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Cell, Scene, axis, row, script
 from vmteach.figures.story import Frame, Story
 from vmteach.figures.words import number
 from vmteach.patches.extraversion import (
@@ -24,7 +25,7 @@ from vmteach.patches.extraversion import (
     simulate,
     topics,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "A": ("applied", "done"),
@@ -45,7 +46,7 @@ def scene(run: Run) -> Scene:
     hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
         [f"calls itself {words}" for words in _clause(run)],
-        [row(event.patch, [_fate(event)], fate) for event in shown],
+        [*(row(event.patch, [_fate(event)], fate) for event in shown), _name(str(n["version string"]))],
         _alt(run, shown),
         STATES,
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
@@ -54,6 +55,14 @@ def scene(run: Run) -> Scene:
         note=f"{number(len(plain))} more patches are applied.",
         end="bad" if n["rejected"] else "good",
     )
+
+
+def _name(version: str) -> Group:
+    """The kernel's name as the Makefile's lines make it: three numbers, and what the patch adds."""
+    numbers = re.match(r"\d+\.\d+\.\d+", version)
+    parts = [*version[: numbers.end()].split("."), version[numbers.end() :]] if numbers else [version]
+    cells = [Cell("C" if at < 3 else "P", at, 1, words) for at, words in enumerate(parts) if words]
+    return row("calls itself", cells, axis("part", 0, 4, ticks=[(0, "")]))
 
 
 def _clause(run: Run) -> list[str]:
@@ -150,14 +159,14 @@ def frames(run: Run) -> list[Frame]:
     return made
 
 
-def _end(run: Run) -> dict[str, Any]:
+def _end(run: Run) -> Record:
     """What has become of the set."""
     rejected = run.numbers["rejected"]
     note = f"{rejected} of {run.numbers['patches']} patches rejected: the maintainer has to rediff them."
     return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
-def _mark(patch: Patch, event: Event) -> dict[str, Any]:
+def _mark(patch: Patch, event: Event) -> Record:
     if not isinstance(event, Rejected):
         return {}
     return {"mark": patch.topic.split("-")[0]}

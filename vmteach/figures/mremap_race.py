@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from vmteach.figures.data import Group
 from vmteach.figures.lanes import Bar, bars
-from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
+from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
-from vmteach.kernel.threads import END, Stepped, Waited
+from vmteach.kernel.threads import END, Data, Stepped, Thread, Waited
 from vmteach.machine import PRESETS
 from vmteach.patches.mremap_race import (
     LIST,
@@ -28,7 +28,7 @@ from vmteach.patches.mremap_race import (
     simulate,
     states_of,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "P": (["page-table lock, PTL", "PTL"], "attention"),
@@ -89,7 +89,7 @@ def scene(run: Run) -> Scene:
     )
 
 
-def _program(run: Run) -> tuple[Any, ...]:
+def _program(run: Run) -> tuple[Thread, ...]:
     return program(run.scenario, run.policy).threads
 
 
@@ -145,7 +145,7 @@ def _alt(run: Run, taken: list[Stepped]) -> str:
     )
 
 
-def predicted(value: Any) -> dict[str, Any] | None:
+def predicted(value: object) -> Record | None:
     """A predicted number of steps, as a line in the lanes."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
@@ -258,7 +258,7 @@ class _Told:
             end = ("bad" if event.at == "M10" else "good") if last else ""
             yield self._frame(self._say(event, state), state, event.at, event, end)
 
-    def _say(self, event: Stepped, state: Any) -> str:
+    def _say(self, event: Stepped, state: Data) -> str:
         if event.at == "M9":
             if state.old != NONE:
                 return "M looks the source up a second time. It is still there."
@@ -271,7 +271,7 @@ class _Told:
             return f"M looks the source up a second time. There is nothing. {tail}"
         return SAID.get(event.at, f"{event.thread}: {event.does}.")
 
-    def _frame(self, say: str, data: Any, key: str, event: Stepped | None = None, end: str = "") -> Frame:
+    def _frame(self, say: str, data: Data, key: str, event: Stepped | None = None, end: str = "") -> Frame:
         at = event.at if event else ""
         rule = [RULE_AT.get(at, "zap_page_range" if at[:1] == "C" else "move_one_page")] if at else []
         if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
@@ -281,7 +281,7 @@ class _Told:
         links = [Link(name, "holds", PTL) for name, locks in self.held.items() if PTL in locks]
         return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
 
-    def _script(self, thread: Any) -> Group:
+    def _script(self, thread: Thread) -> Group:
         """A thread's lines that a reader follows, and the one that comes next."""
         order, done = self.order[thread.name], self.taken[thread.name]
         rows = [step for step in thread.steps if step.at not in (OOPS, END)]
@@ -291,12 +291,12 @@ class _Told:
         return script_of(thread.name, lines, at, head="moves the page" if thread.name == "M" else "cuts the file short")
 
 
-def _entries(data: Any) -> Group:
+def _entries(data: Data) -> Group:
     boxes = [Box(ENTRIES[entry], entry) for entry in (data.old, data.new)]
     return grid("entries", ["source", "target"], [("entry", boxes)])
 
 
-def _ask(at: str, threads: tuple[Any, ...]) -> Ask | None:
+def _ask(at: str, threads: tuple[Thread, ...]) -> Ask | None:
     """The question before a step is shown."""
     if at == "M6" and len(threads) > 1:
         why = "C needs PTL alone, and M has just given it back."

@@ -3,10 +3,11 @@
 The story follows one offset, digit by digit, through the block number and back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, prediction, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import GIB, KIB, MIB, TIB
@@ -20,7 +21,7 @@ from vmteach.patches.nfs_directio import (
     simulate,
     wire_offset,
 )
-from vmteach.run import Run
+from vmteach.run import Run, Values
 
 STATES = {
     "A": (["arrives", ""], "done"),
@@ -58,7 +59,7 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: Any) -> Mapping[str, Any] | None:
+def predicted(value: object) -> Values | None:
     """A predicted offset on the wire, in MiB, as a line."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

@@ -4,9 +4,8 @@ To the right goes the dirty data. The counter climbs, or falls back to zero; the
 free page less. The story shows the same as two bars: what memory holds, and what the counter shows of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from typing import Any
 
 from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, prediction, row, strip
 from vmteach.figures.story import Ask, Frame, Story
@@ -28,7 +27,7 @@ from vmteach.patches.overflow_buffers import (
     Writer,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run, Values
 
 LETTERS = {NOTHING: "N", WRITE: "B", WAIT: "W"}
 STATES = {
@@ -76,7 +75,7 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: Any) -> Mapping[str, Any] | None:
+def predicted(value: object) -> Values | None:
     """A predicted GiB of dirty data as a line."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
@@ -201,7 +200,7 @@ def _frames(run: Run) -> Iterator[Frame]:
     for pages in places:
         words = size(pages * unit)
         key = f"{pages // step} GiB" if pages in shared else ""
-        more: dict[str, Any] = {"key": key, "rule": ["__insert_into_lru_list", "nr_free_buffer_pages"]}
+        more: Record = {"key": key, "rule": ["__insert_into_lru_list", "nr_free_buffer_pages"]}
         limit = size(writer.limit(pages) * unit * DEFAULT.wait / 100)
         say = f"{words} {'is' if words == '1 GiB' else 'are'} dirty. Less is free, so the limit has fallen to {limit}."
         if not pages:
@@ -229,7 +228,7 @@ def _frames(run: Run) -> Iterator[Frame]:
         yield Frame(say, _bars(writer, pages), gauges=_gauges(writer, pages), **more)
 
 
-def _bars(writer: Writer, pages: int) -> dict[str, Any]:
+def _bars(writer: Writer, pages: int) -> Record:
     """Memory as it is, and the counter on the same scale with the limits as edges."""
     unit, start, now = writer.start.machine.page, writer.start.memory, writer.memory(pages)
     low, high, dirty = (start.dma + start.normal) * unit, start.high * unit, (start.high - now.high) * unit
@@ -243,6 +242,6 @@ def _bars(writer: Writer, pages: int) -> dict[str, Any]:
     return {"memory": memory, "counter": row("counter", counter if shown else [], x, edges)}
 
 
-def _gauges(writer: Writer, pages: int) -> dict[str, Any]:
+def _gauges(writer: Writer, pages: int) -> Record:
     unit = writer.start.machine.page
     return {"dirty, GiB": round(pages * unit / GIB, 1), "shown, GiB": round(writer.seen(pages) * unit / GIB, 1)}

@@ -4,7 +4,7 @@ It is not a twin of the page's picture: no search for places, no phone, no dark.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -12,8 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vmteach.figures.data import Group
 from vmteach.figures.page import TOKENS
-from vmteach.figures.scene import Cell, Group, Scene, kernel, title
+from vmteach.figures.scene import Cell, Scene
+from vmteach.figures.titles import kernel, title
+from vmteach.run import Record, Values
 
 LIGHT, ON, TEXT = TOKENS["light"], TOKENS["on"]["light"], TOKENS["text"]["light"]
 HATCHES = {"lines down": "||", "diagonal": "//", "crosses": "xx", "dots": "..", "lines across": "--"}
@@ -28,7 +31,7 @@ own_style = matplotlib.rc_context(
 
 
 @own_style
-def figure(panels: Sequence[tuple[str, Scene]], prediction: Mapping[str, Any] | None = None) -> Figure:
+def figure(panels: Sequence[tuple[str, Scene]], prediction: Values | None = None) -> Figure:
     """One figure of some panels: their title, then a group an axes.
 
     >>> from vmteach.figures.scene import Cell, axis, row
@@ -68,7 +71,7 @@ def _height(group: Group) -> float:
     return 0.3 + 0.28 * len(group[lines]) if lines else HEIGHTS[group["as"]] * (0.6 if group.get("low") else 1)
 
 
-def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, Record]]) -> None:
     """The limits that all panels share, and the unit as the axis's label."""
     for name, limit, label in (("x", axes.set_xlim, axes.set_xlabel), ("y", axes.set_ylim, axes.set_ylabel)):
         if name not in group:
@@ -90,7 +93,7 @@ def _scaled(group: Group, name: str, value: float) -> float:
     return value / SCALES.get(group[name].get("unit", ""), (1, ""))[0]
 
 
-def _box(axes: Axes, at: Sequence[float], look: str, words: Any = "") -> None:
+def _box(axes: Axes, at: Sequence[float], look: str, words: object = "") -> None:
     """A filled box (x, y, width, height) with its words in the middle."""
     colour, hatch = LOOKS.get(look, (look, HATCHES.get(TOKENS["pattern"].get(look, ""), "")))
     x, y, w, h = at
@@ -112,7 +115,7 @@ def _colour(tone: str) -> str:
     return str(TEXT.get(tone, LIGHT.get(tone, LIGHT["ink"])))
 
 
-def _row(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _row(axes: Axes, group: Group, data: Values) -> None:
     axes.set_ylim(0, 2)
     for cell in group["cells"]:
         state, at, length, words, _, level = Cell(*cell)
@@ -127,7 +130,7 @@ def _row(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
         axes.text((x0 + x1) / 2, 1.2, _short(rest[0] if rest else ""), ha="center", size=8)
 
 
-def _list(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _list(axes: Axes, group: Group, data: Values) -> None:
     cells = group["cells"].split()
     axes.set_xlim(0, max(group.get("slots", 0), len(cells), 1))
     axes.set_ylim(0, 1)
@@ -135,14 +138,14 @@ def _list(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
         _box(axes, (i, 0, 1, 1), data["states"][cell[0]][1], cell[1:])
 
 
-def _strip(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _strip(axes: Axes, group: Group, data: Values) -> None:
     axes.set_ylim(0, 1)
     for state, start, end, *words in group["spans"]:
         x, w = _scaled(group, "x", start), _scaled(group, "x", end - start)
         _box(axes, (x, 0, w, 1), data["states"][state][1], words[0] if words else "")
 
 
-def _lanes(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _lanes(axes: Axes, group: Group, data: Values) -> None:
     names = [name for name, _ in group["threads"]][::-1]
     rails = 1 + max((stay[1] for stay in group["stays"]), default=0)
     axes.set_ylim(0, len(names))
@@ -155,7 +158,7 @@ def _lanes(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
         axes.axvline(mark[0], color=LIGHT["alert"], linestyle=":")
 
 
-def _grid(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _grid(axes: Axes, group: Group, data: Values) -> None:
     rows, columns = group["rows"], len(group["heads"])
     axes.set_xlim(-1.5, columns)
     axes.set_ylim(len(rows), -1)
@@ -169,13 +172,13 @@ def _grid(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
             _box(axes, (i + 0.03, r + 0.05, 0.94, 0.9), state, words)
 
 
-def _script(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _script(axes: Axes, group: Group, data: Values) -> None:
     axes.set_ylim(len(group["lines"]), 0)
     for i, (name, words) in enumerate(group["lines"]):
         axes.text(0.02, i + 0.7, f"{name}  {_short(words)}", size=8, weight="bold" if i == group["at"] else "normal")
 
 
-def _nodes(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _nodes(axes: Axes, group: Group, data: Values) -> None:
     places = {name: (i, 1) for i, name in enumerate(group["threads"])}
     places |= {name: (i, 0) for i, name in enumerate(group["locks"])}
     axes.set_xlim(-1, max(len(group["threads"]), len(group["locks"])))
@@ -188,11 +191,11 @@ def _nodes(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
         axes.text(x, y, name, ha="center", va="center", size=9, bbox={"facecolor": "white", "boxstyle": "round"})
 
 
-def _chart(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
-    def xs(points: Any) -> list[float]:
+def _chart(axes: Axes, group: Group, data: Values) -> None:
+    def xs(points: Iterable[tuple[float, float]]) -> list[float]:
         return [_scaled(group, "x", x) for x, _ in points]
 
-    def ys(points: Any) -> list[float]:
+    def ys(points: Iterable[tuple[float, float]]) -> list[float]:
         return [_scaled(group, "y", y) for _, y in points]
 
     for start, end in group.get("shade", []):
@@ -214,7 +217,7 @@ def _chart(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
         axes.legend(loc="upper left", fontsize=8, frameon=False)
 
 
-def _bands(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
+def _bands(axes: Axes, group: Group, data: Values) -> None:
     full, before = _scaled(group, "y", group["y"]["to"]) / 1000, ""
     for i, column in enumerate(group["columns"]):
         before, y = (before if column == "=" else column), 0.0
@@ -225,7 +228,7 @@ def _bands(axes: Axes, group: Group, data: Mapping[str, Any]) -> None:
             y += int(share) * full
 
 
-def _predict(axes: Axes, group: Group, prediction: Mapping[str, Any] | None) -> None:
+def _predict(axes: Axes, group: Group, prediction: Values | None) -> None:
     for name, line in (("x", axes.axvline), ("y", axes.axhline)):
         if prediction and group.get(name, {}).get("name") == prediction["axis"]:
             line(_scaled(group, name, prediction["at"]), color=LIGHT["guess"], linestyle="--")

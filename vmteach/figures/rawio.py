@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, prediction, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import KIB, PRESETS
@@ -22,7 +23,7 @@ from vmteach.patches.rawio import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 STATES = {
     "P": (["page passed on to the disk", "passed on"], "data"),
@@ -129,7 +130,7 @@ def _alt(run: Run) -> str:
     )
 
 
-def predicted(value: int) -> dict[str, Any]:
+def predicted(value: int) -> Record:
     """A reader's prediction, in pages of 4 KiB passed on, as a line on the buffer."""
     return prediction("buffer", value * 4 * KIB, [f"your prediction: {number(value)} pages", f"you: {number(value)}"])
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from vmteach.figures.scene import Group, Link, States, check_group, check_links, check_states, plain, told, trimmed
+from vmteach.figures.data import Group, States, check_group, check_states, plain, told, trimmed
+from vmteach.figures.scene import Link, check_links
+from vmteach.run import Record, Values
 
 MOST_WORDS, MOST_STATES, MOST_ASKS, MOST_BYTES = 25, 6, 3, 30_000
 
@@ -38,7 +40,7 @@ class Frame:
     key: str = ""
     rule: Sequence[str] = ()
     hot: Sequence[str] = ()
-    gauges: Mapping[str, Any] = field(default_factory=dict)  # name -> n or (n, of)
+    gauges: Values = field(default_factory=dict)  # name -> n or (n, of)
     links: Sequence[Link] = ()
     note: str = ""
     mark: str = ""
@@ -112,7 +114,7 @@ class Story:
         return [[n, words] for words, n in found.items()]
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Record:
         """Plain values, ready for JSON; of each frame what has changed."""
         return plain(
             title=self.title,
@@ -126,7 +128,7 @@ class Story:
         )
 
 
-def stories(figure: Any) -> list[dict[str, Any]]:
+def stories(figure: Any) -> list[Record]:
     """The stories of a figure module, ready for the page: `figure.STORIES` maps a button's words to a case,
     `figure.story(case)` makes the Story of a case.
     """
@@ -153,10 +155,10 @@ def pair(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
     return paired
 
 
-def _deltas(frames: Sequence[Frame]) -> Iterator[dict[str, Any]]:
+def _deltas(frames: Sequence[Frame]) -> Iterator[Record]:
     """Frames as plain data: of groups, gauges and links only what is not as before; None takes a group away."""
     before: dict[str, Group] = {}
-    gauges: Mapping[str, Any] = {}
+    gauges: Values = {}
     links: Sequence[Link] = ()
     for frame in frames:
         groups = {name: dict(group) for name, group in frame.groups.items()}

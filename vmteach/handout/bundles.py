@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vmteach.handout.stored import MOST_RUNS, Stored, quietly, told
+from vmteach.run import Record
 
 EXPLORER = "application/vnd.vmteach.explorer+json"
 STORY = "application/vnd.vmteach.story+json"
@@ -51,14 +52,14 @@ def begin() -> None:
         formatter.display_formatter.mimebundle_formatter.for_type(kind, _teller(mime, tell))
 
 
-def _teller(mime: str, tell: Callable[[Any], Any]) -> Callable[..., dict[str, Any]]:
-    def bundle(one: Any, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+def _teller(mime: str, tell: Callable[[Any], Any]) -> Callable[..., Record]:
+    def bundle(one: object, include: object = None, exclude: object = None) -> Record:
         return quietly(lambda: {mime: tell(one), "text/plain": repr(one)}, mime)
 
     return bundle
 
 
-def plain(spec: Any) -> Any:
+def plain(spec: object) -> Any:
     """A widget's spec as JSON has it."""
     return json.loads(json.dumps(spec))
 
@@ -72,20 +73,20 @@ def author_lists(**lists: int) -> None:
     _listed.update(lists)
 
 
-def explorer(one: Any) -> dict[str, Any]:
+def explorer(one: Any) -> Record:
     """The bundle of an explorer."""
     _shown[id(one)] = len(_shown)
     stored = Stored(one.stage, one.at, [judge.goal for judge in one.judges], _listed.get("runs", MOST_RUNS))
     return {**stored.bundle(), "stem": one.stem, "goals": [told(goal) for goal in stored.goals]}
 
 
-def picture(one: Any) -> dict[str, Any]:
+def picture(one: Any) -> Record:
     """The bundle of a picture: its panels, and how it is said without a script."""
     still = {"finding": one.finding, "alt": one.alt, "labels": list(one.numbers), "rows": one.rows}
     return {"panels": one.spec["panels"], "prediction": one.spec["prediction"], "still": still}
 
 
-def goal(face: Any) -> dict[str, Any]:
+def goal(face: Any) -> Record:
     """The bundle of a goal in a cell of its own: which explorer's it is, and which of its goals."""
     if id(face.explorer) not in _shown:
         raise ValueError("a goal must stand below its explorer")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vmteach import __version__
+from vmteach.run import Record
 from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
@@ -173,7 +174,7 @@ def _record(files: Mapping[str, bytes], info: str) -> bytes:
     return text.getvalue().encode()
 
 
-def lock(folder: Path) -> dict[str, Any]:
+def lock(folder: Path) -> Record:
     """What the runtime may load: our own wheels and nothing else, each with its hash and what it depends on."""
     theirs = json.loads((folder / "pyodide-lock.json").read_text(encoding="utf-8"))
     packages = {entry["name"]: entry for entry in (_entry(wheel) for wheel in sorted(folder.glob("*.whl")))}
@@ -182,7 +183,7 @@ def lock(folder: Path) -> dict[str, Any]:
     return {"info": theirs["info"], "packages": packages}
 
 
-def _entry(wheel: Path) -> dict[str, Any]:
+def _entry(wheel: Path) -> Record:
     """One wheel's line in the lock."""
     with zipfile.ZipFile(wheel) as package:
         names = package.namelist()
@@ -226,7 +227,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def settings() -> dict[str, Any]:
+def settings() -> Record:
     """JupyterLite's settings: what is loaded at the start, where progress is kept, and no package index."""
     environment = {"VMTEACH_PROGRESS": "/drive/progress.json", "HOME": "/home/pyodide"}
     kernel = {"disablePyPIFallback": True, "loadPyodideOptions": {"packages": list(AT_START), "env": environment}}

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from vmteach.figures import page as scenes
-from vmteach.figures.scene import alt, title
+from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
+from vmteach.run import Values
 from vmteach.tables import COURSE
 
 HERE = Path(__file__).parent
@@ -142,7 +143,7 @@ def _wrapped(name: str, file: Path) -> str:
 # ---- a notebook
 
 
-def handout(notebook: Any, facts: Mapping[str, str]) -> tuple[str, str]:
+def handout(notebook: object, facts: Mapping[str, str]) -> tuple[str, str]:
     """An executed notebook as (title, page)."""
     from nbconvert import HTMLExporter
     from traitlets.config import Config
@@ -222,7 +223,7 @@ class Body:
         image.replace_with(soup.new_string(mark))
         return mark, self._drawn("drawing", {"panels": panels, "full": False}, in_words(still), cell)
 
-    def shown(self, output: Mapping[str, Any], cell: str) -> str:
+    def shown(self, output: Values, cell: str) -> str:
         """One output of a code cell."""
         if output["output_type"] == "stream":
             return f'<div class="output"><pre>{html.escape(_plain(output["text"]))}</pre></div>\n'
@@ -276,7 +277,7 @@ class Body:
             answer = "".join(map(str, told))  # a fold within this one has a number of its own
             self._folds.append((summary.get_text(" ", strip=True), clean(re.sub(r'\sid="[^"]*"', "", answer))))
 
-    def _learning(self, data: Mapping[str, Any], cell: str) -> str:
+    def _learning(self, data: Values, cell: str) -> str:
         """A prediction, a goal or questions: data for the script, and how they look on paper."""
         spec = data["spec"]
         if spec["kind"] == "recall":
@@ -294,7 +295,7 @@ class Body:
             f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
-    def _compared(self, data: Mapping[str, Any], cell: str) -> str:
+    def _compared(self, data: Values, cell: str) -> str:
         """What came out where a reader predicted something; on paper, beside what other answers overlook."""
         items = "".join(f"<li>{html.escape(shown)}: {said}</li>" for _, shown, said in data["overlooked"])
         fold = f"<details><summary>What other answers overlook</summary><ul>{items}</ul></details>" if items else ""
@@ -304,7 +305,7 @@ class Body:
             f'<p class="live" role="status" hidden></p><div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
-    def _asked(self, question: Mapping[str, Any]) -> str:
+    def _asked(self, question: Values) -> str:
         """A question on paper; its answer goes to the last page."""
         options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
         answers = " ".join(
@@ -315,7 +316,7 @@ class Body:
             return f"<div>{asked}</div>"
         return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
 
-    def _explorer(self, bundle: Mapping[str, Any], cell: str) -> str:
+    def _explorer(self, bundle: Values, cell: str) -> str:
         """The stored runs for the script; without a script the default picture in words and its numbers."""
         if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
             raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
@@ -326,7 +327,7 @@ class Body:
             f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
 
-    def _aims(self, goals: Sequence[Mapping[str, Any]], cell: str) -> str:
+    def _aims(self, goals: Sequence[Values], cell: str) -> str:
         """The goals of an explorer for paper; hints and solutions go to the last pages."""
         text = ""
         for number, goal in enumerate(goals, 1):
@@ -337,17 +338,17 @@ class Body:
                 text += f"<details><summary>Goal {number}: solution</summary>{goal['reason']}</details>"
         return f'<div class="stored goals">{self._html(text, cell)}</div>' if text else ""
 
-    def _story(self, data: Mapping[str, Any], cell: str) -> str:
+    def _story(self, data: Values, cell: str) -> str:
         """A story for the stepper; without a script its sentences."""
         steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
         stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"
         return self._drawn("story", data, stored, cell)
 
-    def _drawing(self, data: Mapping[str, Any], cell: str) -> str:
+    def _drawing(self, data: Values, cell: str) -> str:
         """Panels for the script; without one the picture in words and its numbers."""
         return self._drawn("drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell)
 
-    def _drawn(self, kind: str, data: Mapping[str, Any], stored: str, cell: str) -> str:
+    def _drawn(self, kind: str, data: Values, stored: str, cell: str) -> str:
         return (
             f'<div class="{kind}"><script type="application/json">{as_json(dict(data))}</script>'
             f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
@@ -396,7 +397,7 @@ def checks(source: str) -> str:
     return f' data-check="{found[1] or ""}/{found[2]}"' if found else ""
 
 
-def in_words(still: Mapping[str, Any]) -> str:
+def in_words(still: Values) -> str:
     """A picture as HTML without a script: the finding, the picture in words, the numbers."""
     head = "".join(f"<th>{html.escape(label)}</th>" for label in still["labels"])
     rows = "".join(
@@ -407,7 +408,7 @@ def in_words(still: Mapping[str, Any]) -> str:
     return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
 
 
-def sentences(story: Mapping[str, Any]) -> list[str]:
+def sentences(story: Values) -> list[str]:
     """What a story says, a step a line; where the kernels differ, each by its name."""
     said = []
     for step in story["steps"]:
@@ -574,7 +575,7 @@ def clean(text: str) -> str:
     return str(_cleaner().clean(text))
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: object) -> Any:
     """JSON with its HTML cleaned; choices and units are text, which the page's script escapes itself."""
     if isinstance(value, str):
         return clean(value)
@@ -585,7 +586,7 @@ def _cleaned(value: Any) -> Any:
     return [_cleaned(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
-def as_json(value: Any) -> str:
+def as_json(value: object) -> str:
     """JSON that may stand inside a script element.
 
     >>> as_json({"html": "</script>"})

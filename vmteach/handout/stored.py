@@ -12,13 +12,13 @@ import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.exercises import Goal, marked
 from vmteach.lab.asked import entry, said_at
 from vmteach.lab.note import hidden
 from vmteach.lab.stage import At, Stage, as_python
-from vmteach.run import between
+from vmteach.run import Record, between
 
 MOST_RUNS = 1_500
 ALL = "all stops of all controls"
@@ -93,7 +93,7 @@ class Stored:
         said = said_at(self.stage, goal, {**at, "policies": list(goal.needs) or self.at["policies"]})
         return self.verdicts[i].setdefault(json.dumps(said), len(self.verdicts[i]))
 
-    def bundle(self) -> dict[str, Any]:
+    def bundle(self) -> Record:
         """What the page needs, as JSON: the packed runs, and the default picture's panels for who runs no script."""
         data = self._packed()
         if len(data) > HEAVIEST:
@@ -127,7 +127,7 @@ class Stored:
         text = "\n".join([json.dumps(header, separators=(",", ":")), *self.lines])
         return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
-    def _code(self) -> dict[str, Any]:
+    def _code(self) -> Record:
         """What the page writes the Python of a position from: each stop as it is spelled, and what stays."""
         fixed = [f"{field}={as_python(field, value)}" for field, value in self.stage.fixed.items()]
         spelled = {f: [as_python(f, stop) for stop in c.stops] for f, c in self.stage.controls.items()}
@@ -136,14 +136,14 @@ class Stored:
         return {"head": f"{head}patch.Scenario(", "tail": tail, "spelled": spelled, "fixed": fixed}
 
 
-def told(goal: Goal) -> dict[str, Any]:
+def told(goal: Goal) -> Record:
     """A goal as the page shows it."""
     hints = [marked(hint) for hint in goal.hints]
     reason = "" if hidden() else marked(goal.reason)
     return {"html": marked(goal.asks), "hints": hints, "reason": reason, "needs": goal.needs}
 
 
-def quietly(bundle: Callable[[], dict[str, Any]], mime: str) -> dict[str, Any]:
+def quietly(bundle: Callable[[], Record], mime: str) -> Record:
     """The bundle, or what went wrong with it: IPython would print that and go on."""
     try:
         return bundle()

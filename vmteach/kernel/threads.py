@@ -16,6 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+Data = Any  # what the threads share: hashable, and known to their steps alone
 END = "end"  # where a thread stands that has no step left
 
 
@@ -31,8 +32,8 @@ class Step(NamedTuple):
     does: str = ""  # in words; left empty, the lock that is taken or given
     take: str = ""
     give: str = ""
-    do: Callable[[Any], Any] | None = None
-    when: Callable[[Any], bool] | None = None
+    do: Callable[[Data], Data] | None = None
+    when: Callable[[Data], bool] | None = None
     goto: str = ""
     rests: bool = False
 
@@ -58,7 +59,7 @@ class State(NamedTuple):
 
     at: tuple[str, ...]
     held: tuple[tuple[str, ...], ...]
-    data: Any
+    data: Data
 
 
 class Stepped(NamedTuple):
@@ -209,7 +210,7 @@ class Program:
     """
 
     threads: tuple[Thread, ...]
-    data: Any = None  # hashable; steps return a new one
+    data: Data = None  # hashable; steps return a new one
     cpus: int | None = None
 
     def __post_init__(self) -> None:
@@ -260,7 +261,7 @@ class Program:
         """
         return any(j == i and self.owner(state, step.take) is not None for j, step, _ in self._running(state.at))
 
-    def _after(self, i: int, step: Step, below: str, at: Any, held: Any, data: Any) -> State:
+    def _after(self, i: int, step: Step, below: str, at: Data, held: Data, data: Data) -> State:
         """The state after thread i took this step."""
         if step.take or step.give:
             held = (*held[:i], _held_after(self.threads[i].name, step, held[i]), *held[i + 1 :])
@@ -385,7 +386,7 @@ class Explored:
     lost: frozenset[State]  # states from which no schedule leads to an end any more
     order: frozenset[Order]  # the lock order that was really seen
 
-    def always(self, holds: Callable[[Any], bool]) -> bool:
+    def always(self, holds: Callable[[Data], bool]) -> bool:
         """Whether the predicate holds of the data at every end: a promise that no schedule can break."""
         return all(holds(state.data) for state in self.ends)
 
@@ -426,11 +427,7 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
     ends: list[State] = []
     dead: list[State] = []
     steps = 0
-    queue = deque(came)
-    while queue:
-        state = queue.popleft()
-        moves = list(program.moves(state))
-        named = wrong(state)
+    for state, named, moves in _nearest_first(program, wrong, came, limit):
         for kind in _trouble(program, state, len(moves), first, named):
             first[kind] = state
         if named:
@@ -438,13 +435,8 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
         if not moves:
             (ends if program.finished(state) else dead).append(state)
         steps += len(moves)
-        for i, after in moves:
+        for _, after in moves:
             before.setdefault(after, []).append(state)
-            if after not in came:
-                came[after] = state, i
-                queue.append(after)
-        if len(came) > limit:
-            raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
     schedules = {kind: _schedule(program, came, state) for kind, state in first.items()}
     return Explored(
         program=program,
@@ -456,6 +448,23 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
         lost=frozenset(came) - _reaching(ends, before),
         order=_orders(program, came),
     )
+
+
+def _nearest_first(
+    program: Program, wrong: Callable[[State], str], came: dict[State, tuple[State, int] | None], limit: int
+) -> Iterator[tuple[State, str, list[tuple[int, State]]]]:
+    """Each state that can be reached, what `wrong` calls it and its moves; `came` learns how each was reached first."""
+    queue = deque(came)
+    while queue:
+        state = queue.popleft()
+        named, moves = wrong(state), list(program.moves(state))
+        yield state, named, moves
+        for i, after in () if named else moves:
+            if after not in came:
+                came[after] = state, i
+                queue.append(after)
+        if len(came) > limit:
+            raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
 
 
 def _trouble(program: Program, state: State, moves: int, known: Iterable[str], named: str) -> Iterator[str]:
@@ -489,7 +498,7 @@ def _schedule(program: Program, came: Mapping[State, tuple[State, int] | None], 
     return replay(program, names)
 
 
-def _reaching(goals: Iterable[Hashable], before: Mapping[Any, list[State]]) -> set[Any]:
+def _reaching(goals: Iterable[Hashable], before: Mapping[Data, list[State]]) -> set[Data]:
     """The goals and every state from which one of them can still be reached."""
     found = set(goals)
     to_visit = list(found)

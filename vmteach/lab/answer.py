@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vmteach.exercises import RUNGS, Task, chapter
+from vmteach.run import Record
 
 # Of the standard library, what cannot write into anything that is not the answer's own.
 LIBRARY: Mapping[str, str] = {
@@ -107,12 +108,12 @@ def _in_rooms(name: str) -> bool:
 # ---- the names that an answer runs with
 
 
-def names(stem: str, task: Task) -> dict[str, Any]:
+def names(stem: str, task: Task) -> Record:
     """A namespace for one answer, with the imports of its chapter done: of modules it gets views, of tables copies."""
     # A policy that was asked for is built, not taken ready-made.
     built = task.rung == RUNGS[1] and not task.stub.lstrip().startswith("def ")
 
-    def fetch(name: str, _: Any = None, __: Any = None, wanted: Sequence[str] | None = (), level: int = 0) -> Any:
+    def fetch(name: str, _: object = None, __: object = None, wanted: Sequence[str] | None = (), level: int = 0) -> Any:
         if level or not (name in LIBRARY or _in_rooms(name)):
             raise ImportError(f"an answer needs no {name}")
         if not wanted and "." in name:
@@ -123,26 +124,26 @@ def names(stem: str, task: Task) -> dict[str, Any]:
 
     given = {name: getattr(builtins, name) for name in PLAIN}
     given |= {"getattr": _attribute, "type": _class_of, "__import__": fetch}
-    namespace: dict[str, Any] = {"__builtins__": given, "__name__": "answer"}
+    namespace: Record = {"__builtins__": given, "__name__": "answer"}
     exec(chapter(stem).NEEDS, namespace)
     return namespace
 
 
-def _class_of(value: Any) -> type:
+def _class_of(value: object) -> type:
     """`type` with one argument, and not of a class: with three it would make one."""
     if isclass(value):
         raise TypeError("an answer needs no class of a class")
     return type(value)
 
 
-def _attribute(value: Any, name: str, *default: Any) -> Any:
+def _attribute(value: object, name: str, *default: object) -> Any:
     """`getattr`, as far as an answer may write the same with a dot."""
     if type(name) is not str or WAYS_OUT.match(name):
         raise AttributeError(f"an answer needs no .{name}")
     return getattr(value, name, *default)
 
 
-class _Built(dict[str, Any]):
+class _Built(Record):
     """Policies where one is asked for: those that are left out say so."""
 
     def __missing__(self, name: str) -> Any:
@@ -167,7 +168,7 @@ def view(name: str, built: bool = False) -> SimpleNamespace:
     return SimpleNamespace(**shown)
 
 
-def _shows(word: str, value: Any, closed: bool) -> bool:
+def _shows(word: str, value: object, closed: bool) -> bool:
     if word.startswith("_") or ismodule(value):
         return False
     if isroutine(value) or isclass(value) or hasattr(value, "cache_clear"):
@@ -175,6 +176,6 @@ def _shows(word: str, value: Any, closed: bool) -> bool:
     return True
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: object) -> Any:
     """A table of its own for each answer; what cannot be changed is shared."""
     return deepcopy(value) if isinstance(value, dict | list | set | tuple) else value

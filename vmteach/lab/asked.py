@@ -10,7 +10,6 @@ from contextlib import redirect_stdout
 from functools import cache
 from importlib import import_module
 from io import StringIO
-from typing import Any
 
 from vmteach.exercises import Goal, Outcome, chapter, marked
 from vmteach.figures.lanes import story
@@ -19,7 +18,7 @@ from vmteach.kernel.threads import Program, State, Stepped, replay
 from vmteach.lab.exercise import exercise
 from vmteach.lab.stage import At, Stage
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 
 def answer(question: str) -> str:
@@ -38,14 +37,14 @@ def answer(question: str) -> str:
         return json.dumps({"error": str(wrong)})
 
 
-def entry(stage: Stage, at: At, label: str) -> dict[str, Any]:
+def entry(stage: Stage, at: At, label: str) -> Record:
     """A run as a page has it: its scene for an explorer and its numbers, or why there is none."""
     try:
-        run = stage.run(at, label)
+        numbers, panel = stage.panel(at, label)
     except ValueError as impossible:
         return {"error": str(impossible)}
-    scene = {key: part for key, part in stage.scene(run).items() if key != "more"}
-    return {"scene": scene, "rows": [[name, number(value)] for name, value in run.numbers.items()]}
+    scene = {key: part for key, part in panel.items() if key != "more"}
+    return {"scene": scene, "rows": [[name, number(value)] for name, value in numbers.items()]}
 
 
 def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
@@ -58,7 +57,7 @@ def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
     return verdict.outcome.value, marked(f"**{word}** {verdict.message}")
 
 
-def show(stem: str, at: dict[str, Any]) -> dict[str, Any]:
+def show(stem: str, at: Record) -> Record:
     """The entries of the kernels at a position, and what the chapter's goals say there."""
     stage = _stage(stem)
     held = stage.held(at)
@@ -67,11 +66,11 @@ def show(stem: str, at: dict[str, Any]) -> dict[str, Any]:
     return {"entries": entries, "goals": [{"outcome": outcome, "html": html} for outcome, html in goals]}
 
 
-def check(stem: str, name: str, source: str) -> dict[str, Any]:
+def check(stem: str, name: str, source: str) -> Record:
     """The verdict on an answer cell's source, as HTML."""
     known = {task.name: task for task in chapter(stem).EXERCISES}
     one_of("exercise", name, tuple(known))
-    names: dict[str, Any] = {}
+    names: Record = {}
     printed = StringIO()
     exec(chapter(stem).NEEDS, names)
     try:
@@ -88,7 +87,7 @@ def check(stem: str, name: str, source: str) -> dict[str, Any]:
     return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** {verdict.text}")}
 
 
-def order(stem: str, turns: list[str]) -> dict[str, Any]:
+def order(stem: str, turns: list[str]) -> Record:
     """What happens on both kernels when the threads get the CPU in this order, and what each could do next.
 
     >>> found = order("scsi_deadlock", "E E E R0 R0 R0 R0 E".split())["kernels"][0]
@@ -102,7 +101,7 @@ def order(stem: str, turns: list[str]) -> dict[str, Any]:
     return {"kernels": [{"label": label, **_ordered(program, turns)} for label, program in programs.items()]}
 
 
-def _ordered(program: Program, turns: list[str]) -> dict[str, Any]:
+def _ordered(program: Program, turns: list[str]) -> Record:
     """The lines of a schedule, each thread's next step in words, and those that can never go on."""
     schedule, state = replay(program, turns), program.start
     names = [each.name for each in program.threads]
@@ -128,7 +127,7 @@ def _ahead(program: Program, state: State, i: int, able: bool) -> str:
 
 
 ORDERED = ("mremap_race", "scsi_deadlock")  # the chapters whose models are threads
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {"show": show, "check": check, "order": order}
+KINDS: dict[str, Callable[..., Record]] = {"show": show, "check": check, "order": order}
 
 
 @cache

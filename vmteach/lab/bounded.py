@@ -85,7 +85,7 @@ class Bounds:
         """The beginning of what the code has printed."""
         return self._out.getvalue()
 
-    def call(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    def call(self, function: Callable[..., Any], *args: object, **named: object) -> Any:
         """What the function gives; Raised if it raises or does not end, Unfinished if it gives `...`."""
         outer, depth = sys.gettrace(), self._depth
         self._until = self._until or time.monotonic() + self._seconds
@@ -132,7 +132,7 @@ class Bounds:
     def _end(self) -> None:
         raise Endless(f"it was still running after {self._seconds:g} s. Does it come to an end?")
 
-    def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
         if not learners(frame.f_code.co_filename):
             return None
         self._depth += 1
@@ -143,7 +143,7 @@ class Bounds:
         self._spend()
         return self._line
 
-    def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _line(self, frame: FrameType, event: str, arg: object) -> Any:
         if event in ("line", "opcode"):
             self._spend()
         elif event == "return":
@@ -165,7 +165,7 @@ class Guarded:
     function: Callable[..., Any]
     bounds: Bounds
 
-    def __call__(self, *args: Any, **named: Any) -> Any:
+    def __call__(self, *args: object, **named: object) -> Any:
         return self.bounds.call(self.function, *args, **named)
 
     def __eq__(self, other: object) -> bool:
@@ -210,7 +210,7 @@ def _place(trace: TracebackType | None) -> tuple[int, str]:
     return found
 
 
-def same_code(one: Any, other: Any) -> bool:
+def same_code(one: object, other: object) -> bool:
     """Whether two functions do the same by the letter; comments and blank lines do not count.
 
     >>> same_code(lambda x: x + 1, lambda x: x + 1), same_code(lambda x: x + 1, lambda x: x + 2)
@@ -225,5 +225,5 @@ def same_code(one: Any, other: Any) -> bool:
     )
 
 
-def _same_const(one: Any, other: Any) -> bool:
+def _same_const(one: object, other: object) -> bool:
     return same_code(one, other) if inspect.iscode(one) else type(one) is type(other) and one == other

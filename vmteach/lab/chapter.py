@@ -13,7 +13,7 @@ from vmteach.course import CHAPTERS
 from vmteach.figures.scene import Scene
 from vmteach.lab import cells
 from vmteach.patches import STEMS
-from vmteach.run import Run, changed, one_of
+from vmteach.run import Record, Run, Values, changed, one_of
 
 if TYPE_CHECKING:
     from vmteach.lab.exercise import Exercise
@@ -71,7 +71,7 @@ class Chapter:
         return self.model.Scenario  # type: ignore[no-any-return]
 
     @property
-    def kernels(self) -> dict[str, Any]:
+    def kernels(self) -> Record:
         """The policies by label: the unpatched kernel first, then the patched one, then variants and what-ifs."""
         return self.model.POLICIES  # type: ignore[no-any-return]
 
@@ -80,7 +80,7 @@ class Chapter:
         """simulate(scenario, policy) -> Run."""
         return self.model.simulate  # type: ignore[no-any-return]
 
-    def runs(self, scenario: Any = None, kernels: Sequence[str] = ()) -> dict[str, Run]:
+    def runs(self, scenario: object = None, kernels: Sequence[str] = ()) -> dict[str, Run]:
         """The runs of a scenario (the default one) by label; without labels, unpatched and patched."""
         for label in kernels:
             one_of("kernels", label, tuple(self.kernels))
@@ -89,7 +89,7 @@ class Chapter:
         return {label: self.simulate(given, self.kernels[label]) for label in labels}
 
     def draw(
-        self, runs: Mapping[str, Run | Scene] | Iterable[Run] | Scene | None = None, prediction: Any = None
+        self, runs: Mapping[str, Run | Scene] | Iterable[Run] | Scene | None = None, prediction: object = None
     ) -> "Picture":
         """A picture of some runs, by label; of the default scenario's where none are given; of scenes."""
         from vmteach.lab.picture import Picture
@@ -104,13 +104,13 @@ class Chapter:
         predicted = getattr(self.figure, "predicted", None) if prediction is not None else None
         return Picture(scenes, predicted(prediction) if predicted else None, made)
 
-    def watch(self, scenario: Any = None) -> "StoryFace":
+    def watch(self, scenario: object = None) -> "StoryFace":
         """A small case of this chapter, step by step; `scenario` makes a story of another case."""
         from vmteach.lab.story import watch
 
         return watch(self.stem, self.figure, scenario)
 
-    def explore(self, policies: Sequence[str] | None = None, **fixed: Any) -> "Explorer":
+    def explore(self, policies: Sequence[str] | None = None, **fixed: object) -> "Explorer":
         """The explorer: the chapter's goals, its controls, and the kernels to compare, at first these `policies`.
 
         Other fields of the Scenario may be given by name; they stay as they are.
@@ -144,7 +144,7 @@ class Chapter:
 
         return recall(self.stem)
 
-    def table(self, rows: Mapping[str, Any] | Iterable[Any], head: Sequence[str] = ()) -> "Table":
+    def table(self, rows: Values | Iterable[Any], head: Sequence[str] = ()) -> "Table":
         """A table of rows: NamedTuples, mappings, runs (their numbers) or plain sequences with a `head`."""
         from vmteach.lab.table import table
 

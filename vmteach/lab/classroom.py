@@ -8,7 +8,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -23,11 +23,14 @@ from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.table import Table
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Record, Values, one_of
 
 HERE = Path(__file__).parent
 NEAR = 0.02  # a number this close to the result, as a share of it, is right
 MOST_BARS = 12  # of a histogram; what is rarer is put together
+
+
+Vote = Any  # a number, or a choice in words
 
 
 class Bar(NamedTuple):
@@ -47,7 +50,7 @@ class Votes:
     stem: str
     name: str
     asked: Asked
-    pairs: tuple[tuple[Any, Any, bool], ...]  # first, last, whether there was a second vote
+    pairs: tuple[tuple[Vote, Vote, bool], ...]  # first, last, whether there was a second vote
 
     @property
     def right_first(self) -> float:
@@ -60,7 +63,7 @@ class Votes:
         return self._share(last for _, last, _ in self.pairs)
 
     @property
-    def _twice(self) -> list[tuple[Any, Any]]:
+    def _twice(self) -> list[tuple[Vote, Vote]]:
         """The two votes of each student who gave two."""
         return [(first, last) for first, last, again in self.pairs if again]
 
@@ -109,10 +112,10 @@ class Votes:
     def _repr_html_(self) -> str:
         return f'<style>{_style()}</style><div class="vmteach-class">{_histogram(self)}</div>'
 
-    def _is_right(self, vote: Any) -> bool:
+    def _is_right(self, vote: object) -> bool:
         return self._distance(vote) <= NEAR
 
-    def _distance(self, vote: Any) -> float:
+    def _distance(self, vote: object) -> float:
         """How far a vote is from the result, as a share of it; a word is right or far away."""
         result = self.asked.result
         if vote == result:
@@ -121,10 +124,10 @@ class Votes:
             return float("inf")
         return abs(vote - result) / abs(result) if result else float("inf")
 
-    def _share(self, votes: Iterable[Any]) -> float:
+    def _share(self, votes: Iterable[Vote]) -> float:
         return sum(map(self._is_right, votes)) / len(self.pairs) if self.pairs else 0.0
 
-    def _named(self, vote: Any) -> str:
+    def _named(self, vote: object) -> str:
         """The answer that a vote counts as: the result or a known thought, where it is near to one."""
         if self._is_right(vote):
             vote = self.asked.result
@@ -193,7 +196,7 @@ def read_class(folder: str | Path) -> Classroom:
     return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped), newest)
 
 
-def _moments(documents: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _moments(documents: Sequence[Values]) -> Iterator[tuple[str, str]]:
     """When each prediction of the course was made, and "STEM/name"."""
     for stem in STEMS:
         for name in chapter(stem).PREDICTIONS:
@@ -201,7 +204,7 @@ def _moments(documents: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]
             yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
 
 
-def _votes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Votes]:
+def _votes(documents: Sequence[Values]) -> Iterator[Votes]:
     for stem in STEMS:
         for name, asked in chapter(stem).PREDICTIONS.items():
             entries = (document.get(stem, {}).get("predictions", {}).get(name, {}) for document in documents)
@@ -210,7 +213,7 @@ def _votes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Votes]:
                 yield Votes(stem, name, asked, pairs)
 
 
-def _pair(entry: Mapping[str, Any], asked: Asked) -> tuple[Any, Any, bool] | None:
+def _pair(entry: Values, asked: Asked) -> tuple[Vote, Vote, bool] | None:
     """First vote, last vote, and whether they are two; None where there is no answer to this question."""
     votes = entry.get("votes")
     cast = [vote.get("value") for vote in votes if isinstance(vote, dict)] if isinstance(votes, list) else []
@@ -220,7 +223,7 @@ def _pair(entry: Mapping[str, Any], asked: Asked) -> tuple[Any, Any, bool] | Non
     return cast[0], cast[-1], len(cast) > 1
 
 
-def _answers(vote: Any, asked: Asked) -> bool:
+def _answers(vote: object, asked: Asked) -> bool:
     if asked.choices:
         return vote in asked.choices
     return isinstance(vote, int | float) and not isinstance(vote, bool) and isfinite(vote)
@@ -229,7 +232,7 @@ def _answers(vote: Any, asked: Asked) -> bool:
 DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
 
 
-def _work(documents: Sequence[Mapping[str, Any]]) -> Iterator[Work]:
+def _work(documents: Sequence[Values]) -> Iterator[Work]:
     for stem in STEMS:
         module = chapter(stem)
         named = {
@@ -247,7 +250,7 @@ def _work(documents: Sequence[Mapping[str, Any]]) -> Iterator[Work]:
                     yield Work(stem, kind, name, len(tried), len(tries), median(tries) if tries else 0.0, hints)
 
 
-def _tries(entry: Mapping[str, Any]) -> int:
+def _tries(entry: Values) -> int:
     tries = entry.get("tries", 1)
     return tries if isinstance(tries, int) and tries > 0 else 1
 
@@ -393,8 +396,8 @@ CELLS = (
 )
 
 
-def _cell(name: str, text: str, code: bool) -> dict[str, Any]:
-    kind: dict[str, Any] = {"cell_type": "markdown"}
+def _cell(name: str, text: str, code: bool) -> Record:
+    kind: Record = {"cell_type": "markdown"}
     if code:
         kind = {"cell_type": "code", "execution_count": None, "outputs": []}
     return {**kind, "id": name, "metadata": {}, "source": text}

@@ -16,7 +16,7 @@ from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marke
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
-from vmteach.run import one_of
+from vmteach.run import Record, one_of
 
 NOTHING: Any = ...  # no answer was handed in
 LONGEST = 60  # characters of an answer that a verdict repeats
@@ -71,7 +71,7 @@ class Exercise:
         """The cell below the answer cell."""
         return f'exercise("{self.stem}", "{self.task.name}").check({self.task.answer})'
 
-    def check(self, answer: Any = NOTHING) -> Verdict:
+    def check(self, answer: object = NOTHING) -> Verdict:
         """What there is to say about the answer. The learner's functions are called, within bounds."""
         bounds = Bounds()
         source = cells.source(self.task.answer)
@@ -143,7 +143,7 @@ class Exercise:
             "earlier run. Mend that cell, run it, and then run this one again."
         )
 
-    def _named(self, answer: Any, source: cells.Source | None) -> str:
+    def _named(self, answer: object, source: cells.Source | None) -> str:
         """What is judged, for a reader who has several cells and runs in mind; nothing in a script."""
         if source is None:
             return ""
@@ -151,7 +151,7 @@ class Exercise:
         short = value if len(value) <= LONGEST else f"{value[:LONGEST]} ..."
         return f"{self.task.answer}{short}, from cell [{source.number}]"
 
-    def _untouched(self, answer: Any) -> bool:
+    def _untouched(self, answer: object) -> bool:
         """Whether the answer is the stub's."""
         stub = _stub_answer(self.stem, self.task.name, self.variant)
         if callable(stub) and callable(answer):
@@ -198,7 +198,7 @@ def folds(notes: Sequence[tuple[str, str]]) -> str:
 def _stub_answer(stem: str, name: str, variant: int) -> Any:
     """What the untouched stub defines."""
     task = next(task for task in chapter(stem).EXERCISES if task.name == name)
-    names: dict[str, Any] = {}
+    names: Record = {}
     exec(chapter(stem).NEEDS, names)
     exec(fill(task.stub, task.variants[variant]), names)
     return names[task.answer]

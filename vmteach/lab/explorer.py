@@ -23,7 +23,7 @@ from vmteach.lab.goal import Judge, follow_newest
 from vmteach.lab.note import QUIET, hidden
 from vmteach.lab.stage import At, Figure, Patch, Shown, Stage, remembered
 from vmteach.patches import STEMS
-from vmteach.run import Run
+from vmteach.run import Record, Run
 
 thread_time = getattr(time, "thread_time", process_time)  # a browser's Python has one thread and no such clock
 PAUSE, LONGEST_PAUSE = 0.01, 2.0  # s before a piece of thinking ahead: in between, for questions to come in
@@ -31,7 +31,7 @@ WAITED = 1.5  # a piece that takes more than this times its work has waited for 
 MOST_SENT = 200  # positions that the page is known to have been told
 
 
-def explore(patch: Patch, figure: Figure, policies: Sequence[str] | None = None, **fixed: Any) -> "Explorer":
+def explore(patch: Patch, figure: Figure, policies: Sequence[str] | None = None, **fixed: object) -> "Explorer":
     """An explorer of a chapter: `patch` and `figure` are its modules, `policies` the kernels shown at first.
 
     Other fields of the Scenario may be given by name; they stay as they are.
@@ -74,11 +74,11 @@ class Explorer(Face):
     # ---- what it is set to
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Record:
         """The stop of each control, and the labels of the policies shown."""
         return self.stage.state(self.at)
 
-    def set(self, **state: Any) -> None:
+    def set(self, **state: object) -> None:
         """Move controls to stops, by the names of their fields; `policies` takes a list of labels."""
         self.at = self.stage.moved(self.at, **state)
         self._show()
@@ -101,7 +101,7 @@ class Explorer(Face):
         return self.stage.runs(self.at)
 
     @property
-    def numbers(self) -> dict[str, dict[str, Any]]:
+    def numbers(self) -> dict[str, Record]:
         """The named figures of each policy shown."""
         return self.stage.numbers(self.at)
 
@@ -141,14 +141,14 @@ class Explorer(Face):
 
     # ---- how
 
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
+    def get_state(self, key: object = None, drop_defaults: bool = False) -> Any:
         """The state, with what is on screen: so a page that comes back, or a notebook that is saved, can show it."""
         state = super().get_state(key=key, drop_defaults=drop_defaults)
         if key is None and hasattr(self, "_now"):
             state["shown"] = self._whole(self._now, self.at)
         return state
 
-    def _told_goals(self) -> list[dict[str, Any]]:
+    def _told_goals(self) -> list[Record]:
         why = not hidden()
         return [
             {
@@ -159,11 +159,11 @@ class Explorer(Face):
             for judge in self.judges
         ]
 
-    def _whole(self, shown: Shown, at: At) -> dict[str, Any]:
+    def _whole(self, shown: Shown, at: At) -> Record:
         """An answer with its position and what the goals say there, as text."""
         return {**shown, "edition": self.stage.edition, "at": at, "goals": self._goals(at)}
 
-    def _goals(self, at: At, keep: bool = False) -> list[dict[str, Any]]:
+    def _goals(self, at: At, keep: bool = False) -> list[Record]:
         told = []
         for judge in self.judges:
             verdict = judge.verdict(self.stage.state(at), lambda: self.stage.numbers(at))
@@ -178,11 +178,13 @@ class Explorer(Face):
             self._now = self.stage.show(self.at)
             self._goals(self.at, keep=True)
 
-    def _on_message(self, _: Any, message: Any, buffers: Any = None) -> None:
+    def _on_message(self, _: object, message: object, buffers: object = None) -> None:
         """A position from the page: it asks for the answer there, or says that it shows the answer it has."""
         if not isinstance(message, dict) or message.get("kind") not in ("ask", "tell"):
             return
         self._began = perf_counter()
+        if message.get("seq") == 1:  # a page that was opened anew has nothing yet
+            self._sent.clear()
         self._renew()
         before, seq = dict(self.at), message.get("seq", 0)
         with self.hold_trait_notifications():
@@ -237,7 +239,7 @@ class Explorer(Face):
         began, worked = perf_counter(), thread_time()
         with suppress(ValueError):  # what cannot be will be told when it is asked for
             if label:
-                self.stage.run(at, label)
+                self.stage.panel(at, label)
             else:
                 self._answer("ahead", at, self.stage.show(at))
         took, work = perf_counter() - began, thread_time() - worked

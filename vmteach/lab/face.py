@@ -68,7 +68,7 @@ class Face(anywidget.AnyWidget):
     said = traitlets.Dict().tag(sync=True)
     _shown: "ClassVar[WeakSet[Face]]" = WeakSet()
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, **traits: object) -> None:
         self._places: set[Place] = set()  # the cells that show it, each in one run of it
         super().__init__(library=Library.id(), **traits)
 

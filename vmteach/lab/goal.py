@@ -1,7 +1,7 @@
 """Goals: a state of the explorer to be reached. They follow the newest explorer of their chapter."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
 from vmteach.exercises import Goal, Verdict, card, chapter, marked, not_yet
@@ -9,7 +9,7 @@ from vmteach.lab import kept
 from vmteach.lab.exercise import folds
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET, hidden
-from vmteach.run import one_of
+from vmteach.run import Record, Values, one_of
 
 _followers: "WeakSet[GoalFace]" = WeakSet()
 
@@ -18,11 +18,11 @@ class Explored(Protocol):
     """What a goal asks an explorer."""
 
     @property
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> Record: ...
     @property
-    def numbers(self) -> dict[str, dict[str, Any]]: ...
-    def observe(self, handler: Any, names: Any) -> None: ...
-    def unobserve(self, handler: Any, names: Any) -> None: ...
+    def numbers(self) -> dict[str, Record]: ...
+    def observe(self, handler: object, names: object) -> None: ...
+    def unobserve(self, handler: object, names: object) -> None: ...
 
 
 def goal(explorer: Explored, stem: str, name: str) -> "GoalFace":
@@ -79,7 +79,7 @@ class GoalFace(Face):
     def _verdict(self) -> Verdict:
         return self._judge.verdict(self.explorer.state, lambda: self.explorer.numbers)
 
-    def _moved(self, _: Mapping[str, Any] | None = None) -> None:
+    def _moved(self, _: Values | None = None) -> None:
         verdict = self._verdict()
         self._judge.keep(verdict)
         said = {"outcome": verdict.outcome.value, "html": marked(self._judge.say(verdict)), "seq": 0}
@@ -94,7 +94,7 @@ class Judge:
         self.stem, self.goal = stem, goal
         self._reached = bool(kept.entry(stem, "goals", goal.name).get("reached"))
 
-    def verdict(self, state: Mapping[str, Any], numbers: Callable[[], Mapping[str, Mapping[str, Any]]]) -> Verdict:
+    def verdict(self, state: Values, numbers: Callable[[], Mapping[str, Values]]) -> Verdict:
         """The goal's verdict; where there is no run, because the scenario says so in its own words."""
         try:
             return self.goal.verdict(state, numbers())

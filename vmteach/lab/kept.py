@@ -16,9 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vmteach.run import Record
+
 VERSION = 2  # 2: a prediction has its votes; docs/progress.md
 
-_remembered: dict[str, Any] = {}  # path -> what could not be written
+_remembered: Record = {}  # path -> what could not be written
 
 
 def where() -> Path:
@@ -44,22 +46,22 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def read() -> dict[str, Any]:
+def read() -> Record:
     """All that is kept: {"version": 2, "chapters": {stem: {kind: {name: facts}}}}."""
     return _read()[0]
 
 
-def entry(stem: str, kind: str, name: str) -> dict[str, Any]:
+def entry(stem: str, kind: str, name: str) -> Record:
     """What is kept of one thing; empty if nothing is."""
     return dict(entries(stem, kind).get(name, {}))
 
 
-def entries(stem: str, kind: str) -> dict[str, dict[str, Any]]:
+def entries(stem: str, kind: str) -> dict[str, Record]:
     """What is kept of all things of a kind, by name."""
     return dict(read()["chapters"].get(stem, {}).get(kind, {}))
 
 
-def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> bool:
+def keep(stem: str, kind: str, name: str, count: str = "", **facts: object) -> bool:
     """Add facts about one thing, with the time; the fact named by `count` goes up by one. Whether it is in the file."""
     document, sound = _read()
     entry = document["chapters"].setdefault(stem, {}).setdefault(kind, {}).setdefault(name, {})
@@ -78,7 +80,7 @@ def keep(stem: str, kind: str, name: str, count: str = "", **facts: Any) -> bool
     return False
 
 
-def _read() -> tuple[dict[str, Any], bool]:
+def _read() -> tuple[Record, bool]:
     """The document, and whether the file may be written over."""
     path = where()
     document, trouble = load(path)
@@ -89,7 +91,7 @@ def _read() -> tuple[dict[str, Any], bool]:
     return document, not trouble
 
 
-def load(path: Path) -> tuple[dict[str, Any], str]:
+def load(path: Path) -> tuple[Record, str]:
     """What the file holds, and why it cannot be used; empty where there is no file yet, or no use for it."""
     empty = {"version": VERSION, "chapters": {}}
     try:
@@ -118,7 +120,7 @@ def _whole(chapters: Any) -> bool:
     return True
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
+def _write(path: Path, document: Record) -> None:
     """Write the document; OSError says why that cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not os.access(path, os.W_OK):

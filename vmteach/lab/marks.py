@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from vmteach.exercises import Task, chapter, fill
 from vmteach.lab.answer import names, why_not
 from vmteach.patches import STEMS
-from vmteach.run import one_of
+from vmteach.run import Values, one_of
 
 SECONDS = 30  # that an answer may take
 DRAWS = 40  # calls with other numbers than the visible check's
@@ -116,10 +116,10 @@ def _forget() -> None:
                     value.cache_clear()
 
 
-def _right_for_others(stem: str, task: Task, given: Mapping[str, Any], answer: Any) -> bool:
+def _right_for_others(stem: str, task: Task, given: Values, answer: Any) -> bool:
     """Whether a function gives what the solution gives, for arguments that are drawn."""
-    from vmteach.exercises.drawn import DRAWN
     from vmteach.lab.bounded import Bounds
+    from vmteach.lab.drawn import DRAWN
 
     if (stem, task.name) not in DRAWN:
         return True
@@ -131,7 +131,7 @@ def _right_for_others(stem: str, task: Task, given: Mapping[str, Any], answer: A
     return True
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -154,7 +154,7 @@ def mark(stem: str, name: str, points: float = 1.0, variant: int = 0, every: boo
 # ---- the notebooks of a class
 
 
-def marks_of(notebook: Mapping[str, Any], stem: str, seed: str = "") -> dict[str, Mark]:
+def marks_of(notebook: Values, stem: str, seed: str = "") -> dict[str, Mark]:
     """Each exercise of a chapter with the mark for its answer cell; the notebook is read and not run.
 
     A cell that is missing, or that is there twice, gets no points.
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, default=Path("marks.csv"), help="the table to write")
     parser.add_argument("--seed", default="", help="the class's word, if the edition was made with one")
     given = parser.parse_args(arguments)
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[str, str, str, float, float, str]] = []
     for path in sorted(given.folder.rglob("*.ipynb")):
         try:
             stem = path.stem[3:]

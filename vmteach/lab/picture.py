@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vmteach.exercises import card, marked
-from vmteach.figures.scene import Scene, alt, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
-from vmteach.run import Run
+from vmteach.run import Run, Values
 
 if TYPE_CHECKING:
     from vmteach.figures import Drawing
@@ -21,7 +22,9 @@ class Picture(Face):
     is a prediction that is drawn, `runs` are those of which the scenes were made.
     """
 
-    def __init__(self, scenes: Mapping[str, Scene], said: Any = None, runs: Mapping[str, Run] | None = None) -> None:
+    def __init__(
+        self, scenes: Mapping[str, Scene], said: Values | None = None, runs: Mapping[str, Run] | None = None
+    ) -> None:
         if not scenes:
             raise ValueError("draw needs at least one run, got none")
         self._scenes, self._said, self._runs = dict(scenes), said, dict(runs or {})

@@ -15,7 +15,7 @@ from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET, Note
 from vmteach.patches import STEMS
-from vmteach.run import between, made, one_of
+from vmteach.run import Record, Values, between, made, one_of
 
 FEW = 20  # up to here a difference says more than a ratio
 CALM = "Wrong is fine: a prediction is there to be compared."
@@ -75,7 +75,7 @@ class Prediction(Face):
         """The later vote; None while nothing was predicted."""
         return self.votes[-1] if self.votes else None
 
-    def answer(self, value: Any, after_talk: bool = False) -> "Prediction":
+    def answer(self, value: object, after_talk: bool = False) -> "Prediction":
         """Predict this, and keep it; `after_talk` makes it the second vote. None takes the prediction back.
 
         ValueError says what an answer must be.
@@ -93,7 +93,7 @@ class Prediction(Face):
         self._tell(written)
         return self
 
-    def against(self, result: Any) -> "Compared":
+    def against(self, result: object) -> "Compared":
         """The prediction beside what came out, in words."""
         if self.votes:
             kept.keep(self._stem, "predictions", self._what, result=_plain(result))
@@ -153,7 +153,7 @@ class Prediction(Face):
             for i, vote in enumerate(votes)
         ]
         value = votes[-1] if votes else None
-        facts: dict[str, Any] = {"value": value, "votes": stamped, "unit": self.asked.unit, "result": None}
+        facts: Record = {"value": value, "votes": stamped, "unit": self.asked.unit, "result": None}
         return kept.keep(self._stem, "predictions", self._what, **facts)
 
     def _kept_votes(self) -> list[Any]:
@@ -181,7 +181,7 @@ class Prediction(Face):
         talked = f", after {self.shown(self.votes[0])}" if first else ""
         self._say(f"{begins}: {self.shown(self.value)}{talked}. {CALM}")
 
-    def _on_given(self, change: Mapping[str, Any]) -> None:
+    def _on_given(self, change: Values) -> None:
         new = change["new"]
         if new.get("value") == self.value and len(self.votes) == 1 + ("first" in new):
             self._tell(True)  # it is kept already
@@ -196,11 +196,11 @@ class Prediction(Face):
 class Compared(Note):
     """What was predicted beside what came out."""
 
-    def __init__(self, prediction: Prediction, result: Any) -> None:
+    def __init__(self, prediction: Prediction, result: object) -> None:
         super().__init__(prediction.beside(result))
         self._prediction, self._result = prediction, result
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Record:
         """What a page without a kernel needs: the prediction's name, what came out, and what to say to which answer."""
         one, asked = self._prediction, self._prediction.asked
         overlooked = asked.overlooked if asked.result == self._result else {}
@@ -240,6 +240,6 @@ def _number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0") if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A number of numpy's as one of Python's."""
     return value.item() if hasattr(value, "item") else value

@@ -1,10 +1,10 @@
 """What has been done, over all chapters: a table, and a picture of predictions against what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import isfinite, log10
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmteach.course import CHAPTERS
 from vmteach.exercises import chapter
@@ -14,6 +14,7 @@ from vmteach.lab import kept
 from vmteach.lab.door import DONE, STARTED, TO_DO, cards
 from vmteach.lab.table import Table
 from vmteach.patches import STEMS
+from vmteach.run import Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def progress() -> "Progress":
 class Progress:
     """A table (`frame`) and a picture of the predictions against what came out (`picture`, None without any)."""
 
-    def __init__(self, chapters: Mapping[str, Any]) -> None:
+    def __init__(self, chapters: Values) -> None:
         self._chapters = chapters
 
     @property

@@ -1,13 +1,10 @@
 """Recall: questions at the end of a chapter, to be answered without looking back."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from vmteach.exercises import Verdict, card, chapter, marked, not_yet, right
 from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
-from vmteach.run import between
+from vmteach.run import Values, between
 
 
 def recall(stem: str) -> "Recall":
@@ -55,7 +52,7 @@ class Recall(Face):
         )
         return card(asked, QUIET)
 
-    def _on_given(self, change: Mapping[str, Any]) -> None:
+    def _on_given(self, change: Values) -> None:
         """The page has said what there is to say; it is kept here."""
         for question, option in change["new"].items():
             if question != "seq" and change["old"].get(question) != option:

@@ -6,23 +6,27 @@ field of each control to the index of its stop, and "policies" to the labels of 
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import MISSING, fields
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from vmteach.figures.scene import Scene, alt, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
+from vmteach.lab import cache
 from vmteach.machine import PRESETS, Machine
-from vmteach.run import Control, Preset, Run, one_of
+from vmteach.run import Control, Preset, Record, Run, Values, one_of
 
 Thing = TypeVar("Thing")
-At = dict[str, Any]
+At = Record
 PANEL = ("machine", "vm_cache_scan_ratio")  # the controls of every chapter
-MOST_RUNS, MOST_SHOWN = 64, 64  # that are kept
+MOST_RUNS, MOST_PANELS, MOST_SHOWN = 4, 256, 64  # that are kept; a run holds a hundred times what its panel does
 MOST_BUTTONS = 5  # a control with more named values is a menu
 MOST_READ = 4  # numbers a kernel beside the picture
+SLOW = 0.02  # s: a panel that takes longer is kept for others
 FAR = 3  # stops that are thought of ahead where the last move leads
 
 
@@ -34,7 +38,7 @@ class Patch(Protocol):
     @property
     def CONTROLS(self) -> tuple[Control, ...]: ...
     @property
-    def POLICIES(self) -> Mapping[str, Any]: ...
+    def POLICIES(self) -> Values: ...
     @property
     def UNPATCHED(self) -> str: ...
     @property
@@ -54,7 +58,14 @@ class Figure(Protocol):
     def scene(self) -> Callable[..., Scene]: ...
 
 
-Shown = dict[str, Any]  # what is to be seen at one position, as the page is told
+Shown = Record  # what is to be seen at one position, as the page is told
+
+
+class Panel(NamedTuple):
+    """What is seen of one run: its named figures and its scene, plain enough for JSON."""
+
+    numbers: Record
+    scene: Record
 
 
 class Stage:
@@ -72,7 +83,7 @@ class Stage:
         patch: Patch,
         figure: Figure,
         policies: Sequence[str] | None = None,
-        fixed: Mapping[str, Any] | None = None,
+        fixed: Values | None = None,
     ) -> None:
         self.patch, self.figure, self.fixed = patch, figure, dict(fixed or {})
         self.controls = {c.field: c for c in patch.CONTROLS if c.field not in self.fixed}
@@ -86,13 +97,15 @@ class Stage:
     def forget(self) -> None:
         """Remember nothing of what was simulated and shown."""
         self.edition = getattr(self, "edition", 0) + 1  # pages drop what they keep of another one
-        self._policies = dict(self.patch.POLICIES)
+        self._slow = False  # whether a panel takes longer than to read it from the cache
+        self._code = cache.Code(self.patch, self.figure)
         self._runs: OrderedDict[Hashable, Run] = OrderedDict()
+        self._panels: OrderedDict[Hashable, Panel] = OrderedDict()
         self._seen: OrderedDict[Hashable, Shown] = OrderedDict()
 
     def renew(self) -> None:
-        """Forget, if a reader has put another policy under one of the labels."""
-        if self._policies != dict(self.patch.POLICIES):
+        """Forget, if a reader has put another policy under one of the labels, or changed the model or the picture."""
+        if not self._code.same():
             self.forget()
 
     # ---- positions
@@ -112,7 +125,7 @@ class Stage:
             new[field] = self.controls[field].stops.index(stop)
         return new
 
-    def held(self, at: Mapping[str, Any]) -> At:
+    def held(self, at: Values) -> At:
         """A position from outside, held within its ranges."""
         indices = {
             field: min(max(int(at.get(field, 0)), 0), len(control.stops) - 1)
@@ -121,7 +134,7 @@ class Stage:
         named = at.get("policies", ())
         return {**indices, "policies": [label for label in named if label in self.labels] or [self.labels[0]]}
 
-    def state(self, at: At) -> dict[str, Any]:
+    def state(self, at: At) -> Record:
         """The stop of each control, and the labels of the kernels shown."""
         return {**{field: c.stops[at[field]] for field, c in self.controls.items()}, "policies": list(at["policies"])}
 
@@ -188,11 +201,28 @@ class Stage:
         """The run of each kernel shown."""
         return {label: self.run(at, label) for label in at["policies"]}
 
-    def numbers(self, at: At) -> dict[str, dict[str, Any]]:
-        """The named figures of each kernel shown."""
-        return {label: dict(run.numbers) for label, run in self.runs(at).items()}
+    def panel(self, at: At, label: str) -> Panel:
+        """What is seen of one kernel at a position; from memory, from this machine's cache, or from a run."""
+        key = *(at[field] for field in self.controls), label
+        return remembered(self._panels, key, partial(self._panel, at, label), MOST_PANELS)
 
-    def scene(self, run: Run) -> dict[str, Any]:
+    def _panel(self, at: At, label: str) -> Panel:
+        what = self.scenario(at), self.patch.POLICIES[label]
+        if self._slow and (known := cache.get(self._code.name(*what))):
+            return Panel(*known)
+        began = perf_counter()
+        run = self.run(at, label)
+        made = Panel(dict(run.numbers), self.scene(run))
+        if perf_counter() - began > SLOW:
+            self._slow = True
+            cache.put(self._code.name(*what), made)
+        return made
+
+    def numbers(self, at: At) -> dict[str, Record]:
+        """The named figures of each kernel shown."""
+        return {label: dict(self.panel(at, label).numbers) for label in at["policies"]}
+
+    def scene(self, run: Run) -> Record:
         """The panel of a run."""
         return self.figure.scene(run).data
 
@@ -202,15 +232,15 @@ class Stage:
 
     def drawn(self, at: At) -> Shown:
         """Simulate, draw, and say."""
-        runs = self.runs(at)
-        names = list(dict.fromkeys(name for run in runs.values() for name in run.numbers))
-        rows = [[name, *(number(run.numbers.get(name, "")) for run in runs.values())] for name in names]
-        answer = {"labels": list(runs), "rows": rows, "code": self.code(at)}
-        return {**answer, **told([(label, self.scene(run)) for label, run in runs.items()])}
+        panels = {label: self.panel(at, label) for label in at["policies"]}
+        names = list(dict.fromkeys(name for panel in panels.values() for name in panel.numbers))
+        rows = [[name, *(number(panel.numbers.get(name, "")) for panel in panels.values())] for name in names]
+        answer = {"labels": list(panels), "rows": rows, "code": self.code(at)}
+        return {**answer, **told([(label, panel.scene) for label, panel in panels.items()])}
 
     # ---- what the page must know
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Record:
         """The controls, the presets and the kernels, as JSON."""
         spec = {
             "controls": [self._told(control) for control in self.controls.values()],
@@ -220,7 +250,7 @@ class Stage:
         }
         return dict(json.loads(json.dumps(spec)))
 
-    def _told(self, control: Control) -> dict[str, Any]:
+    def _told(self, control: Control) -> Record:
         stops = [self.spelled(control, stop) for stop in control.stops]
         kind = "slider" if not self._named(control) else "buttons" if len(stops) <= MOST_BUTTONS else "menu"
         about = {"field": control.field, "label": control.label, "kind": kind}
@@ -236,7 +266,7 @@ class Stage:
         return {field: moved[field] for field in preset.stops}
 
     @staticmethod
-    def spelled(control: Control, stop: Any) -> str:
+    def spelled(control: Control, stop: object) -> str:
         """A stop as a reader sees it, with its unit."""
         return f"{stop.value if isinstance(stop, Enum) else number(stop)} {control.unit}".rstrip()
 
@@ -254,7 +284,7 @@ class Stage:
         )
 
 
-def told(panels: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def told(panels: list[tuple[str, Record]]) -> Record:
     """What the panels of some kernels say together: the finding, the picture in words, the numbers beside it."""
     names = list(dict.fromkeys(name for _, panel in panels for name in panel.get("numbers", {})))[:MOST_READ]
     readout = [[name, *(panel.get("numbers", {}).get(name, "") for _, panel in panels)] for name in names]
@@ -271,7 +301,7 @@ def remembered(memory: "OrderedDict[Hashable, Thing]", key: Hashable, make: Call
     return memory[key]
 
 
-def as_python(field: str, value: Any) -> str:
+def as_python(field: str, value: object) -> str:
     """A value as one would write it in Python.
 
     >>> as_python("machine", "32 GB"), as_python("processes", 100)

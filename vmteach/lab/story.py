@@ -3,19 +3,18 @@
 The stories are stored in the widget, so that none of its steps needs the kernel; answers to its questions are kept.
 """
 
-from collections.abc import Mapping
 from html import escape
 from types import ModuleType
-from typing import Any
 
 from vmteach.exercises import card
 from vmteach.figures.story import Story, stories
 from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
+from vmteach.run import Record, Values
 
 
-def watch(stem: str, figure: ModuleType, scenario: Any = None) -> "StoryFace":
+def watch(stem: str, figure: ModuleType, scenario: object = None) -> "StoryFace":
     """The stories of a chapter; with a scenario, a new one of that case. ValueError if the chapter has none."""
     if not hasattr(figure, "story"):
         raise ValueError(f"watch needs a chapter with a story, got {stem}")
@@ -28,7 +27,7 @@ def watch(stem: str, figure: ModuleType, scenario: Any = None) -> "StoryFace":
 class StoryFace(Face):
     """Stories to step through: `stories` is what the page plays, `text` says every step in words."""
 
-    def __init__(self, stem: str, told: list[dict[str, Any]]) -> None:
+    def __init__(self, stem: str, told: list[Record]) -> None:
         self.stem, self.stories = stem, told
         answers = {question: facts.get("choice") for question, facts in kept.entries(stem, "stories").items()}
         super().__init__(script="story", spec={"kind": "story", "stories": told}, given={"answers": answers})
@@ -52,7 +51,7 @@ class StoryFace(Face):
         items = "".join(f"<li>{escape(step.split('. ', 1)[1])}</li>" for step in steps)
         return card(f"<p><strong>{escape(title)}</strong></p><ol>{items}</ol>", QUIET)
 
-    def _on_given(self, change: Mapping[str, Any]) -> None:
+    def _on_given(self, change: Values) -> None:
         """An answer to a question of the story is kept as a prediction is."""
         question, choice = change["new"].get("question"), change["new"].get("choice")
         if question:

@@ -7,14 +7,14 @@ from html import escape
 from typing import Any
 
 from vmteach.figures.words import number
-from vmteach.run import Run
+from vmteach.run import Run, Values
 
 FEW = 40  # rows that are shown
 BROAD = 90  # characters; a line of more may have to be scrolled, which the keyboard must be able to do
 WIDE = '<div class="vmteach-wide" tabindex="0" role="group" aria-label="Table" style="overflow-x:auto">'
 
 
-def table(rows: Mapping[str, Any] | Iterable[object], head: Sequence[str] = ()) -> "Table":
+def table(rows: Values | Iterable[object], head: Sequence[str] = ()) -> "Table":
     """A table. A row is a NamedTuple, a mapping, a Run (its numbers) or a plain sequence (then give a `head`).
 
     A mapping of rows has its keys as the first column; runs by label become a row a number, a column a kernel.

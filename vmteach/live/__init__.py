@@ -9,10 +9,11 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from vmteach.run import Record, Values
 
 ROOT = str(Path(__file__).resolve().parents[2])
 RUN_CHILD = f"""
@@ -30,17 +31,17 @@ class Answer:
     ran: bool
     why: str
     kernel: str
-    rows: tuple[Any, ...] = ()
+    rows: tuple[object, ...] = ()
 
 
-def in_child(module: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def in_child(module: str, request: Values, seconds: float) -> Record:
     """What `child(request)` of a module gives in a process of its own, or {"why": ...} where it gives nothing.
 
     >>> in_child("vmteach.live.names", {}, seconds=1e-3)["why"]
     'the experiment was stopped after 0.001 seconds'
     """
     command = [sys.executable, "-I", "-c", RUN_CHILD, module]
-    how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": seconds, "check": False}
+    how: Record = {"capture_output": True, "text": True, "timeout": seconds, "check": False}
     try:
         done = subprocess.run(command, input=json.dumps(request), **how)
     except subprocess.TimeoutExpired:
@@ -49,11 +50,11 @@ def in_child(module: str, request: Mapping[str, Any], seconds: float) -> dict[st
         return {"why": f"no child process could be started: {error.strerror}"}
     if done.returncode:
         return {"why": f"the child process ended with {done.returncode}: {done.stderr.strip()[-200:]}"}
-    answer: dict[str, Any] = json.loads(done.stdout)
+    answer: Record = json.loads(done.stdout)
     return answer
 
 
-def answered(given: Mapping[str, Any], row: Callable[..., Any], why: str) -> Answer:
+def answered(given: Values, row: Callable[..., object], why: str) -> Answer:
     """A child's `rows`, each as a `row`; in braces `why` may name their `count`, and what else the child gave.
 
     >>> answered({"rows": [[1, 2]], "note": "small"}, complex, "{count} {note} number")

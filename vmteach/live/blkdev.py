@@ -8,12 +8,12 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
-from vmteach.run import between, one_of
+from vmteach.run import Record, Values, between, one_of
 
 SECONDS = 5.0  # what the child may take
 
@@ -36,7 +36,7 @@ def odd_tail(sectors: int = 2002, block: int = 4096, seconds: float = SECONDS) -
     """
     between("sectors", sectors, 8, 1 << 16)
     one_of("block", block, (512, 1024, 2048, 4096))
-    given: dict[str, Any] = needs_linux()
+    given: Record = needs_linux()
     if not given and os.geteuid() != 0:
         given = {"why": "this needs root: it sets up a loop device"}
     with tempfile.TemporaryDirectory(prefix="vmteach-") as folder:
@@ -48,7 +48,7 @@ def odd_tail(sectors: int = 2002, block: int = 4096, seconds: float = SECONDS) -
 # The child's side
 
 
-def child(request: Mapping[str, Any]) -> dict[str, Any]:
+def child(request: Values) -> Record:
     """A loop device over a new file, with autoclear, read and written at its end."""
     import fcntl
     import struct

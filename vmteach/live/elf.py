@@ -10,9 +10,9 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.kernel.elf import DYN, EXEC, REL, elf
 from vmteach.live import Answer, answered, in_child
@@ -29,6 +29,7 @@ from vmteach.patches.elf_interp import (
     image,
     simulate,
 )
+from vmteach.run import Record, Values
 
 SECONDS = 5.0  # what one child may take
 EXIT = 42  # what the tiny programs exit with
@@ -67,7 +68,7 @@ def exec_with_interpreters(seconds: float = SECONDS) -> Answer:
     return answered(given, Exec, "{count} programs executed on this kernel")
 
 
-def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> dict[str, Any]:
+def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> Record:
     """The control, and one exec for each kind of interpreter."""
     kinds, names, programs = [], [], []
     for number, (kind, name, data) in enumerate(_interpreters(machine, code)):
@@ -111,7 +112,7 @@ def _put(path: Path, data: bytes) -> Path:
 # The child's side
 
 
-def child(request: Mapping[str, Any]) -> dict[str, Any]:
+def child(request: Values) -> Record:
     """What became of each exec and of who called it; every program has the same time limit."""
     return {"outcomes": [execute(path, request["seconds"]) for path in request["programs"]]}
 

@@ -7,16 +7,18 @@ returned and which mappings stand there. It touches no other memory.
 import errno
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.run import Record, Values
 
 if TYPE_CHECKING:
     from vmteach.kernel.mm import AddressSpace
 
 SECONDS = 5.0  # what a child may take
+Operation = list[Any]  # one call for the child: its name and what it is given
 ARENA = 0x20_0000_0000  # far below what the kernel hands out by itself, within 39-bit address spaces
 FILLING = ARENA + (1 << 30)  # where mappings are put that only fill the list
 MOST_FILLED = 70_000  # mappings: the default limit is 65530; where it is raised, the list is not filled
@@ -75,16 +77,16 @@ def ask_calls(names: Sequence[str] = (), below_limit: int | None = None, seconds
     return answered({"rows": rows, **given}, Asked, f"{len(rows)} calls made on this kernel")
 
 
-def _request(sequences: list[list[list[Any]]], contents: bool) -> dict[str, Any]:
+def _request(sequences: list[list[Operation]], contents: bool) -> Record:
     return {"sequences": sequences, "contents": contents, "most": MOST_FILLED}
 
 
-def _plan(name: str, page: int, below_limit: int | None) -> list[list[Any]]:
+def _plan(name: str, page: int, below_limit: int | None) -> list[Operation]:
     """The operations of one named call: its mappings with contents, the filling, the call."""
     from vmteach.patches.mremap import CASES, DEST, SOURCE
 
     case = CASES[name]
-    plan: list[list[Any]] = []
+    plan: list[Operation] = []
     if "s" in case.mappings:
         plan.append(["map", ARENA + SOURCE * page, 4 * page, "rw-", "s"])
     if "d" in case.mappings:
@@ -95,7 +97,7 @@ def _plan(name: str, page: int, below_limit: int | None) -> list[list[Any]]:
     return plan
 
 
-def _judge(name: str, before: dict[str, Any], after: dict[str, Any], page: int, below_limit: int | None) -> Asked:
+def _judge(name: str, before: Record, after: Record, page: int, below_limit: int | None) -> Asked:
     """The row of one named call: the invariants of the model, asked of the real address space."""
     from vmteach.kernel.mm import Call
     from vmteach.kernel.sound import INVARIANTS, name_of
@@ -109,7 +111,7 @@ def _judge(name: str, before: dict[str, Any], after: dict[str, Any], page: int, 
     return Asked(name, room, "a free place" if elsewhere else shown, ", ".join(broken) or "none")
 
 
-def _space(step: dict[str, Any], page: int) -> "AddressSpace":
+def _space(step: Record, page: int) -> "AddressSpace":
     """What the child saw in its arena, as an address space of the model."""
     from vmteach.kernel.mm import AddressSpace, Vma
 
@@ -125,7 +127,7 @@ def play_tests_of_others(seconds: float = SECONDS) -> Answer:
 
     tests = [row for row in read_cases("mremap-peers") if row["kernel_6_18_44"] != "not run"]
     plans = [plan_of(row) for row in tests]
-    given: dict[str, Any] = needs_linux() or _small_pages() or in_child(__name__, _request(plans, False), seconds)
+    given: Record = needs_linux() or _small_pages() or in_child(__name__, _request(plans, False), seconds)
     ended = [steps[-1] for steps in given.get("sequences", [])]
     found = [verdict(row, end["result"], _mapped(end["vmas"])) for row, end in zip(tests, ended)]
     rows = [Played(row["suite_and_case"], row["what"], said) for row, said in zip(tests, found) if said]
@@ -161,7 +163,7 @@ def compare_random(calls: int = 2000, seed: int = 2004, touched: bool = False, s
     return answered({"rows": rows, **given}, Difference, f"{len(steps)} random calls, {len(rows)} differences")
 
 
-def random_operations(rng: random.Random, count: int, page: int, fill: str) -> Iterator[list[Any]]:
+def random_operations(rng: random.Random, count: int, page: int, fill: str) -> Iterator[Operation]:
     """Operations for the child within 40 pages of the arena, sensible and senseless ones mixed.
 
     >>> next(random_operations(random.Random(1), 1, 4096, ""))[0] in ("map", "unmap", "remap")
@@ -187,7 +189,7 @@ def random_operations(rng: random.Random, count: int, page: int, fill: str) -> I
             yield ["remap", place(), length(), length(), int(rng.choice("011233357")), place()]
 
 
-def _compare(number: int, before: dict[str, Any], after: dict[str, Any], page: int, touched: bool) -> Difference | None:
+def _compare(number: int, before: Record, after: Record, page: int, touched: bool) -> Difference | None:
     """None if the model, told the state before, comes to the same result and state; else how they differ."""
     from vmteach.kernel import mm
     from vmteach.kernel.sound import name_of
@@ -227,7 +229,7 @@ def _take_the_kernels_place(space: "AddressSpace", model: int, kernel: int) -> i
     return model
 
 
-def _look(space: "AddressSpace", touched: bool) -> list[Any]:
+def _look(space: "AddressSpace", touched: bool) -> list[object]:
     """What is compared: the mappings; or, where pages were written, each page, its rights and its content."""
     if not touched:
         return list(space.vmas)
@@ -239,7 +241,7 @@ def _look(space: "AddressSpace", touched: bool) -> list[Any]:
 # The child's side
 
 
-def child(request: Mapping[str, Any]) -> dict[str, Any]:
+def child(request: Values) -> Record:
     """Run the sequences, each in an empty arena: after every step its result and the mappings there."""
     import gc
 
@@ -330,7 +332,7 @@ class _Memory:
     def empty(self) -> None:
         self._munmap(ARENA, FILLING - ARENA)
 
-    def forget_what_was_placed_elsewhere(self, op: list[Any], result: int) -> None:
+    def forget_what_was_placed_elsewhere(self, op: Operation, result: int) -> None:
         if op[0] == "remap" and result > 0 and not ARENA <= result < FILLING:
             self._munmap(result, -(-op[3] // self.page) * self.page)
 
@@ -353,7 +355,7 @@ class _Memory:
         with open("/proc/self/maps") as lines:
             return sum("[vsyscall]" not in line for line in lines)
 
-    def state(self, written: bool) -> dict[str, Any]:
+    def state(self, written: bool) -> Record:
         """The arena's mappings and, if pages were written, what is in them."""
         vmas = []
         with open("/proc/self/maps") as lines:

@@ -8,10 +8,10 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.live import Answer, answered, in_child
+from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
 
@@ -42,7 +42,7 @@ def _names() -> list[tuple[str, str]]:
     return plain + [("é", "é" * n) for n in (127, 128)]
 
 
-def child(_: Mapping[str, Any]) -> dict[str, Any]:
+def child(_: Values) -> Record:
     """The file system's limit, and a row for each name that was tried."""
     try:
         with tempfile.TemporaryDirectory(prefix="vmteach-") as folder:

@@ -9,10 +9,10 @@ however that comes about. This is a local file system and not NFS: what is tried
 import mmap
 import os
 import tempfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
 GIB = 1 << 30
@@ -63,11 +63,11 @@ def _writes(fd: int, how: str) -> list[Landed]:
     return rows
 
 
-def child(_: Mapping[str, Any]) -> dict[str, Any]:
+def child(_: Values) -> Record:
     """All writes, in a file without a name; the cached ones alone where no folder allows direct ones."""
     import fcntl
 
-    kept: dict[str, Any] = {}
+    kept: Record = {}
     refused = "no folder to try it in"
     for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
         try:

@@ -10,10 +10,10 @@ import errno
 import mmap
 import os
 import tempfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
 PAGES = 8  # pages wanted
@@ -65,7 +65,7 @@ def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
     return rows
 
 
-def child(_: Mapping[str, Any]) -> dict[str, Any]:
+def child(_: Values) -> Record:
     """All reads, in a folder that is removed again; the direct ones where a file system allows them."""
     page = mmap.PAGESIZE
     content = bytes(1 + i * 7 % 251 for i in range(PAGES * page))

@@ -305,7 +305,8 @@ def contents(length: int) -> bytes:
     >>> contents(3).hex()
     '0b3055'
     """
-    return bytes((37 * i + 11) % 256 for i in range(length))
+    period = bytes((37 * i + 11) % 256 for i in range(min(length, 256)))
+    return (period * (length // 256 + 1))[:length]
 
 
 def memory_of(scenario: Scenario) -> bytes:

@@ -107,14 +107,11 @@ def do_mremap(space: AddressSpace, call: Call, policy: "Policy") -> int:
     (True, [Vma(start=65536, end=69632, prot='rw-')])
     """
     call = call._replace(old_len=space.align(call.old_len), new_len=space.align(call.new_len))
-    addr, old_len, new_len, flags, new_addr = call
+    addr, old_len, new_len, flags, _ = call
     if flags & ~(MAYMOVE | FIXED) or addr % space.page:  # step 1 of the chapter
         return EINVAL
-    if call.fixed:  # step 2
-        error = check_target(space, call, policy)
-        error = error or unmap(space, policy, "clearing the target", new_addr, new_len)
-        if error:
-            return error
+    if call.fixed and (error := clear_target(space, call, policy)):  # step 2
+        return error
     if old_len >= new_len:  # step 3
         if error := unmap(space, policy, "shrinking", (addr + new_len) % space.wrap, old_len - new_len):
             return error
@@ -125,10 +122,19 @@ def do_mremap(space: AddressSpace, call: Call, policy: "Policy") -> int:
         return EFAULT
     if old_len == vma.end - addr and not call.elsewhere and grow_in_place(space, vma, new_len - old_len):
         return addr  # step 5
-    if not flags & MAYMOVE:
-        return ENOMEM
-    target = new_addr if call.fixed else get_unmapped_area(space, new_len)
-    return target if target < 0 else move_vma(space, vma, call._replace(new_addr=target))  # step 6
+    return move_away(space, vma, call) if flags & MAYMOVE else ENOMEM  # step 6
+
+
+def clear_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
+    """0 if the place asked for can be had and holds nothing now, else the error."""
+    error = check_target(space, call, policy)
+    return error or unmap(space, policy, "clearing the target", call.new_addr, call.new_len)
+
+
+def move_away(space: AddressSpace, vma: Vma, call: Call) -> int:
+    """The address that the mapping was moved to, asked for or free, or an errno below 0."""
+    target = call.new_addr if call.fixed else get_unmapped_area(space, call.new_len)
+    return target if target < 0 else move_vma(space, vma, call._replace(new_addr=target))
 
 
 def check_target(space: AddressSpace, call: Call, policy: "Policy") -> int:

@@ -11,7 +11,7 @@ left out    write-back (the disk takes nothing, the worst case), reclaim, the ot
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -310,6 +310,7 @@ def lowest(machine: Machine, wanted: str, reserve: bool = True) -> dict[str, int
     return dict(zip((fields[name] for name in reversed(usable)), own if reserve else accumulate(own)))
 
 
+@lru_cache(maxsize=256)
 def phases(start: Start, reserve: bool = True) -> tuple[list[Phase], str]:
     """Where memory comes from as it fills, and what is lacking at the end: "memory" for data, "lowmem" for heads.
 
@@ -347,8 +348,10 @@ def _heads(dirty: int, start: Start) -> int:
 def _after(now: Phase, start: Start, pages: int) -> tuple[Memory, int]:
     """Memory and pages of heads when so many pages more are dirty. Data in low memory is cache there."""
     head_pages = _heads(now.dirty + pages, start)
-    memory = _take(_take(now.memory, now.data, pages), now.heads, head_pages - now.head_pages)
-    return memory._replace(cache=memory.cache + pages * (now.data != "high")), head_pages
+    taken = {now.data: pages, "cache": -pages * (now.data != "high")}
+    taken[now.heads] = taken.get(now.heads, 0) + head_pages - now.head_pages
+    left = {zone: getattr(now.memory, zone) - pages for zone, pages in taken.items() if zone}
+    return now.memory._replace(**left), head_pages
 
 
 def _room(now: Phase, start: Start, for_data: dict[str, int], for_heads: dict[str, int]) -> int:

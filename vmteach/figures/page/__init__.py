@@ -5,14 +5,14 @@ offers is in docs/pictures.md: `mountPanels`, `mountStory`, `layout`, `paint`.
 """
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from vmteach.run import Values
 
 HERE = Path(__file__).parent
 PARTS = ("words", "layout", "rows", "lists", "charts", "paint", "panels", "stepper")
-TOKENS: Mapping[str, Any] = json.loads((HERE / "tokens.json").read_text(encoding="utf-8"))
+TOKENS: Values = json.loads((HERE / "tokens.json").read_text(encoding="utf-8"))
 
 
 @cache

@@ -106,5 +106,5 @@ def changed_page(page: Page, where: Where | None, writing: bool | None, **flags:
     )
 
 
-def become(page: Page, where: Where | None = None, writing: bool | None = None, **flags: Any) -> Page:
+def become(page: Page, where: Where | None = None, writing: bool | None = None, **flags: object) -> Page:
     return changed_page(page, where, writing, **flags)

@@ -6,25 +6,25 @@ left out    exercises whose answer is a value, or where several functions are ri
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
 
 from vmteach.kernel.mm import Call
 from vmteach.patches.rawio import pages_wanted
+from vmteach.run import Values
 
-Draw = Callable[[Random, Mapping[str, Any]], tuple[Any, ...]]
+Draw = Callable[[Random, Values], tuple[object, ...]]
 
 
-def _hunk(r: Random, _: Mapping[str, Any]) -> tuple[Any, ...]:
+def _hunk(r: Random, _: Values) -> tuple[object, ...]:
     text = r.choices("abc", k=r.randint(0, 6))
     return text, [(r.choice(" -+"), line) for line in (text + r.choices("abc", k=2))[: r.randint(1, 6)]]
 
 
-def _buffer(r: Random, _: Mapping[str, Any]) -> tuple[Any, ...]:
+def _buffer(r: Random, _: Values) -> tuple[object, ...]:
     va, length, page = r.randrange(1 << 20), r.randint(1, 1 << 19), r.choice((4096, 8192, 16384))
     return va, length, page, r.randint(1, pages_wanted(va, length, page))
 
 
-def _call(r: Random, _: Mapping[str, Any]) -> tuple[Any, ...]:
+def _call(r: Random, _: Values) -> tuple[object, ...]:
     addr, other = (r.randint(16, 64) << 12 for _ in range(2))
     lengths = (r.choice((0, 1, 4, 9)) << 12 for _ in range(2))
     return (Call(addr, next(lengths), next(lengths), r.choice((0, 1, 3)), r.choice((addr, other))),)
