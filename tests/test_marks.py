@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from vmteach.exercises import RUNGS, chapter, fill
-from vmteach.exercises.drawn import DRAWN
 from vmteach.lab.answer import names, view, why_not
 from vmteach.lab.bounded import Bounds
+from vmteach.lab.drawn import DRAWN
 from vmteach.lab.exercise import Exercise, exercise, seeded
 from vmteach.lab.marks import _defined, _right_for_others, judged, main, marks_of, task_of
 from vmteach.patches import STEMS
@@ -130,6 +130,12 @@ def test_a_function_that_knows_the_visible_numbers_by_heart_gets_half():
     known = {(8192, 1440, 496, 2): 3127, (8192, 1440, 736, 1): 6015, (4096, 1000, 96, 2): 1499, (8192, 0, 0, 3): 2727}
     found = judged(STEM, NAME, f"def longest(*given):\n    return {known}.get(given, 1)", 6)
     assert found.points == 3 and "not for others" in found.said
+
+
+def test_a_score_says_what_the_most_is():
+    for stem, name in EVERY:
+        if "score" in (asks := task_of(stem, name).asks.lower()):
+            assert any(words in asks for words in ("the most", "at most", "out of", "up to")), (stem, name)
 
 
 def test_each_chapter_has_points_on_every_rung():
