@@ -11,8 +11,9 @@ import nbformat
 import pytest
 
 from vmteach.figures import page as script
-from vmteach.figures.scene import LONGEST_TITLE, title
+from vmteach.figures.data import LONGEST_TITLE
 from vmteach.figures.story import MOST_ASKS, MOST_BYTES, stories
+from vmteach.figures.titles import title
 from vmteach.handout import page as pages
 from vmteach.lab import explorer as lab_explorer
 from vmteach.lab.explorer import explore

@@ -11,7 +11,7 @@ from vmteach.cases import score
 from vmteach.cases.scsi_deadlock import scenario_of
 from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
-from vmteach.figures.scene import kernel
+from vmteach.figures.titles import kernel
 from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from naive import Naive
 
 from vmteach.figures import shm_big_iron as figure
-from vmteach.figures.scene import LONGEST_TITLE, title
+from vmteach.figures import storm
+from vmteach.figures.data import LONGEST_TITLE
+from vmteach.figures.titles import title
 from vmteach.kernel import lowmem
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim
 from vmteach.kernel.reclaim.memory import Decision
@@ -415,7 +417,7 @@ def test_page_0_is_met_three_times_unpatched_and_its_first_conversion_is_its_wri
     case = figure.STORIES["One lap of a page"]
 
     def about_page_0(label):
-        acts = figure.acts(watch(case.setup, POLICIES[label], case.work))
+        acts = storm.acts(watch(case.setup, POLICIES[label], case.work))
         return [act.rule for act in acts if act.pages[0] == 0 and act.kind != "search"]
 
     assert about_page_0(UNPATCHED) == ["converted", "swap write", "freed"]

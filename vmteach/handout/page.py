@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vmteach.figures import page as scenes
-from vmteach.figures.scene import alt, title
+from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
 from vmteach.run import Values
 from vmteach.tables import COURSE
