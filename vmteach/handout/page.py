@@ -88,6 +88,7 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
             lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
             left_out=left_out,
             stem=html.escape(facts.get("stem", "")),
+            modules=html.escape(facts.get("modules", "")),
             live_switch=SWITCH if runtime else "",
             **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
         )
