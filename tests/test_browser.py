@@ -129,15 +129,16 @@ SLOW_KERNEL = """async (source) => {
   const heard = {}; let at = { size: 0, policies: ['unpatched'] };
   const answer = { kind: 'answer', edition: 1, finding: 'f', alt: 'a', labels: [], rows: [], goals: [], code: '' };
   answer.panels = [];
-  const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3'], why: '' };
+  const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3', '4'], why: '' };
   const spec = { controls: [control], presets: [], policies: ['unpatched'], first: at };
   const traits = { at, spec, shown: {} };
   const model = {
     get: (name) => traits[name], on: (name, f) => { heard[name] = f; }, off: () => {},
     set: (name, value) => { traits[name] = value; heard['change:' + name]?.(); },
-    send: ({ seq, at: asked }) => {
+    send: ({ kind, seq, at: asked }) => {
+      const told = kind === 'tell' ? { kind: 'told' } : { finding: String(asked.size) };
       setTimeout(() => { model.set('at', asked); }, 150);
-      setTimeout(() => heard['msg:custom']({ seq, ...answer, at: asked }, []), 200);
+      setTimeout(() => heard['msg:custom']({ seq, ...answer, ...told, at: asked }, []), 200);
     },
   };
   const el = document.createElement('div'); document.body.append(el);
@@ -149,14 +150,15 @@ SLOW_KERNEL = """async (source) => {
   await wait(300); move(1); await wait(100); move(2); await wait(1000);
   const after = [range.value, traits.at.size];
   model.set('at', { size: 3, policies: ['unpatched'] }); await wait(500);
-  return [...after, range.value]; }"""
+  after.push(range.value); move(4); await wait(50); move(0); await wait(700);
+  return [...after, el.querySelector('.vmt-finding').textContent]; }"""
 
 
-def test_an_echo_from_a_slow_kernel_does_not_take_the_slider_back(browser):
-    """The kernel repeats each position when the reader has moved on; a position set in Python is still taken."""
+def test_a_slow_kernel_takes_neither_the_slider_nor_the_picture_back(browser):
+    """It repeats each position, and answers, when the reader has moved on; a position set in Python is still taken."""
     page = browser.new_page()
     face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
-    assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3"]
+    assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3", "0"]
     page.close()
 
 
@@ -582,8 +584,9 @@ def test_a_story_is_stepped_without_a_kernel(session):
 
 DELAY = 0.075  # s that every chunk is held, each way
 RECORD = """(face) => { window.shown = [];
+  const stops = () => [...face.querySelectorAll('input[type=range]')].map((r) => [r.dataset.field, Number(r.value)]);
   new MutationObserver(() => window.shown.push([face.dataset.at, face.querySelector('.vmt-finding').textContent,
-    face.querySelector('.vmt-readout').textContent]))
+    face.querySelector('.vmt-readout').textContent, face.classList.contains('vmt-busy') ? [] : stops()]))
     .observe(face, { attributes: true, attributeFilter: ['data-at'] }); }"""
 DRAG = """async ([face, moves]) => { for (const [field, value, wait] of moves) {
   const range = face.querySelector(`[data-field="${field}"]`);
@@ -626,7 +629,10 @@ def test_no_picture_is_of_another_position_however_one_drags(far_away):
     _settle(face)
     shown = far_away.page.evaluate("window.shown")
     assert len(shown) > 10
-    for at, finding, numbers in shown:
+    for at, finding, numbers, stops in shown:
+        assert dict(json.loads(at)).items() >= dict(stops).items(), (
+            "what is not being asked for is where the controls are"
+        )
         answer = stage.show(dict(json.loads(at)))
         assert finding == answer["finding"]
         assert all(cell in numbers for _, *cells in answer["readout"] for cell in cells)

@@ -333,6 +333,23 @@ def test_a_teacher_has_a_board_four_questions_and_what_to_leave_out(built, name)
     assert asked.choices or f" {asked.unit}" in text
 
 
+# ---- Otter's
+
+
+@pytest.mark.parametrize("name", GRADED)
+def test_an_otter_assignment_asks_for_a_test_below_each_check(built, name):
+    folder = built / "otter" / name
+    cells = json.loads((folder / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    asked = [editions.source(cell) for cell in cells if editions.source(cell).startswith("grader.check(")]
+    tasks = chapter(name[3:]).EXERCISES
+    assert asked == [f'grader.check("{task.name}")' for task in tasks]
+    for task in tasks:
+        test = (folder / "tests" / f"{task.name}.py").read_text(encoding="utf-8")
+        compile(test, task.name, "exec")
+        points = [float(n) for n in re.findall(r"points=([\d.]+)", test)]
+        assert sum(points) == task.minutes and "hidden=True" in test
+
+
 # ---- minutes
 
 

@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from vmteach.exercises import RUNGS, chapter, fill
-from vmteach.exercises.drawn import DRAWN
 from vmteach.lab.answer import names, view, why_not
 from vmteach.lab.bounded import Bounds
+from vmteach.lab.drawn import DRAWN
 from vmteach.lab.exercise import Exercise, exercise, seeded
 from vmteach.lab.marks import _defined, _right_for_others, judged, main, marks_of, task_of
 from vmteach.patches import STEMS
@@ -132,6 +132,12 @@ def test_a_function_that_knows_the_visible_numbers_by_heart_gets_half():
     assert found.points == 3 and "not for others" in found.said
 
 
+def test_a_score_says_what_the_most_is():
+    for stem, name in EVERY:
+        if "score" in (asks := task_of(stem, name).asks.lower()):
+            assert any(words in asks for words in ("the most", "at most", "out of", "up to")), (stem, name)
+
+
 def test_each_chapter_has_points_on_every_rung():
     """So a submission that comes as far as the first rung has the points of the first rung."""
     for stem in STEMS:
@@ -141,6 +147,10 @@ def test_each_chapter_has_points_on_every_rung():
 def test_an_honest_answer_gets_its_points_and_the_stub_none():
     assert judged(STEM, NAME, SOLVED, 5)[:2] == (5, 5)
     assert judged(STEM, NAME, STUB, 5).points == 0
+
+
+def test_an_answer_may_use_the_chapters_object():
+    assert judged(STEM, "lawful", 'mine = ch.Scenario(operation="lookup", length=1, expansion=2)', 6).points == 6
 
 
 CHEATS = {

@@ -23,6 +23,7 @@ from typing import (
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 Values = Mapping[str, Any]  # by name: a scenario's fields, a run's numbers, the controls' stops
 Record = dict[str, Any]  # plain data, as JSON holds it
 
@@ -64,6 +65,15 @@ class Run:
         return pd.DataFrame(rows)
 
 
+def of_kind(events: Iterable[object], kind: type[T]) -> list[T]:
+    """The events of one kind, in their order.
+
+    >>> of_kind((1, "one", 2), int)
+    [1, 2]
+    """
+    return [event for event in events if isinstance(event, kind)]
+
+
 class Change(NamedTuple):
     """One field in which two policies differ."""
 
@@ -103,7 +113,6 @@ class Control(NamedTuple):
         return not self.why_not
 
 
-T = TypeVar("T")
 Simulation = TypeVar("Simulation", bound=Callable[..., Any])
 
 

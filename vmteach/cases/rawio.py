@@ -50,21 +50,28 @@ class Memory:
         return answers.__next__
 
     def page_at(self, addr: int) -> str:
-        area = next((area for area in self.areas if area[0] <= addr < area[1]), None)
-        grows = next((area for area in self.areas if area[0] > addr), None)
-        if area is None and grows and "g" in grows[2]:
-            area = grows
-        if area is None or "i" in area[2] or self.right not in area[2]:
+        start, _, flags, first = self.area_of(addr)
+        if "i" in flags or self.right not in flags:
             return "EFAULT"
-        if addr not in self.present and (addr - area[0]) // self.page >= area[3]:
-            if "t" in area[2] and not self.room:
-                return "EFAULT"
-            if not self.free:
-                return "ENOMEM"
-            self.room -= "t" in area[2]
-            self.free -= 1
+        if addr not in self.present and (addr - start) // self.page >= first and (error := self.take(flags)):
+            return error
         self.present.add(addr)
-        return BAD_FRAME if set(self.bad) & set(area[2]) else ""
+        return BAD_FRAME if set(self.bad) & set(flags) else ""
+
+    def area_of(self, addr: int) -> tuple[int, int, str, int]:
+        """The area that the address is in or, if that grows down, the next one above; else one without rights."""
+        behind = [area for area in self.areas if addr < area[1]]
+        return behind[0] if behind and (behind[0][0] <= addr or "g" in behind[0][2]) else (0, 0, "", 0)
+
+    def take(self, flags: str) -> str:
+        """A new page for an area: empty, or the error where room or memory is used up."""
+        if "t" in flags and not self.room:
+            return "EFAULT"
+        if not self.free:
+            return "ENOMEM"
+        self.room -= "t" in flags
+        self.free -= 1
+        return ""
 
 
 def pinning(row: Case) -> str:

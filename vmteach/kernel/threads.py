@@ -386,10 +386,6 @@ class Explored:
     lost: frozenset[State]  # states from which no schedule leads to an end any more
     order: frozenset[Order]  # the lock order that was really seen
 
-    def always(self, holds: Callable[[Data], bool]) -> bool:
-        """Whether the predicate holds of the data at every end: a promise that no schedule can break."""
-        return all(holds(state.data) for state in self.ends)
-
     def too_late(self, kind: str) -> int:
         """The steps of the first schedule to this trouble after which no order of steps leads to an end.
 
@@ -427,11 +423,7 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
     ends: list[State] = []
     dead: list[State] = []
     steps = 0
-    queue = deque(came)
-    while queue:
-        state = queue.popleft()
-        moves = list(program.moves(state))
-        named = wrong(state)
+    for state, named, moves in _nearest_first(program, wrong, came, limit):
         for kind in _trouble(program, state, len(moves), first, named):
             first[kind] = state
         if named:
@@ -439,13 +431,8 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
         if not moves:
             (ends if program.finished(state) else dead).append(state)
         steps += len(moves)
-        for i, after in moves:
+        for _, after in moves:
             before.setdefault(after, []).append(state)
-            if after not in came:
-                came[after] = state, i
-                queue.append(after)
-        if len(came) > limit:
-            raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
     schedules = {kind: _schedule(program, came, state) for kind, state in first.items()}
     return Explored(
         program=program,
@@ -457,6 +444,23 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
         lost=frozenset(came) - _reaching(ends, before),
         order=_orders(program, came),
     )
+
+
+def _nearest_first(
+    program: Program, wrong: Callable[[State], str], came: dict[State, tuple[State, int] | None], limit: int
+) -> Iterator[tuple[State, str, list[tuple[int, State]]]]:
+    """Each state that can be reached, what `wrong` calls it and its moves; `came` learns how each was reached first."""
+    queue = deque(came)
+    while queue:
+        state = queue.popleft()
+        named, moves = wrong(state), list(program.moves(state))
+        yield state, named, moves
+        for i, after in () if named else moves:
+            if after not in came:
+                came[after] = state, i
+                queue.append(after)
+        if len(came) > limit:
+            raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
 
 
 def _trouble(program: Program, state: State, moves: int, known: Iterable[str], named: str) -> Iterator[str]:

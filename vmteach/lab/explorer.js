@@ -341,9 +341,11 @@ class Line {
     clearTimeout(this.patience);
     this.way = performance.now() - since - (message.ms ?? 0);
     this.open = null;
-    if (message.kind === "answer") this.face().fill(message);
+    const here = this.face().at();
+    // An answer that comes late must not cover the one of where the reader is by now.
+    if (message.kind === "answer") { if (keyOf(asked.at) === keyOf(here) || !this.answers.get(here)) this.face().fill(message); }
     else if (message.edition !== this.answers.edition) { this.answers.drop(() => true); this.next ??= { kind: "ask", at: asked.at }; }
-    else if (keyOf(asked.at) === keyOf(this.face().at())) this.face().goals(message.goals);
+    else if (keyOf(asked.at) === keyOf(here)) this.face().goals(message.goals);
     const { next } = this;
     this.next = null;
     if (next) this.post(this.answers.get(next.at) ? { ...next, kind: "tell" } : next);

@@ -202,52 +202,60 @@ def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", *enter, "M13", OOPS]))
 
 
-def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
-    """Every row that a policy may use."""
+class Moving(NamedTuple):
+    """What M's steps do to the tables, as the policy has it."""
 
-    def look(tables: Tables) -> Tables:
-        return tables._replace(src=POINTER, kept=tables.old, src_map=policy.atomic)
+    policy: Policy
 
-    def drop(tables: Tables) -> Tables:
-        gives_up = policy.atomic and policy.drops_map
+    def look(self, tables: Tables) -> Tables:
+        return tables._replace(src=POINTER, kept=tables.old, src_map=self.policy.atomic)
+
+    def drop(self, tables: Tables) -> Tables:
+        gives_up = self.policy.atomic and self.policy.drops_map
         return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
 
-    def map_target(tables: Tables) -> Tables:
-        return tables._replace(dst_map=policy.atomic)
+    def map_target(self, tables: Tables) -> Tables:
+        return tables._replace(dst_map=self.policy.atomic)
 
-    def dropped(tables: Tables) -> bool:
-        return policy.rereads and tables.src == NO_POINTER
+    def dropped(self, tables: Tables) -> bool:
+        return self.policy.rereads and tables.src == NO_POINTER
 
-    def gone(tables: Tables) -> bool:
-        return dropped(tables) and tables.old in policy.nothing
+    def gone(self, tables: Tables) -> bool:
+        return self.dropped(tables) and tables.old in self.policy.nothing
 
-    def look_again(tables: Tables) -> Tables:
-        if not dropped(tables):
+    def look_again(self, tables: Tables) -> Tables:
+        if not self.dropped(tables):
             return tables
-        found = tables.old not in policy.nothing
+        found = tables.old not in self.policy.nothing
         return tables._replace(src=POINTER if found else NULL, src_map=found)
 
-    def move(tables: Tables) -> Tables:
-        value = tables.old if policy.rereads else tables.kept
+    def move(self, tables: Tables) -> Tables:
+        value = tables.old if self.policy.rereads else tables.kept
         if not tables.table:  # no place for it: it is put back
             return tables._replace(old=value)
-        return tables._replace(new=value, old=NONE if policy.clears_old else tables.old)
+        return tables._replace(new=value, old=NONE if self.policy.clears_old else tables.old)
 
-    def unmap(tables: Tables) -> Tables:
-        return tables._replace(src=NO_POINTER, src_map=False, dst_map=False)
 
+def unmap(tables: Tables) -> Tables:
+    """M gives up both maps."""
+    return tables._replace(src=NO_POINTER, src_map=False, dst_map=False)
+
+
+def _rows(scenario: Scenario, policy: Policy) -> Iterator[Step]:
+    """Every row that a policy may use."""
+    moving = Moving(policy)
     yield Step("M1", take=MMAP_SEM)
     yield Step("M2", take=PTL)
-    yield Step("M3", "look the source up (none: leave)", do=look, when=lambda t: t.old == NONE, goto="M12")
-    yield Step("M4", "target's table there? (if not: drop the map)", do=drop, when=lambda t: t.table, goto="M8")
+    yield Step("M3", "look the source up (none: leave)", do=moving.look, when=lambda t: t.old == NONE, goto="M12")
+    yield Step("M4", "target's table there? (if not: drop the map)", do=moving.drop, when=lambda t: t.table, goto="M8")
     yield Step("M5", give=PTL)
     yield from _allocation(scenario, policy)
-    yield Step("M8", "map the target slot", do=map_target)
-    again = Step("M9", "look the source up again", do=look_again)
-    leaves = again._replace(does=f"{again.does} (nothing: leave)", when=gone, goto="M12")
+    yield Step("M8", "map the target slot", do=moving.map_target)
+    again = Step("M9", "look the source up again", do=moving.look_again)
+    leaves = again._replace(does=f"{again.does} (nothing: leave)", when=moving.gone, goto="M12")
     yield leaves if policy.skips_if_gone else again
     yield Step("M10", "read through the pointer (null: oops)", when=lambda t: t.src == NULL, goto=OOPS)
-    yield Step("M11", "clear the source, write the target", do=move)
+    yield Step("M11", "clear the source, write the target", do=moving.move)
     yield Step("M12", "drop the maps, unlock PTL", give=PTL, do=unmap)
     yield from _last_rows(scenario)
 
@@ -309,26 +317,51 @@ INVARIANTS = MappingProxyType(
 )
 
 
+class Judged(NamedTuple):
+    """A state as the invariants see it."""
+
+    scenario: Scenario
+    tables: Tables
+    at: str  # where M stands
+    mine: tuple[str, ...]  # the locks of M
+    held: frozenset[str]  # of anybody
+    ended: bool
+
+    @property
+    def entries(self) -> list[str]:
+        """What the two entries hold that is not nothing."""
+        return [entry for entry in self.tables[:2] if entry != NONE]
+
+    @property
+    def anonymous(self) -> bool:
+        return self.scenario.clearer is Clearer.ANON and self.scenario.entry == PRESENT
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether nobody clears the entry, and the move was not refused."""
+        scenario = self.scenario
+        alone = not scenario.clearers and not scenario.own_reclaim
+        return alone and (self.tables.returned or scenario.entry == NONE)
+
+
+BREAKS: dict[str, Callable[[Judged], bool]] = {
+    "I1": lambda s: s.at == OOPS,
+    "I2": lambda s: len(s.entries) > 1,
+    "I3": lambda s: s.tables.freed and PRESENT in s.entries and PTL not in s.held,
+    "I4": lambda s: s.at == "M6" and (PTL in s.mine or s.tables.src_map or s.tables.dst_map),
+    "I5": lambda s: s.ended and bool(s.held),
+    "I6": lambda s: s.tables.returned and s.tables.old != NONE,
+    "I7": lambda s: s.ended and s.anonymous and len(s.entries) != 1,
+    "I8": lambda s: s.ended and s.undisturbed and s.tables.new != s.scenario.entry,
+    "I9": lambda s: s.tables.cut and s.tables.new == PRESENT and PTL not in s.held,
+}
+
+
 def broken(scenario: Scenario, state: State) -> str:
     """The first invariant that does not hold in this state; empty if all do."""
-    tables, held = state.data, {lock for locks in state.held for lock in locks}
-    asleep = state.at[0] == "M6"
-    ended = all(at == END for at in state.at)
-    entries = [entry for entry in tables[:2] if entry != NONE]
-    quiet = not scenario.clearers and not scenario.own_reclaim and (tables.returned or scenario.entry == NONE)
-    anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
-    breaks = {
-        "I1": state.at[0] == OOPS,
-        "I2": len(entries) > 1,
-        "I3": tables.freed and PRESENT in entries and PTL not in held,
-        "I4": asleep and (PTL in state.held[0] or tables.src_map or tables.dst_map),
-        "I5": ended and bool(held),
-        "I6": tables.returned and tables.old != NONE,
-        "I7": ended and anonymous and len(entries) != 1,
-        "I8": ended and quiet and tables.new != scenario.entry,
-        "I9": tables.cut and tables.new == PRESENT and PTL not in held,
-    }
-    return next((name for name, so in breaks.items() if so), "")
+    held = frozenset(lock for locks in state.held for lock in locks)
+    judged = Judged(scenario, state.data, state.at[0], state.held[0], held, set(state.at) == {END})
+    return next((name for name, breaks in BREAKS.items() if breaks(judged)), "")
 
 
 def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:

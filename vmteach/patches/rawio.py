@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
 from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
 UNITS = {"raw device": 512, "O_DIRECT file": 4096, "O_DIRECT over NFS": 8192}  # bytes: sector, block, rsize
@@ -267,23 +267,24 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 
 
 def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
-    pinned = [event for event in events if isinstance(event, Pinned)]
-    mapped = [event for event in events if isinstance(event, Mapped)]
-    flushed = [event for event in events if isinstance(event, Flushed)]
-    released = sum(event.pages for event in events if isinstance(event, Released))
-    errors = [event.error for event in events if isinstance(event, Failed | Moved) and event.error]
-    done = sum(event.moved for event in events if isinstance(event, Moved))
-    wild = WILD in errors
-    claimed, covered = sum(event.length for event in mapped), sum(event.covered for event in mapped)
+    def total(kind: type[object], field: str) -> int:
+        return sum(getattr(event, field) for event in of_kind(events, kind))
+
+    error = next((event.error for event in events if isinstance(event, Failed | Moved) and event.error), "")
     return {
-        "pages wanted": sum(event.wanted for event in pinned),
-        "pages got": sum(event.got for event in pinned),
-        "pointers walked": sum(event.walked for event in flushed),
-        "stale pointers walked": sum(event.stale for event in flushed),
-        "bytes recorded (B)": claimed,
-        "bytes covered (B)": covered,
-        "last chunk": errors[0] if errors else "success",
-        "read returns": WILD if wild else f"{done:,} B" if done or not errors else errors[0],
-        "pages never released": sum(event.got for event in pinned) - released,
+        "pages wanted": total(Pinned, "wanted"),
+        "pages got": total(Pinned, "got"),
+        "pointers walked": total(Flushed, "walked"),
+        "stale pointers walked": total(Flushed, "stale"),
+        "bytes recorded (B)": total(Mapped, "length"),
+        "bytes covered (B)": total(Mapped, "covered"),
+        "last chunk": error or "success",
+        "read returns": _returned(total(Moved, "moved"), error),
+        "pages never released": total(Pinned, "got") - total(Released, "pages"),
         "pages visited by reclaim": supply.engine.count["visits"],
     }
+
+
+def _returned(done: int, error: str) -> str:
+    """What the reader hears: bytes if any were moved; a kernel that died says nothing else."""
+    return error if error == WILD or (error and not done) else f"{done:,} B"

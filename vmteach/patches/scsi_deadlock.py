@@ -130,49 +130,49 @@ def _set(row: tuple[T, ...], disk: int, value: T) -> tuple[T, ...]:
 # ---- the threads ----
 
 
+class Dispatch(NamedTuple):
+    """What the rows of one disk's dispatch ask of the host, and do to it."""
+
+    scenario: Scenario
+    disk: int
+
+    def nothing_to_do(self, host: Host) -> bool:
+        return self.disk in self.scenario.blocked or not host.queued[self.disk]
+
+    def full(self, host: Host) -> bool:
+        return host.full(self.scenario.can_queue)
+
+    def count_it(self, host: Host) -> Host:
+        return host._replace(busy=host.busy + 1, out=_set(host.out, self.disk, host.out[self.disk] + 1))
+
+    def starve(self, host: Host) -> Host:
+        starved = host.starved[self.disk] or not host.out[self.disk]
+        return host._replace(starved=_set(host.starved, self.disk, starved))
+
+    def dequeue(self, host: Host) -> Host:
+        return host._replace(queued=_set(host.queued, self.disk, host.queued[self.disk] - 1))
+
+
 def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, prefix: str = "") -> Iterator[Step]:
     """Dispatch of one disk's queue, from R2 on: the rows, entered and left with Q held."""
     q, h = _locks(policy, disk)
     own = h if policy.split else ""  # with one lock for everything it is already held
-
-    def in_recovery(host: Host) -> bool:
-        return host.in_recovery
-
-    def nothing_to_do(host: Host) -> bool:
-        return disk in scenario.blocked or not host.queued[disk]
-
-    def full(host: Host) -> bool:
-        return host.full(scenario.can_queue)
-
-    def count_it(host: Host) -> Host:
-        return host._replace(busy=host.busy + 1, out=_set(host.out, disk, host.out[disk] + 1))
-
-    def starve(host: Host) -> Host:
-        return host._replace(starved=_set(host.starved, disk, host.starved[disk] or not host.out[disk]))
-
-    def dequeue(host: Host) -> Host:
-        return host._replace(queued=_set(host.queued, disk, host.queued[disk] - 1))
-
-    yield Step(prefix + "R2", "host in recovery?", when=in_recovery, goto=leave)
-    yield Step(prefix + "R3", f"disk {disk} blocked, or nothing queued?", when=nothing_to_do, goto=leave)
+    does = Dispatch(scenario, disk)
+    yield Step(prefix + "R2", "host in recovery?", when=lambda host: host.in_recovery, goto=leave)
+    yield Step(prefix + "R3", f"disk {disk} blocked, or nothing queued?", when=does.nothing_to_do, goto=leave)
     if own:
         yield Step(prefix + "R4", take=own)
-    yield Step(
-        prefix + "R5",
-        "host full? if not, count the command",
-        do=count_it,
-        when=full,
-        goto=prefix + "R5b",
-    )
+    full = prefix + "R5b"
+    yield Step(prefix + "R5", "host full? if not, count the command", do=does.count_it, when=does.full, goto=full)
     if own:
         yield Step(prefix + "R6", give=own)
-    yield Step(prefix + "R7", "dequeue a command", do=dequeue)
+    yield Step(prefix + "R7", "dequeue a command", do=does.dequeue)
     yield Step(prefix + "R8", f"unlock {q}, send", give=q)
     if scenario.send_takes_h:
         yield Step(prefix + "R8 +H", take=h)
         yield Step(prefix + "R8 -H", give=h)
     yield Step(prefix + "R8b", f"lock {q} again", take=q, goto=prefix + "R2")
-    yield Step(prefix + "R5b", "none of its own out? mark starved", give=own, do=starve, goto=leave)
+    yield Step(prefix + "R5b", "none of its own out? mark starved", give=own, do=does.starve, goto=leave)
 
 
 def dispatcher(scenario: Scenario, policy: Policy, number: int) -> Thread:
