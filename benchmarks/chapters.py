@@ -80,6 +80,14 @@ def open_once(chapter: str) -> Opened:
     return Opened(spent[0], spent[1], sum(spent[2:-1]), spent[-1])
 
 
+def medians(chapter: str, rounds: list[dict[str, Opened]]) -> list[str]:
+    """Seconds to the first picture, and each part of them; dashes where a chapter has no explorer."""
+    seen = [opened[chapter] for opened in rounds if chapter in opened]
+    if not seen:
+        return ["-"] * 5
+    return [f"{median(values):.2f}" for values in (map(sum, seen), *zip(*seen))]
+
+
 def main(options: list[str]) -> None:
     names = [option for option in options if not option.startswith("-")]
     everything = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -88,14 +96,8 @@ def main(options: list[str]) -> None:
     print(f"{len(chapters)} chapters, two at a time: {whole:.1f} s (goal {GOAL_ALL})", flush=True)
     explored = [chapter for chapter in chapters if has_explorer(chapter)]
     rounds = [{chapter: open_once(chapter) for chapter in explored} for _ in range(ROUNDS)]
-    rows = []
-    for chapter in chapters:
-        parts = [[seen[chapter] for seen in rounds]] if chapter in explored else []
-        opened = [Opened(*map(median, zip(*part))) for part in parts]
-        first = [f"{median(map(sum, part)):.2f}" for part in parts] or ["-"]
-        rest = [f"{value:.2f}" for value in opened[0]] if opened else ["-"] * 4
-        rows.append([chapter, f"{each[chapter]:.1f}", *first, *rest])
-        print("  ".join(rows[-1]), flush=True)
+    rows = [[chapter, f"{each[chapter]:.1f}", *medians(chapter, rounds)] for chapter in chapters]
+    print(*map("  ".join, rows), sep="\n", flush=True)
     rows.append([f"all, two at a time; goals {GOAL_ALL} s and {GOAL_FIRST} s", f"{whole:.1f}", "", "", "", "", ""])
     if "--write" in options:
         head = ["chapter", "all of it, s", "first picture, s", "kernel", "imports", "between", "explorer"]

@@ -134,19 +134,19 @@ def python_of(folder: Path) -> Path:
 
 def setup(*locks: str) -> None:
     """Make .venv what these files of requirements/ say, if it is not so already."""
-    stamp, base = VENV / "vmteach.stamp", base_key()
+    stamp, base = VENV / "vmteach.stamp", {"base": base_key()}
     have = dict(line.split() for line in stamp.read_text("utf-8").splitlines()) if stamp.exists() else {}
-    want = {name: key_of(name) for name in locks}
-    if have.get("base") == base and want.items() <= have.items() and sound(*locks):
+    want, same = {name: key_of(name) for name in locks}, base.items() <= have.items()
+    complete = want.items() <= have.items()
+    if same and complete and sound(*locks):
         return
-    known = [name for name in have if name != "base" and name not in want]
-    if have.get("base") != base or want.items() <= have.items():  # as it should be, and yet something is missing
+    if not same or complete:  # as it should be, and yet something is missing
         make_venv()
-        known = []
+        have = {}
     stamp.unlink(missing_ok=True)
-    locks = (*locks, *(name for name in known if have[name] == key_of(name)))
-    install(*locks)
-    lines = {"base": base, **{name: key_of(name) for name in locks}}
+    kept = {name: key for name, key in have.items() if name not in {"base", *want} and key == key_of(name)}
+    install(*want, *kept)
+    lines = base | want | kept
     stamp.write_text("".join(f"{name} {key}\n" for name, key in lines.items()), encoding="utf-8")
 
 

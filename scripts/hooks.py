@@ -18,7 +18,8 @@ from typing import Any
 
 from vmteach.course import CHAPTERS
 from vmteach.figures.page import script
-from vmteach.figures.scene import Scene, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import title
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks" / "pictures"
 WIDTH = 800  # px: a Markdown cell of JupyterLab is at least that wide on a laptop

@@ -300,7 +300,8 @@ def storm_frames(writes: bool) -> list[Frame]:
     """One kernel: the list collapses, all pages come at once, and each gets a slot."""
     frames: list[Frame] = []
 
-    def see(say, inactive, active, rule=(), taken=0, written=0, freed=0, **more):
+    def see(say, lists, rule=(), taken=0, written=0, freed=0, **more):
+        inactive, active = lists
         groups = {
             "inactive": ring("inactive list", inactive, 24, f"active list: {len(active)}"),
             "active": belt("active list", active),
@@ -309,38 +310,34 @@ def storm_frames(writes: bool) -> list[Frame]:
         frames.append(Frame(say, groups, f"step {len(frames)}", rule, gauges=gauges, **more))
 
     use, dirty = [("M", n) for n in range(10)], [("D", n) for n in range(10, 22)]
-    see("All shared memory is on the active list.", [("C", 22), ("C", 23)], use + dirty)
+    see("All shared memory is on the active list.", ([("C", 22), ("C", 23)], use + dirty))
     see(
         "Quota 2 x 22 / (2 x 2 + 1) = 8: eight pages move.",
-        [("C", 22), ("C", 23), *use[:8]],
-        use[8:] + dirty,
+        ([("C", 22), ("C", 23), *use[:8]], use[8:] + dirty),
         ["refill_inactive"],
     )
     see(
         "A clean file page is freed at once.",
-        [("C", 23), *use[:8]],
-        use[8:] + dirty,
+        ([("C", 23), *use[:8]], use[8:] + dirty),
         ["shrink_cache"],
         freed=1,
         mark="file pages",
     )
     see(
         "Five pages in use. More than 2 x 2: call swap_out.",
-        use[5:8] + use[:5],
-        use[8:] + dirty,
+        (use[5:8] + use[:5], use[8:] + dirty),
         ["shrink_cache", "swap_out"],
         freed=2,
     )
     see(
         "All were in use: they go to the active list.",
-        [],
-        dirty + use,
+        ([], dirty + use),
         ["swap_out"],
         freed=2,
         mark="inactive list at 0",
         note="Divide by an empty list and the quota explodes.",
     )
-    see("Quota 2 x 22 / (2 x 0 + 1) = 44: all 22 move.", dirty + use, [], ["refill_inactive"])
+    see("Quota 2 x 22 / (2 x 0 + 1) = 44: all 22 move.", (dirty + use, []), ["refill_inactive"])
     ask = Ask(
         "How many pages does the unpatched kernel convert before it writes one?",
         ["6", "12", "22"],
@@ -355,8 +352,7 @@ def storm_frames(writes: bool) -> list[Frame]:
         words = "its write starts at once." if writes else "it goes to the head, **unwritten**."
         see(
             f"The scan takes page {10 + n} from the tail. It gets a slot, and {words}",
-            [*dirty[n + 1 :], *use, *done],
-            [],
+            ([*dirty[n + 1 :], *use, *done], []),
             ["shrink_cache", "shmem_writepage", *(["swap_writepage"] if writes else [])],
             n + 1,
             (n + 1) * writes,
@@ -367,8 +363,7 @@ def storm_frames(writes: bool) -> list[Frame]:
     if writes:
         see(
             "Pages 10 and 11 are written and clean: they are freed.",
-            [*use, *[("K", n) for n in range(12, 22)]],
-            [],
+            ([*use, *[("K", n) for n in range(12, 22)]], []),
             ["shrink_cache"],
             12,
             12,
@@ -381,8 +376,7 @@ def storm_frames(writes: bool) -> list[Frame]:
         rest = [("S", page) for _, page in dirty[n + 1 :]]
         see(
             f"Page {10 + n} comes round again and is written.",
-            [*rest, *use, *[("W", page) for _, page in dirty[: n + 1]]],
-            [],
+            ([*rest, *use, *[("W", page) for _, page in dirty[: n + 1]]], []),
             ["swap_writepage"],
             12,
             n + 1,
@@ -391,8 +385,7 @@ def storm_frames(writes: bool) -> list[Frame]:
         )
     see(
         "Pages 10 and 11 are written and clean: they are freed.",
-        [*use, *[("K", n) for n in range(12, 22)]],
-        [],
+        ([*use, *[("K", n) for n in range(12, 22)]], []),
         ["shrink_cache"],
         12,
         12,

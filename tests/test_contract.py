@@ -22,7 +22,7 @@ import pytest
 
 from vmteach.course import CHAPTERS
 from vmteach.figures import draw
-from vmteach.figures.scene import alt, title
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
 from vmteach.machine import PRESETS, Machine
 from vmteach.patches import STEMS
@@ -319,7 +319,8 @@ def found() -> list[str]:
     folders = ("vmteach/patches", "vmteach/figures", "vmteach/exercises", "tests/bank")
     names = {path.stem for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")}
     chapters = {path.stem.partition("_")[2] for path in (ROOT / "notebooks").glob("*.ipynb")}
-    shared = set("svg course sweep scene plain words tokens story drawing prose start_here lanes".split())
+    shared = set("svg course sweep scene data titles storm plain words tokens story drawing".split())
+    shared |= {"prose", "drawn", "start_here", "lanes"}
     return sorted((names | chapters) - shared)
 
 

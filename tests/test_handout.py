@@ -288,21 +288,32 @@ def test_an_unchanged_chapter_is_not_built_again(tmp_path):
     assert key_of(first) != key
 
 
-def test_the_key_follows_library_data_and_versions(tmp_path, monkeypatch):
+def test_the_key_follows_what_the_cells_loaded_what_pages_are_made_of_data_and_versions(tmp_path, monkeypatch):
     project = tmp_path / "project"
-    for name in ("vmteach/run.py", "vmteach/page.css", "data/x.csv"):
+    made_of = ("vmteach/run.py", "vmteach/exercises/a.md", "vmteach/lab/page.css", "data/x.csv")
+    for name in (*made_of, "vmteach/patches/another.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("1")
     notebook = written(tmp_path, new_markdown_cell("# A"))
     monkeypatch.setattr(handout, "LIBRARY", project / "vmteach")
     monkeypatch.setattr(handout, "COURSE", project)
-    keys = [key_of(notebook)]
-    for name in ("vmteach/run.py", "vmteach/page.css", "data/x.csv"):
+    loaded = "vmteach.run vmteach.exercises.a"
+    keys = [key_of(notebook, loaded)]
+    for name in made_of:
         (project / name).write_text("2")
-        keys.append(key_of(notebook))
+        keys.append(key_of(notebook, loaded))
+    (project / "vmteach/patches/another.py").write_text("2")
+    assert key_of(notebook, loaded) == keys[-1]  # another chapter's model
     monkeypatch.setattr(handout, "version", lambda package: "99")
-    keys.append(key_of(notebook))
-    assert len(set(keys)) == 5
+    keys.append(key_of(notebook, loaded))
+    assert len(set(keys)) == 6
+
+
+def test_a_handout_tells_which_modules_its_cells_loaded(tmp_path):
+    cell = new_code_cell('from vmteach import chapter\nchapter("rawio").simulate(chapter("rawio").Scenario())')
+    page = build_one(written(tmp_path, cell), tmp_path).file.read_text(encoding="utf-8")
+    loaded = re.search('<meta name="vmteach-modules" content="(.*?)">', page)[1].split()
+    assert "vmteach.patches.rawio" in loaded and "vmteach.patches.mremap" not in loaded
 
 
 def test_a_handout_that_is_too_heavy_is_refused(tmp_path, monkeypatch):

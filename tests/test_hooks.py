@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmteach.figures.scene import title
+from vmteach.figures.titles import title
 
 ROOT = Path(__file__).parent.parent
 spec = importlib.util.spec_from_file_location("hooks", ROOT / "scripts" / "hooks.py")

@@ -276,8 +276,8 @@ def adder(i: int, lock: str = "") -> Thread:
 def test_a_counter_without_a_lock_loses_an_update_and_with_one_does_not():
     without = explore(Program((adder(0), adder(1)), Counter()))
     assert {end.data.value for end in without.ends} == {1, 2}
-    assert not without.always(lambda c: c.value == 2)
-    assert explore(Program((adder(0, "a"), adder(1, "a")), Counter())).always(lambda c: c.value == 2)
+    assert not all(end.data.value == 2 for end in without.ends)
+    assert all(end.data.value == 2 for end in explore(Program((adder(0, "a"), adder(1, "a")), Counter())).ends)
 
 
 class Flags(NamedTuple):

@@ -218,6 +218,19 @@ def test_an_exercise_is_checked_in_the_page(live):
         place.locator("[role=status]", has_text=word).wait_for(timeout=SOON)
 
 
+def test_a_reader_s_own_order_leads_one_kernel_into_the_deadlock(live):
+    """The same turns on both kernels; the words are those of `replay` in the notebook."""
+    page = live("12_scsi_deadlock")
+    box = page.locator(".order")
+    for name in "E E E R0 R0 R0 R0 E".split():
+        box.get_by_role("button", name=name, exact=True).click()
+    unpatched, patched = box.locator(".end").all()
+    unpatched.filter(has_text="R0 and E can never go on: a deadlock.").wait_for(timeout=SOON)
+    assert patched.text_content() == ""
+    box.get_by_role("button", name="Back").click()
+    box.locator("[role=status]", has_text="Turns: E E E R0 R0 R0 R0").wait_for(timeout=SOON)
+
+
 def test_without_the_runtime_a_page_stays_what_it_was(browser, alone, tmp_path):
     shutil.copy(alone / "12_scsi_deadlock.html", tmp_path)
     page = browser.new_page()

@@ -7,8 +7,9 @@ import pytest
 from pictures import all_forms, storm, two_threads
 
 from vmteach.figures import page as script
-from vmteach.figures.scene import alt, ring, title
+from vmteach.figures.scene import ring
 from vmteach.figures.story import stories
+from vmteach.figures.titles import alt, title
 from vmteach.machine import PRESETS
 from vmteach.patches import STEMS
 

@@ -5,8 +5,8 @@ from math import atan2, cos, degrees, exp, hypot, radians, sin, sqrt
 
 import pytest
 
+from vmteach.figures.data import MEANINGS, TONES
 from vmteach.figures.page import TOKENS
-from vmteach.figures.scene import MEANINGS, TONES
 
 THEMES = ("light", "dark")
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB.

@@ -7,6 +7,7 @@ import pytest
 
 from vmteach.figures import scene as s
 from vmteach.figures.story import Ask, Frame, Story, pair
+from vmteach.figures.titles import title
 
 SECTORS = s.axis("sector", 0, 16)
 D = {"D": ("dirty", "attention")}
@@ -70,23 +71,23 @@ def test_fine_stripes_become_one_mixture_and_a_tall_band_stays():
 def test_a_title_takes_the_longest_spelling_that_fits_90_characters():
     clause = ["waits 2 min 44 s for 32 pages in one request", "waits 2 min 44 s"]
     panels = [("unpatched", {"clause": clause}), ("patched", {"clause": "waits 1 s"})]
-    assert s.title(panels) == "The unpatched kernel waits 2 min 44 s; the patched kernel waits 1 s"
-    assert s.title(panels[:1]) == "The unpatched kernel waits 2 min 44 s for 32 pages in one request"
+    assert title(panels) == "The unpatched kernel waits 2 min 44 s; the patched kernel waits 1 s"
+    assert title(panels[:1]) == "The unpatched kernel waits 2 min 44 s for 32 pages in one request"
     same = [(label, {"clause": "writes none", "both": "write none"}) for label in ("unpatched", "patched", "tail")]
-    assert s.title(same) == "All 3 kernels write none"
+    assert title(same) == "All 3 kernels write none"
 
 
 def test_a_title_counts_the_kernels_that_it_has_no_room_for():
     """With every box ticked nobody is left out in silence, and "the other 2" are all others there are."""
     what = ["stops for a very long time", "runs", "runs", "comes to an end in an unusual manner"]
     panels = [(f"kernel {i}", {"clause": clause, "both": clause.rstrip("s")}) for i, clause in enumerate(what)]
-    assert s.title(panels[:3]).endswith("; the other 2 run")
-    assert s.title(panels).endswith("; 2 others run; 1 more below")
+    assert title(panels[:3]).endswith("; the other 2 run")
+    assert title(panels).endswith("; 2 others run; 1 more below")
     short = [(label, {**scene, "clause": scene["clause"][:4].strip()}) for label, scene in panels]
-    assert "; 2 others run" in s.title(short) and "the other" not in s.title(short)
+    assert "; 2 others run" in title(short) and "the other" not in title(short)
     for many in range(2, 9):
         everybody = [(f"k{i}", {"clause": f"ends in way {i} of many ways"}) for i in range(many)]
-        said = s.title(everybody)
+        said = title(everybody)
         left = re.search(r"; (\d) more below$", said)
         assert said.count("ends in way") + (int(left[1]) if left else 0) == many
 

@@ -11,7 +11,7 @@ from vmteach.cases import score
 from vmteach.cases.scsi_deadlock import scenario_of
 from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
-from vmteach.figures.scene import kernel
+from vmteach.figures.titles import kernel
 from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (
@@ -113,7 +113,7 @@ def test_the_loop_left_at_a_blocked_disk_forgets_those_behind_it(policy, dispatc
 def test_form_2_tries_both_disks_and_disk_1_runs(dispatchers):
     case = scenario(4, dispatchers, 2, blocked=frozenset({0}))
     seen = explored(case, POLICIES[LATER])
-    assert seen.ends and seen.always(lambda host: host.queued == (1, 0))
+    assert {end.data.queued for end in seen.ends} == {(1, 0)}
     tried = {e.at for e in replay(seen.program, ["E"] * 20)}
     assert {"E3.0 R3", "E3.1 R3"} <= tried
 

@@ -11,7 +11,7 @@ from vmteach.cases import Outside
 from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma, do_mmap, do_munmap
 from vmteach.kernel.sound import Broke, name_of
 from vmteach.patches.mremap import PATCHED, POLICIES, TODAY, UNPATCHED, Returned, run_call
-from vmteach.run import Record
+from vmteach.run import Record, of_kind
 from vmteach.tables import Case
 
 PAGE = 4096
@@ -69,18 +69,17 @@ def played(row: Case, policy: str) -> Record:
     space = space_of(row)
     call = Call(*(int(row[column], 16) for column in ("addr", "old_len", "new_len", "flags", "new_addr")))
     events = run_call(space, call, POLICIES[policy])
-    stops = [_stop(event) for event in events if isinstance(event, Asserted | Followed)]
-    if "wild" in stops:
+    if of_kind(events, Followed):
         return dict.fromkeys(SEEN, "") | {"stop": "wild"}
-    result = next((event.result for event in events if isinstance(event, Returned)), None)
+    results = [returned.result for returned in of_kind(events, Returned)]
     return {
-        "result": "" if result is None else hex(result) if result >= 0 else str(result),
-        "stop": "".join(stops),
+        "result": "".join(hex(result) if result >= 0 else str(result) for result in results),
+        "stop": "".join(f"bug {asserted.where.split(':')[0]}" for asserted in of_kind(events, Asserted)),
         "vmas": " ".join(f"{v.start // PAGE:x}-{v.end // PAGE:x}:{v.prot}" for v in space.vmas) or "none",
         "pages": " ".join(f"{addr // PAGE:x}:{content}" for addr, content in sorted(space.pages.items())) or "none",
         "map_count": str(space.map_count),
         "leaked": " ".join(sorted(space.leaked, key=int)),
-        "broken": " ".join(event.invariant for event in events if isinstance(event, Broke)),
+        "broken": " ".join(event.invariant for event in of_kind(events, Broke)),
     }
 
 
@@ -102,10 +101,6 @@ def _vma(word: str) -> Vma:
     where, prot = word.split(":")
     start, end = (int(page, 16) * PAGE for page in where.split("-"))
     return Vma(start, end, prot)
-
-
-def _stop(event: Asserted | Followed) -> str:
-    return f"bug {event.where.split(':')[0]}" if isinstance(event, Asserted) else "wild"
 
 
 ARENA = 0x20_0000_0000  # where the tests of others are played: their addresses count from here

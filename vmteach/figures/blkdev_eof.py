@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from vmteach.figures.scene import Cell, Edge, Group, Scene, axis, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import PRESETS

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.patches.csum_trail import (

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vmteach.figures.plain import figure, own_style
-from vmteach.figures.scene import Scene, alt, title
+from vmteach.figures.scene import Scene
+from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
 from vmteach.run import Run, Values
 

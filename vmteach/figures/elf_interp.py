@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from vmteach.figures.scene import Box, Bracket, Cell, Edge, Group, Outline, Scene, Words, axis, grid, row, script
+from vmteach.figures.data import Group, Words
+from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.elf import MAGIC
 from vmteach.patches.elf_interp import (

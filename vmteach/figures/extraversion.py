@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from vmteach.figures.scene import Cell, Group, Scene, axis, row, script
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Cell, Scene, axis, row, script
 from vmteach.figures.story import Frame, Story
 from vmteach.figures.words import number
 from vmteach.patches.extraversion import (

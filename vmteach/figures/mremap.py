@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.mm import (
     AddressSpace,

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from vmteach.figures.data import Group
 from vmteach.figures.lanes import Bar, bars
-from vmteach.figures.scene import Box, Group, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
+from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number

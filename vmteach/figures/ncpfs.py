@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vmteach.figures.scene import Bracket, Cell, Group, Line, Link, Scene, axis, chart, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Line, Link, Scene, axis, chart, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import PRESETS

@@ -6,7 +6,8 @@ The story follows one offset, digit by digit, through the block number and back.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Link, Scene, axis, prediction, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import GIB, KIB, MIB, TIB

@@ -12,8 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vmteach.figures.data import Group
 from vmteach.figures.page import TOKENS
-from vmteach.figures.scene import Cell, Group, Scene, kernel, title
+from vmteach.figures.scene import Cell, Scene
+from vmteach.figures.titles import kernel, title
 from vmteach.run import Record, Values
 
 LIGHT, ON, TEXT = TOKENS["light"], TOKENS["on"]["light"], TOKENS["text"]["light"]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from vmteach.figures.scene import Bracket, Cell, Edge, Group, Scene, axis, prediction, row
+from vmteach.figures.data import Group
+from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import KIB, PRESETS

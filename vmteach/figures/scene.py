@@ -8,21 +8,24 @@ every form; story.py has what the stepper plays.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
+from vmteach.figures.data import (
+    LINKS,
+    LONGEST_CLAUSE,
+    MOST_NUMBERS,
+    Group,
+    States,
+    Words,
+    cells_of,
+    check_group,
+    check_states,
+    group_of,
+    plain,
+    spellings,
+    told,
+)
 from vmteach.run import Record, Values
-
-Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
-Group = Record  # plain data, made by one of the builders below
-States = Mapping[str, tuple[Words, str]]  # one letter -> its words and its meaning
-
-MEANINGS = ("data", "in use", "attention", "promised", "moving", "done", "nothing", "other")
-ACTIVITIES = ("busy", "waits", "blocked")  # looks of strips and lanes: at work, waiting, waiting for ever
-TONES = ("ink", "quiet", "blue", "alert")  # for lines, brackets and words that have no meaning of their own
-LINKS = ("holds", "waits", "moves", "meant", "points")
-LONGEST_TITLE, LONGEST_CLAUSE = 90, 34  # characters: a title of two kernels, the shortest spelling of its half
-MOST_NUMBERS = 4
-
 
 # ---- the things in a group: tuples, of which the page gets what is given ----
 
@@ -199,10 +202,10 @@ def ring(
     >>> ring("inactive list", "D15 M9", slots=24)["cells"]
     'D15 M9'
     """
-    text = _cells(cells)
+    text = cells_of(cells)
     if slots and len(text.split()) > slots:
         raise ValueError(f"ring {label!r} has {len(text.split())} cells for {slots} slots: give more slots")
-    return _group("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
+    return group_of("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
 
 
 def belt(label: str, cells: str | Iterable[tuple[str, float]], unit: str = "page", note: Words = "tail first") -> Group:
@@ -211,7 +214,7 @@ def belt(label: str, cells: str | Iterable[tuple[str, float]], unit: str = "page
     >>> belt("active list", [("M", 0), ("D", 10)])["cells"]
     'M0 D10'
     """
-    return _group("belt", label, cells=_cells(cells), unit=unit, note=note)
+    return group_of("belt", label, cells=cells_of(cells), unit=unit, note=note)
 
 
 def row(
@@ -233,7 +236,7 @@ def row(
     for cell in given:
         if cell.length < 0:
             raise ValueError(f"row {label!r}: a cell's length must be 0 or more, got {cell.length}")
-    return _group("row", label, x=x, cells=given, edges=edges, brackets=brackets, note=note)
+    return group_of("row", label, x=x, cells=given, edges=edges, brackets=brackets, note=note)
 
 
 def script(label: str, lines: Iterable[tuple[str, Words]], at: int, waits: bool = False, head: Words = "") -> Group:
@@ -245,7 +248,7 @@ def script(label: str, lines: Iterable[tuple[str, Words]], at: int, waits: bool 
     given = list(lines)
     if not 0 <= at <= len(given):
         raise ValueError(f"script {label!r}: at must be between 0 and {len(given)}, got {at}")
-    return _group("script", label, lines=given, at=at, waits=waits, head=head)
+    return group_of("script", label, lines=given, at=at, waits=waits, head=head)
 
 
 def nodes(label: str, threads: Sequence[str], locks: Sequence[str], held: Mapping[str, Words] | None = None) -> Group:
@@ -256,7 +259,7 @@ def nodes(label: str, threads: Sequence[str], locks: Sequence[str], held: Mappin
     >>> nodes("locks", ["R0", "E"], ["Q0", "H"])["locks"]
     ['Q0', 'H']
     """
-    return _group("nodes", label, threads=threads, locks=locks, held=held)
+    return group_of("nodes", label, threads=threads, locks=locks, held=held)
 
 
 def lanes(
@@ -276,7 +279,7 @@ def lanes(
     for stay in given:
         if stay.thread not in dict(threads):
             raise ValueError(f"lanes {label!r} must name thread {stay.thread!r} among its threads")
-    return _group("lanes", label, threads=threads, x=x, stays=given, marks=marks, rails=rails)
+    return group_of("lanes", label, threads=threads, x=x, stays=given, marks=marks, rails=rails)
 
 
 def grid(
@@ -296,7 +299,7 @@ def grid(
     for head, boxes in given:
         if len(boxes) != len(heads):
             raise ValueError(f"grid {label!r}: row {head!r} must have {len(heads)} boxes, got {len(boxes)}")
-    return _group("grid", label, heads=heads, rows=given, outlines=outlines, corner=corner, mono=mono)
+    return group_of("grid", label, heads=heads, rows=given, outlines=outlines, corner=corner, mono=mono)
 
 
 class InChart(TypedDict, total=False):
@@ -329,7 +332,7 @@ def chart(
         raise ValueError(
             f"chart {label!r} knows {', '.join(InChart.__annotations__)}, got {', '.join(sorted(unknown))}"
         )
-    return _group("chart", label, x=x, y=y, **{"columns": (), "lines": lines, "areas": areas, **more})
+    return group_of("chart", label, x=x, y=y, **{"columns": (), "lines": lines, "areas": areas, **more})
 
 
 def strip(label: Words, spans: Iterable[Span], x: Group) -> Group:
@@ -338,7 +341,7 @@ def strip(label: Words, spans: Iterable[Span], x: Group) -> Group:
     >>> strip("copy", [Span("W", 0, 77, ["waits 1 min 17 s", "77 s"])], axis("time", 0, 90, "s"))["spans"]
     [['W', 0, 77, ['waits 1 min 17 s', '77 s']]]
     """
-    return _group("strip", label, x=x, spans=spans)
+    return group_of("strip", label, x=x, spans=spans)
 
 
 def bands(
@@ -365,7 +368,7 @@ def bands(
     texts = [_column(_merged(column, full * LEAST_BAND), full, mixed) for column in columns]
     short = ["=" if i and text == texts[i - 1] else text for i, text in enumerate(texts)]
     letters = {letter: states for states, letter in mixed.items()}
-    return _group("bands", label, x=x, y=y, every=every, ends=ends, columns=short, mixed=letters)
+    return group_of("bands", label, x=x, y=y, every=every, ends=ends, columns=short, mixed=letters)
 
 
 LEAST_BAND = 0.024  # of the height: what is lower is drawn as a mixture
@@ -430,10 +433,10 @@ class Scene:
     title: Words = ""
 
     def __post_init__(self) -> None:
-        spellings = _spellings(self.clause)
-        if not self.title and not 0 < len(spellings[-1]) <= LONGEST_CLAUSE:
+        shortest = spellings(self.clause)[-1]
+        if not self.title and not 0 < len(shortest) <= LONGEST_CLAUSE:
             raise ValueError(
-                f"a clause's shortest spelling must have 1 to {LONGEST_CLAUSE} characters, got {spellings[-1]!r}"
+                f"a clause's shortest spelling must have 1 to {LONGEST_CLAUSE} characters, got {shortest!r}"
             )
         if len(self.numbers) > MOST_NUMBERS:
             raise ValueError(f"numbers must be {MOST_NUMBERS} at most, got {len(self.numbers)}: leave some out")
@@ -447,7 +450,7 @@ class Scene:
     @property
     def data(self) -> Record:
         """Plain values, ready for JSON."""
-        both = self.both or [plural(words) for words in _spellings(self.clause)]
+        both = self.both or [plural(words) for words in spellings(self.clause)]
         both = both if isinstance(both, str) or len(both) > 1 else both[0]
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return plain(**given | {"both": both, "states": told(self.states)})
@@ -481,219 +484,7 @@ def prediction(axis: str, at: float, words: Words) -> Record:
     return plain(axis=axis, at=at, words=words)
 
 
-def title(panels: Sequence[tuple[str, Values]]) -> str:
-    """The sentence over some panels, (label, Scene.data) each: at most 90 characters where a spelling allows it.
-
-    >>> title([("unpatched", {"clause": "writes 8 GiB"}), ("patched", {"clause": "writes none"})])
-    'The unpatched kernel writes 8 GiB; the patched kernel writes none'
-    >>> title([("unpatched", {"clause": "waits", "both": "wait"}), ("patched", {"clause": "waits"})])
-    'Both kernels wait'
-    """
-    if own := panels[0][1].get("title"):
-        return next((words for words in _spellings(own) if len(words) <= LONGEST_TITLE), _spellings(own)[-1])
-    clauses = [_spellings(scene["clause"]) for _, scene in panels]
-    rows = range(max(len(each) for each in clauses))
-    for most in range(len(panels), 0, -1):  # of many kernels the last are only counted, until the sentence fits
-        chosen = [[each[min(i, len(each) - 1)] for each in clauses[:most]] for i in rows]
-        said = [_sentence(panels[:most], each, i, len(panels) - most) for i, each in enumerate(chosen)]
-        if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
-            return fits
-    return said[-1]
-
-
-def _sentence(panels: Sequence[tuple[str, Values]], clauses: Sequence[str], i: int, more: int = 0) -> str:
-    """Each kernel's clause; kernels that say the same share one. Of `more` kernels nothing is said but that they are.
-
-    >>> _sentence([("unpatched", {}), ("patched", {}), ("today", {})], ["stops", "run", "run"], 0, more=4)
-    'The unpatched kernel stops; 2 others run; 4 more below'
-    """
-    short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
-    names = short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
-    said = []
-    for clause in dict.fromkeys(clauses):
-        who = [n for n, each in enumerate(clauses) if each == clause]
-        both = _spellings(panels[who[0]][1].get("both", clause))
-        many = both[min(i, len(both) - 1)]
-        if len(who) == 1:
-            said.append(f"{names[who[0]]} {clause}".strip())
-        elif len(who) == len(panels) and not more:
-            said.append(f"{'both' if len(who) == 2 else f'all {len(who)}'} kernels {many}")
-        else:
-            all_named = not more and len(set(clauses)) == 2
-            others = f"the other {len(who)}" if all_named else f"{len(who)} others"
-            said.append(f"{others if said else f'{len(who)} kernels'} {many}")
-    sentence = "; ".join([*said, f"{more} more below"] if more else said)
-    return sentence[:1].upper() + sentence[1:]
-
-
-def alt(panels: Sequence[tuple[str, Values]]) -> str:
-    """The title, then what each panel shows with its numbers: what a reader hears who does not see the picture."""
-    heads = [kernel(label).removeprefix("the ") if label else "" for label, _ in panels]
-    told = [
-        f"{head[:1].upper()}{head[1:]}: {scene['alt']}" if head else scene["alt"]
-        for head, (_, scene) in zip(heads, panels)
-    ]
-    return " ".join([f"{title(panels)}.", *told])
-
-
-def kernel(label: str) -> str:
-    """A policy's label as the subject of a sentence.
-
-    >>> kernel("patched (hole)"), kernel("today: a setting"), kernel("fix 1"), kernel("what if: no bit")
-    ('the patched kernel (hole)', "today's kernel (a setting)", 'the kernel with fix 1', 'the what-if kernel (no bit)')
-    """
-    if not label:
-        return ""
-    name, _, rest = label.partition(": ") if ": " in label else label.partition(" (")
-    suffix = f" ({rest.removesuffix(')')})" if rest else ""
-    if name == "today":
-        return f"today's kernel{suffix}"
-    if re.match("unpatched$|patched$|later$|mainline|what if$", name):
-        return f"the {name.replace('what if', 'what-if')} kernel{suffix}"
-    return f"the kernel with {'the ' * label.startswith('fix of')}{label}"
-
-
-# ---- checks ----
-
-
-def check_states(states: States, most: int = 12) -> None:
-    """Raise ValueError unless each state is one capital letter with words and a known meaning.
-
-    >>> check_states({"D": ("dirty", "yellow")})
-    Traceback (most recent call last):
-        ...
-    ValueError: state 'D' must mean one of data, in use, attention, promised, moving, done, nothing, other, busy, \
-waits, blocked, got 'yellow'
-    """
-    if len(states) > most:
-        raise ValueError(f"states must be {most} at most, got {len(states)}: {', '.join(states)}")
-    for key, (_, meaning) in states.items():
-        if not re.fullmatch("[A-Z]", key):
-            raise ValueError(f"a state's key must be one capital letter, got {key!r}")
-        if meaning not in MEANINGS + ACTIVITIES:
-            raise ValueError(f"state {key!r} must mean one of {', '.join(MEANINGS + ACTIVITIES)}, got {meaning!r}")
-
-
-def check_group(group: Group, states: States) -> None:
-    """Raise ValueError if the group uses a state, a tone or a meaning that nobody knows."""
-    where = f"{group['as']} {group['label']!r}"
-    for key in _used(group):
-        if key not in states:
-            raise ValueError(f"{where} uses state {key!r}; states has {', '.join(states) or 'none'}")
-    known = TONES + MEANINGS
-    for tone in _tones(group):
-        if tone not in known:
-            raise ValueError(f"{where}: a tone must be one of {', '.join(known)}, got {tone!r}")
-
-
-def _used(group: Group) -> set[str]:
-    """The states of a group's cells, spans, stays, bands or boxes."""
-    match group["as"]:
-        case "ring" | "belt":
-            return {cell[0] for cell in group["cells"].split()}
-        case "row":
-            return {cell[0] for cell in group["cells"]}
-        case "strip":
-            return {span[0] for span in group["spans"]}
-        case "lanes":
-            return {stay[2] for stay in group["stays"]}
-        case "bands":
-            letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
-            return letters | set("".join(group.get("mixed", {}).values()))
-        case "grid":
-            return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
-    return set()
-
-
-TONE_AT = {"lines": 0, "areas": 0, "columns": 2, "notes": 3, "marks": 2, "edges": 2, "brackets": 3}
-
-
-def _tones(group: Group) -> set[str]:
-    """The tones that a group's things have."""
-    if group["as"] not in ("row", "lanes", "chart"):
-        return set()
-    return {thing[i] for name, i in TONE_AT.items() for thing in group.get(name, ()) if len(thing) > i}
-
-
 def check_links(links: Iterable[Link]) -> None:
     for link in links:
         if link.kind not in LINKS:
             raise ValueError(f"a link must be one of {', '.join(LINKS)}, got {link.kind!r}")
-
-
-# ---- plain data ----
-
-
-def _cells(cells: str | Iterable[tuple[str, float]]) -> str:
-    """The cells of a list as one string: letter and id, from tail to head."""
-    text = cells if isinstance(cells, str) else " ".join(f"{state}{name}" for state, name in cells)
-    for cell in text.split():
-        if not re.fullmatch(r"[A-Z][\w.-]+", cell):
-            raise ValueError(f'a cell is a capital letter and an id, as in "D15", got {cell!r}')
-    return text
-
-
-def _spellings(words: Words) -> list[str]:
-    return [words] if isinstance(words, str) else list(words)
-
-
-def _words(words: Words) -> Words:
-    """The words, checked: several spellings go from long to short."""
-    given = _spellings(words)
-    if any(len(b) >= len(a) for a, b in zip(given, given[1:])):
-        raise ValueError(f"spellings go from long to short, got {given}")
-    return words if isinstance(words, str) else given
-
-
-def told(states: States) -> dict[str, list[Any]]:
-    return {key: [_words(words), meaning] for key, (words, meaning) in states.items()}
-
-
-def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
-    """A thing as a list, without what is as by default at its end."""
-    values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
-    while (
-        values
-        and thing._fields[len(values) - 1] in thing._field_defaults
-        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
-    ):
-        values.pop()
-    return [_listed(value) for value in values]
-
-
-def _listed(value: object) -> Any:
-    """Plain lists, dicts and short numbers in place of tuples, mappings and long floats."""
-    if isinstance(value, Mapping):
-        return {key: _listed(each) for key, each in value.items()}
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if value != int(value) else int(value)
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return value
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return trimmed(value)
-    return [_listed(each) for each in value]
-
-
-ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
-WORDY = {
-    "words",
-    "clause",
-    "title",
-    "both",
-    "middle",
-    "note",
-    "head",
-    "corner",
-}  # fields that may have several spellings
-
-
-def plain(**fields: Any) -> Record:
-    """The fields as plain data, without those that are empty."""
-    listed = {name: _listed(_words(value) if name in WORDY else value) for name, value in fields.items()}
-    return {
-        name: value for name, value in listed.items() if name in ALWAYS or value not in ("", [], {}, None, False, 0)
-    }
-
-
-def _group(kind: str, label: Words, **fields: object) -> Group:
-    return {"as": kind, "label": label, **plain(label=label, **fields)}

@@ -7,8 +7,9 @@ host's. The story shows the same steps as two scripts and as the graph of who ho
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from vmteach.figures.data import Group
 from vmteach.figures.lanes import Bar, bars
-from vmteach.figures.scene import Group, Link, Mark, Scene, Stay, axis, lanes, nodes, prediction, script
+from vmteach.figures.scene import Link, Mark, Scene, Stay, axis, lanes, nodes, prediction, script
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.kernel.threads import END, Stepped, Thread, Waited

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
-from vmteach.figures.scene import Group, Link, States, check_group, check_links, check_states, plain, told, trimmed
+from vmteach.figures.data import Group, States, check_group, check_states, plain, told, trimmed
+from vmteach.figures.scene import Link, check_links
 from vmteach.run import Record, Values
 
 MOST_WORDS, MOST_STATES, MOST_ASKS, MOST_BYTES = 25, 6, 3, 30_000

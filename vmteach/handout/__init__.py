@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ RUNTIME = "runtime.js"  # beside live handouts: see lite.py
 EDITIONS = ("student", "teacher", "solved")
 PACKAGES = ("anywidget", "bleach", "ipython", "latex2mathml", "nbclient", "nbconvert", "pandas")
 BEGIN = "import vmteach.handout.bundles; vmteach.handout.bundles.begin(); del vmteach"
+LOADED = "print(*sorted(name for name in __import__('sys').modules if name.startswith('vmteach.')))"
 LISTS = "__import__('vmteach.handout.bundles', fromlist=['bundles']).author_lists(**__import__('json').loads({!r}))"
 
 
@@ -123,11 +125,17 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
     began, file = time.monotonic(), target / f"{notebook.stem}.html"
     runtime = "runtime" if (target / RUNTIME).exists() else ""
     beside = " ".join(sorted({page.stem for page in target.glob("[a-z]*.html")} - {"index", "search"}))  # in a site
-    key = f"{key_of(notebook)}{'' if how.answers else ' no answers'} {runtime} {beside}".rstrip()
-    if not how.force and file.exists() and f'<meta name="vmteach-build" content="{key}">' in head_of(file):
+    more = f"{'' if how.answers else ' no answers'} {runtime} {beside}".rstrip()
+    if (
+        not how.force
+        and file.exists()
+        and _key_in(head_of(file)) == key_of(notebook, _modules_in(head_of(file))) + more
+    ):
         return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
     ran = execute(notebook, how.answers)
-    facts = {"version": __version__, "date": today(), "key": key, "runtime": runtime, "stem": notebook.stem[3:]}
+    modules = ran.metadata["vmteach"]["modules"]
+    facts = {"version": __version__, "date": today(), "key": key_of(notebook, modules) + more, "modules": modules}
+    facts |= {"runtime": runtime, "stem": notebook.stem[3:]}
     facts |= {"answers": "yes" if how.answers else "", "beside": beside, **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
@@ -142,21 +150,44 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
     return Built(file, title, len(data), True, time.monotonic() - began)
 
 
-def key_of(notebook: Path) -> str:
-    """A hash of all that a handout is made of."""
+def key_of(notebook: Path, modules: str = "") -> str:
+    """A hash of all that a handout is made of: the modules that its cells loaded, and what every page is made of."""
     parts = hashlib.sha256(notebook.read_bytes())
-    library = sorted(p for p in LIBRARY.rglob("*") if p.suffix in (".py", ".md", ".html", ".js", ".css", ".json"))
-    for path in (*library, *sorted((COURSE / "data").glob("*.csv"))):
+    loaded = [LIBRARY.parent.joinpath(*name.split(".")) for name in modules.split()]
+    files = {
+        path for base in loaded for path in (base.with_suffix(".py"), base / "__init__.py", base.with_suffix(".md"))
+    }
+    files |= {path for room in ("handout", "lab", "live", "figures/page") for path in (LIBRARY / room).rglob("*.*")}
+    files |= {path for path in (COURSE / "data").rglob("*.*") if path.suffix in (".csv", ".gz", ".jsonl")}
+    files |= {*(COURSE / "notebooks" / "pictures").glob(f"{notebook.stem}*")}
+    for path in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
         parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
     return parts.hexdigest()
+
+
+def _key_in(head: str) -> str:
+    return _meta(head, "vmteach-build")
+
+
+def _modules_in(head: str) -> str:
+    return _meta(head, "vmteach-modules")
+
+
+def _meta(head: str, name: str) -> str:
+    """What the beginning of a page says under this name."""
+    found = re.search(f'<meta name="{name}" content="([^"]*)">', head)
+    return found[1] if found else ""
 
 
 # ---- running
 
 
 def execute(notebook: Path, answers: bool = True) -> Any:
-    """The notebook with the outputs of a fresh kernel, in which explorers answer with their stored runs."""
+    """The notebook with the outputs of a fresh kernel, in which explorers answer with their stored runs.
+
+    Its metadata tell the modules of the library that its cells loaded.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -182,21 +213,23 @@ def execute(notebook: Path, answers: bool = True) -> Any:
                 raise BuildError(f"{notebook.name}: cell {cell.id} raised {trouble.ename}: {trouble.evalue}") from None
             except (CellTimeoutError, DeadKernelError) as trouble:
                 raise BuildError(f"{notebook.name}: cell {cell.id}: {trouble}") from None
+        read.metadata["vmteach"] = {"modules": _quietly(client, LOADED)}
     return read
 
 
-def _quietly(client: Any, code: str, where: str = "the kernel") -> None:
-    """Run code that is no cell of the notebook."""
+def _quietly(client: Any, code: str, where: str = "the kernel") -> str:
+    """Run code that is no cell of the notebook, and return what it prints."""
     from nbclient.exceptions import CellExecutionError
     from nbformat.v4 import new_code_cell
 
     first = client.nb.cells[0]
     try:
-        client.execute_cell(new_code_cell(code), 0, store_history=False)  # type: ignore[no-untyped-call]
+        ran = client.execute_cell(new_code_cell(code), 0, store_history=False)  # type: ignore[no-untyped-call]
     except CellExecutionError as trouble:
         raise BuildError(f"{where}: {trouble.ename}: {trouble.evalue}") from None
     finally:
         client.nb.cells[0] = first  # nbclient has put the code in its place
+    return "".join(output.get("text", "") for output in ran.outputs).strip()
 
 
 def _environment(scratch: Path, answers: bool) -> dict[str, str]:

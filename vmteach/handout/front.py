@@ -24,7 +24,7 @@ def today() -> str:
 def head_of(file: Path) -> str:
     """The beginning of a page: its build, its title."""
     with file.open(encoding="utf-8") as text:
-        return text.read(4000)
+        return text.read(8000)
 
 
 def title_of(file: Path) -> str:

@@ -100,3 +100,36 @@ live.then(() => document.querySelectorAll(".code[data-check]").forEach((place) =
   answer.replaceChildren(text);
   place.replaceChildren(button, said);
 }));
+
+// My own order: who gets the CPU next, on both kernels at once, where a chapter's model is threads.
+live.then(async () => {
+  const stem = document.getElementById("main").dataset.stem, place = document.querySelector(".story");
+  const ask = (turns) => live.ask({ kind: "order", stem, turns });
+  const first = await ask([]);
+  if (first.error || !place) return;
+  const build = (tag, text = "", more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
+  const box = build("section", "", { className: "order" });
+  box.setAttribute("aria-label", "My own order");
+  const row = build("p"), said = build("p"), logs = build("div");
+  said.setAttribute("role", "status");
+  let turns = [];
+  const show = async () => {
+    const { kernels } = turns.length ? await ask(turns) : first;
+    said.textContent = turns.length ? `Turns: ${turns.join(" ")}` : "No turn yet.";
+    logs.replaceChildren(...kernels.map(({ label, lines, next, stuck }) => {
+      const one = build("div"), ahead = Object.entries(next).map(([name, does]) => `${name}: ${does}`).join("\n");
+      const end = Object.values(next).every((does) => does === "has ended") ? "Every thread has ended." : "";
+      const told = build("pre", lines.join("\n").replace(/(\S) {3,}/g, "$1  "));
+      const over = build("p", stuck.length ? `${stuck.join(" and ")} can never go on: a deadlock.` : end, { className: "end" });
+      one.append(build("h4", `${label} kernel`), told, over, build("pre", `next\n${ahead}`));
+      return one;
+    }));
+  };
+  const act = (text, change) => row.append(build("button", text, { type: "button", onclick: () => { turns = change(turns); show(); } }));
+  Object.keys(first.kernels[0].next).forEach((name) => act(name, (all) => [...all, name]));
+  act("Back", (all) => all.slice(0, -1));
+  act("Start again", () => []);
+  box.append(build("h3", "My own order"), build("p", "Choose which thread gets the next turn. Both kernels get the same turns."), row, said, logs);
+  place.after(box);
+  show();
+});

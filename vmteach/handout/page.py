@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vmteach.figures import page as scenes
-from vmteach.figures.scene import alt, title
+from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
 from vmteach.run import Values
 from vmteach.tables import COURSE
@@ -88,6 +88,7 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
             lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
             left_out=left_out,
             stem=html.escape(facts.get("stem", "")),
+            modules=html.escape(facts.get("modules", "")),
             live_switch=SWITCH if runtime else "",
             **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
         )

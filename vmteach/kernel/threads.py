@@ -386,10 +386,6 @@ class Explored:
     lost: frozenset[State]  # states from which no schedule leads to an end any more
     order: frozenset[Order]  # the lock order that was really seen
 
-    def always(self, holds: Callable[[Data], bool]) -> bool:
-        """Whether the predicate holds of the data at every end: a promise that no schedule can break."""
-        return all(holds(state.data) for state in self.ends)
-
     def too_late(self, kind: str) -> int:
         """The steps of the first schedule to this trouble after which no order of steps leads to an end.
 

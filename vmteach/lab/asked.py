@@ -11,8 +11,10 @@ from functools import cache
 from importlib import import_module
 from io import StringIO
 
-from vmteach.exercises import Goal, chapter, marked
+from vmteach.exercises import Goal, Outcome, chapter, marked
+from vmteach.figures.lanes import story
 from vmteach.figures.words import number
+from vmteach.kernel.threads import Program, State, Stepped, replay
 from vmteach.lab.exercise import exercise
 from vmteach.lab.stage import At, Stage
 from vmteach.patches import STEMS
@@ -80,10 +82,52 @@ def check(stem: str, name: str, source: str) -> Record:
     if known[name].answer not in names:
         return {"outcome": "not yet", "html": marked(f"**Not yet.** Your cell must define `{known[name].answer}`.")}
     verdict = exercise(stem, name).check(names[known[name].answer])
+    if verdict.outcome is Outcome.NOT_ATTEMPTED:  # its words are for cells that one runs
+        return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** Change the answer above first.")}
     return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** {verdict.text}")}
 
 
-KINDS: dict[str, Callable[..., Record]] = {"show": show, "check": check}
+def order(stem: str, turns: list[str]) -> Record:
+    """What happens on both kernels when the threads get the CPU in this order, and what each could do next.
+
+    >>> found = order("scsi_deadlock", "E E E R0 R0 R0 R0 E".split())["kernels"][0]
+    >>> found["stuck"], found["next"]["E"]
+    (['R0', 'E'], 'waits for Q0, which R0 holds')
+    """
+    one_of("a chapter with threads", stem, ORDERED)
+    patch = import_module(f"vmteach.patches.{stem}")
+    labels = (patch.UNPATCHED, patch.PATCHED)
+    programs = {label: patch.program(patch.Scenario(), patch.POLICIES[label]) for label in labels}
+    return {"kernels": [{"label": label, **_ordered(program, turns)} for label, program in programs.items()]}
+
+
+def _ordered(program: Program, turns: list[str]) -> Record:
+    """The lines of a schedule, each thread's next step in words, and those that can never go on."""
+    schedule, state = replay(program, turns), program.start
+    names = [each.name for each in program.threads]
+    for event in schedule:
+        if isinstance(event, Stepped):
+            state = dict(program.moves(state))[names.index(event.thread)]
+    able = {i for i, _ in program.moves(state)}
+    ahead = {name: _ahead(program, state, i, i in able) for i, name in enumerate(names)}
+    stuck = [names[i] for i in program.stuck(state)]
+    return {"lines": story(schedule), "next": ahead, "able": [names[i] for i in sorted(able)], "stuck": stuck}
+
+
+def _ahead(program: Program, state: State, i: int, able: bool) -> str:
+    """What a thread would do with a turn."""
+    says = {step.at: step.says for step in program.threads[i].steps}.get(state.at[i])
+    if says is None:
+        return "has ended"
+    if able:
+        return says
+    wants = program.wants(i, state.at[i])
+    holder = program.owner(state, wants)
+    return "finds no idle CPU" if holder is None else f"waits for {wants}, which {program.threads[holder].name} holds"
+
+
+ORDERED = ("mremap_race", "scsi_deadlock")  # the chapters whose models are threads
+KINDS: dict[str, Callable[..., Record]] = {"show": show, "check": check, "order": order}
 
 
 @cache

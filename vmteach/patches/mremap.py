@@ -42,7 +42,7 @@ from vmteach.kernel.mm import (
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -348,23 +348,24 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 def numbers_of(scenario: Scenario, space: AddressSpace, events: Iterable[Event]) -> Mapping[str, int | float | str]:
     """The figures that the chapter talks about."""
     events = tuple(events)
-    result = next((name_of(e.result) for e in events if isinstance(e, Returned)), DIED)
-    broken = [e.invariant for e in events if isinstance(e, Broke)]
+    result = next((name_of(returned.result) for returned in of_kind(events, Returned)), DIED)
     both = sum(max(0, min(a.end, b.end) - b.start) for a, b in zip(space.vmas, space.vmas[1:]))
-    machine = scenario.machine
-    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
     return {
         "returned": result,
-        "broken": ", ".join(broken) or "none",
-        "assertion": "yes" if any(isinstance(e, Asserted) for e in events) else "no",
+        "broken": ", ".join(broke.invariant for broke in of_kind(events, Broke)) or "none",
+        "assertion": "yes" if of_kind(events, Asserted) else "no",
         "mappings": space.map_count,
         "bytes in two mappings (B)": both,
-        "orphan pages": sum(1 for a in space.pages if not any(v.start <= a < v.end for v in space.vmas)),
-        "ignored errors": sum(isinstance(e, Ignored) for e in events),
-        "descriptors of 65536 mappings (% of lowmem)": round(
-            100 * MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8 / lowmem, 2
-        ),
+        "orphan pages": sum(space.at(addr) is None for addr in space.pages),
+        "ignored errors": len(of_kind(events, Ignored)),
+        "descriptors of 65536 mappings (% of lowmem)": _share_of_lowmem(scenario.machine),
     }
+
+
+def _share_of_lowmem(machine: Machine) -> float:
+    """What the descriptors of a full list take, in %."""
+    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
+    return round(100 * MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8 / lowmem, 2)
 
 
 CONTROLS = (

@@ -86,6 +86,8 @@ class Disk:
         """Of `n` pages that come `cost` ns apart, no slower than they are written, how many until the queue is full."""
         due = self.due if self.n else max(now, self.last) + self.service
         waiting = self.n
+        if waiting + n < self.depth:
+            return n
 
         def full(steps: int) -> bool:
             time = now + steps * cost

@@ -4,6 +4,7 @@ source      lists.py and memory.py, which hold the machine; `Ends` takes them ou
 left out    what a request does: sprint.py
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
@@ -12,7 +13,11 @@ from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page
 from vmteach.kernel.reclaim.runs import Run, Stripe
 
-FREE, PASS, IN_USE, WRITE, ODD = "free", "pass", "in use", "write", "odd"
+FREE, PASS, IN_USE, CONVERT, WRITE, ODD = "free", "pass", "in use", "convert", "write", "odd"
+new = tuple.__new__  # of a NamedTuple, in half the time
+Changes = tuple[tuple[str, int], ...]  # of counters
+VISITED: Changes = (("visits", 1),)
+CONVERTED: Changes = (*VISITED, ("slots_used", 1), ("conversions", 1), ("swapcache", 1), ("pagecache", -1))
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
@@ -24,6 +29,9 @@ class Known(NamedTuple):
     kind: str
     page: Page
     fate: Fate
+
+
+Piece = tuple[Known, int, int]  # a stretch of a list: what it is, first page, how many
 
 
 class Pending:
@@ -64,6 +72,7 @@ class Ends:
         self.now, self.free = memory.now, memory.count["free"]
         self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
         self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+        self.owed = 0  # writes that are done, and not completed
         self.known: list[Known] = []
         self.items = lists.queues[AHEAD].items
         self._load_ends()
@@ -71,7 +80,6 @@ class Ends:
 
     def _load_ends(self) -> None:
         """The runs at both ends of the inactive list."""
-        self.good = 0  # pages at the tail that are known to be free for the taking
         self.tail = self.tail_n = self.head = self.head_n = 0
         self._next_run()
         last = self.items[-1] if self.items else None
@@ -81,8 +89,10 @@ class Ends:
 
     def _next_run(self) -> None:
         """The next run at the tail."""
+        self.tail_n = 0
         if self.items:
-            self.tail, self.tail_n = self._run(0)
+            item = self.items[0]
+            self.tail, self.tail_n = item if isinstance(item, Run) else self._run(0)
             self.items.popleft()
 
     def _run(self, i: int) -> Run:
@@ -157,6 +167,22 @@ class Ends:
 
     # ---- what a scan finds
 
+    def _stretches(self) -> Iterator[Piece]:
+        """What a scan meets from the tail on, as long as nothing moves."""
+        items, i, low, high = self.items, 0, 0, 0
+        first, count = self.tail, self.tail_n
+        while count:
+            if not low <= first < high:
+                known = self._look(first)
+                low, high = known.low, known.high
+            n = count if first + count <= high else high - first
+            yield known, first, n
+            first, count = first + n, count - n
+            if not count and i < len(items):
+                item = items[i]
+                first, count = item if isinstance(item, Run) else self._run(i)
+                i += 1
+
     def _look(self, first: int) -> Known:
         """What a scan does with the page, and with those behind it that are alike."""
         for known in self.known:
@@ -165,8 +191,10 @@ class Ends:
         for pending in (self.refilling, self.reading):
             if pending.low <= first < pending.high:
                 pending.flush()
-        self._settle()
         end, page, mapcount = self.lists.stretch(first)
+        if page.writing:
+            self._settle()
+            end, page, mapcount = self.lists.stretch(first)
         kind, fate = self._kind(page, mapcount > 0)
         known = Known(first, end, kind, page, fate)
         if kind is not ODD:  # what is odd may become plain by itself
@@ -175,9 +203,8 @@ class Ends:
 
     def _settle(self) -> None:
         """Complete the writes that are done by now."""
-        disk = self.memory.disk
-        if disk.n and disk.due <= self.now:
-            self.lists.complete(disk.settle(self.now))
+        self.lists.complete(self.owed + self.memory.disk.settle(self.now))
+        self.owed = 0
 
     def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
         """What the scan, or the search if there is one, does with such a page."""
@@ -186,7 +213,7 @@ class Ends:
             return ODD, fate
         if fate.rule == "writepage":
             fate = written(page, True, self.memory.rules)
-            return (ODD if fate.rule == "file write" else WRITE), fate
+            return {"file write": ODD, "converted": CONVERT}.get(fate.rule, WRITE), fate
         plain = {"found clean": FREE, "freed": FREE, "not clean": PASS, "in use": IN_USE}.get(fate.rule, ODD)
         return (plain if plain is FREE or fate.page is page else ODD), fate
 
@@ -194,6 +221,8 @@ class Ends:
 
     def _refill(self, n: int) -> None:
         """Move `n` pages from the active tail to the inactive head."""
+        if not n:
+            return
         self.refilling.add(self.moving, n, self.refilled_as)
         self._push(self.moving, n)
         self.moving += n
@@ -207,22 +236,71 @@ class Ends:
     def _free(self, first: int, n: int, after: Page | Absent) -> None:
         """Free `n` pages at the tail."""
         self.freeing.add(first, n, after)
-        self.tail += n
-        self.tail_n -= n
-        if not self.tail_n:
-            self._next_run()
         self.inactive -= n
         self.free += n
         self.frees += n
         self.visits += n
+        self.now += n * self.visit
         if after is Absent.SWAPPED:
             self.slotted += n
 
+    def _write(self, known: Known, first: int, n: int) -> None:
+        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds strike."""
+        costs, shared = self.setup.costs, known.page.state.kind is Kind.SHM
+        cost, each = self.visit + (costs.convert if shared else 0), CONVERTED if shared else VISITED
+        if known.kind is CONVERT:
+            self.now += n * cost
+            self._add(each, n)
+        else:
+            self._submit(n, cost + costs.submit, each)
+            self.lists.flight.put(first, n)
+        self.lists.set(first, n, known.fate.page)
+        for i, other in enumerate(self.known):
+            if other.low <= first < other.high:  # what is known of the pages behind stays true
+                self.known[i] = new(Known, (first + n, *other[1:]))
+
+    def _submit(self, n: int, cost: int, each: Changes) -> None:
+        """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
+        memory, count, disk = self.memory, self.memory.count, self.memory.disk
+        self.owed += disk.settle(self.now)
+        strikes = self._latest_end(0, 0, n) >= memory.next_second
+        if strikes or not memory.before_write:
+            self._tally()
+            memory.before_write = memory.before_write or dict(count)
+        while n:
+            began, before = self.now, tuple(count.values()) if strikes else ()
+            steps, self.now, sleeps, slept, done = disk.submit_some(began, n, cost, memory.stop)
+            self._add(each, steps)
+            count["writes"] += steps
+            count["sleeps"] += sleeps
+            count["slept"] += slept
+            self.owed += done
+            n -= steps
+            if self.now >= memory.next_second:
+                memory.now = self.now
+                memory.sample(began, steps, before)
+
+    def _add(self, each: Changes, n: int) -> None:
+        """Count `n` such changes."""
+        for name, change in each:
+            self.memory.count[name] += n * change
+
+    def _latest_end(self, pages: int, converted: int, written: int) -> int:
+        """A time that so many pages, some of them converted or written, surely do not take us to."""
+        costs, disk = self.setup.costs, self.memory.disk
+        end = self.now + pages * self.visit + converted * costs.convert
+        if written:
+            end += written * (self.visit + costs.convert + costs.submit)
+            if disk.n + written > disk.depth:  # then it waits for room
+                end += max(0, disk.due - self.now) + written * disk.service
+        return end
+
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""
-        if self.head + self.head_n == first:
-            self.head_n += n
+        head, head_n = self.head, self.head_n
+        if head + head_n == first:
+            self.head_n = head_n + n
             return
-        if self.head_n:
-            self.items.append(Run(self.head, self.head_n))
+        if head_n:
+            self.items.append(new(Run, (head, head_n)))
         self.head, self.head_n = first, n

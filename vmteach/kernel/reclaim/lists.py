@@ -20,7 +20,6 @@ from vmteach.kernel.reclaim.setup import COUNTERS, STOCK, Rules, Setup
 # empty for everybody else.
 ACTIVE, ROTATED, BEHIND, AHEAD = "active", "rotated", "behind", "ahead"
 INACTIVE = (ROTATED, BEHIND, AHEAD)
-HELD = ""  # pages that were taken off their queue before, and are put back by who holds them
 
 
 class Tail(NamedTuple):
@@ -165,11 +164,11 @@ class Lists:
         """End the write of the oldest pages in flight."""
         while done:
             item = self.flight.items[0]
-            if isinstance(item, Stripe) and item.pages <= done and not self.rules.rotate_written:
+            if isinstance(item, Stripe) and item.count <= done and not self.rules.rotate_written:
                 self.flight.skip(item.times)
                 for segment in item.segments:
                     self._complete_segment(segment, item.times)
-                done -= item.pages
+                done -= item.count
                 continue
             first, count = self.flight.peek()
             n = min(count, done)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.fates import Fate
-from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, HELD, ROTATED, Lists, Tail, Visit
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, ROTATED, Lists, Tail, Visit
 from vmteach.kernel.reclaim.page import Kind, Page, Where
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND, STOCK, Rules, Setup, Snapshot
@@ -116,12 +116,9 @@ class Memory:
 
     def _go(self, tail: Tail, n: int, fate: Fate) -> None:
         """Take `n` pages from the tail and put them where they belong now."""
-        target = HELD
-        if tail.queue is not HELD:
-            target = self._target(fate)
-            self.lists.queues[tail.queue].take(n)
+        self.lists.queues[tail.queue].take(n)
         first = tail.first + tail.n - n if tail.queue == ROTATED else tail.first
-        self.move(Visit(tail.queue, target, tail.page, fate.page, tail.mapcount, n, first), fate.rule)
+        self.move(Visit(tail.queue, self._target(fate), tail.page, fate.page, tail.mapcount, n, first), fate.rule)
 
     def _target(self, fate: Fate) -> str:
         """The queue that pages of this fate are put on."""
@@ -213,7 +210,7 @@ class Memory:
         if self.disk.n and self.disk.due <= self.now:
             self.lists.complete(self.disk.settle(self.now))
         if self.now >= self.next_second:
-            self._sample(began, n, before)
+            self.sample(began, n, before)
         if self.watch:
             self.watch(Event(*self.event))
 
@@ -240,7 +237,7 @@ class Memory:
             ahead += count
         raise AssertionError(f"page {page} is not in flight")
 
-    def _sample(self, began: int, n: int, before: tuple[int, ...]) -> None:
+    def sample(self, began: int, n: int, before: tuple[int, ...]) -> None:
         """The samples of the seconds that `n` equal steps reach: each as it is after the step that reaches it."""
         now = tuple(self.count.values())
         moving = [(i, a, b - a) for i, (a, b) in enumerate(zip(before, now), 1) if a != b] if n > 1 else []

@@ -95,7 +95,7 @@ class Stripe(NamedTuple):
     times: int
 
     @property
-    def pages(self) -> int:
+    def count(self) -> int:  # type: ignore[override]
         return self.times * sum(segment.count for segment in self.segments)
 
     def rest(self, used: int) -> "Stripe":
@@ -198,7 +198,7 @@ class PageQueue:
             self.put(segments[0].first, segments[0].count * times)
             return
         stripe = Stripe(tuple(segments), times)
-        self.length += stripe.pages
+        self.length += stripe.count
         while len(self.items) >= len(segments):
             before = tuple(s.shifted(-1) for s in stripe.segments)
             tail = [self.items[i - len(segments)] for i in range(len(segments))]

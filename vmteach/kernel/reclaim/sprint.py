@@ -12,8 +12,8 @@ and writes page states late. A request is looked through before anything of it i
 
 from collections.abc import Callable
 
-from vmteach.kernel.reclaim.ends import FREE, IN_USE, ODD, WRITE, Ends, Known
-from vmteach.kernel.reclaim.lists import BEHIND, HELD, ROTATED, Tail
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known, Piece
+from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
@@ -31,6 +31,7 @@ class Sprint(Ends):
         setup = memory.setup
         self.take, self.top = take, setup.min + setup.band
         self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
+        self.a_band = setup.band // setup.batch + 1  # requests from the watermark to kswapd's mark
         self.bands = 0  # that were taken
 
     @staticmethod
@@ -43,20 +44,51 @@ class Sprint(Ends):
     def run(self, goal: int, horizon: int, bands: int) -> bool:
         """Up to so many bands, to the goal or the horizon, or until somebody waits for a page; False: out of memory."""
         memory, low, enough = self.memory, self.setup.min, True
+        self.goal, self.horizon = goal, horizon
         self._load()
-        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left(goal):
+        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left():
+            if self._plain_bands(bands - self.bands):
+                continue
             self.bands += 1
             enough = self._reclaim()
-            while enough and self._left(goal):
-                room = max(1, min(self._left(goal), self.free - low))
+            while enough and (left := self._left()):
+                room = max(1, min(left, self.free - low))
                 self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
                 if self.free <= low or memory.wanted:
                     break
         self._store()
         return enough
 
-    def _left(self, goal: int) -> int:
-        return goal - self.memory.count[self.taken] - self.pages
+    def _left(self) -> int:
+        return self.goal - self.memory.count[self.taken] - self.pages
+
+    def _plain_bands(self, most: int) -> int:
+        """Up to so many bands that free from one run and refill from one, all requests with one quota; how many."""
+        need, visit, m, bands = self.need, self.visit, self.a_band, 0
+        pages, end = m * need, min(self.memory.next_second, self.horizon)
+        if self.tail_n < pages or self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
+            return 0
+        most = min(most, min(self.tail_n, known.high - self.tail, self._left()) // pages)
+        while bands < most:
+            quota, last = self._first_and_last(m)
+            refill = m * quota
+            time = (refill + pages) * visit + pages * self.cost
+            if last != quota or refill > self.alike or self.now + time >= end or self._budget(m) < 0:
+                break
+            self._refill(refill)
+            self._free(self.tail, pages, known.fate.page)
+            self.tail += pages
+            self.tail_n -= pages
+            self._take_pages(pages)
+            self.memory.longest = max(self.memory.longest, (quota + need) * visit)
+            bands += 1
+        if not self.tail_n:
+            self._next_run()
+        self.passes += bands * m
+        self.requests += bands * m
+        self.memory.steps += bands
+        self.bands += bands
+        return bands
 
     # ---- requests
 
@@ -66,7 +98,7 @@ class Sprint(Ends):
         while first or (self.setup.band and self.free <= self.top):
             if self.setup.band:
                 left = max(1, (self.top - self.free) // self.need + 1)
-            if not self._short(left) and not self._long():
+            if not self._requests(left):
                 self._store()
                 enough = free_some(memory) if first else try_to_free_pages(memory) > 0
                 self._load()
@@ -75,143 +107,158 @@ class Sprint(Ends):
             first = False
         return True
 
-    def _short(self, left: int) -> bool:
-        """Up to `left` requests that refill from one run and free from another, as many as have the same quota."""
-        need, active, inactive, memory = self.need, self.active, self.inactive, self.memory
-        if self.good < need and not self._find_good():
+    def _requests(self, left: int) -> bool:
+        """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
+        memory, began = self.memory, self.now
+        m, pieces, end, calm = self._plan(left)
+        quotas = self._quotas(m)
+        refill = sum(quotas)
+        if m and refill <= self.alike and end + refill * self.visit < memory.next_second:
+            longest = self._go(pieces, quotas) + self.need * self.visit
+        elif left > 1:
+            return self._requests(max(1, min(calm, m // 2)))
+        elif m and refill <= self.alike and memory.idle_touch and self.now + refill * self.visit < memory.next_second:
+            longest = self._go_on(pieces, quotas)
+        else:
             return False
-        quota = need * active // (inactive * self.balance + 1)
-        time = (quota + need) * self.visit
-        m = min(left, self.good // need, self.alike // quota if quota else left)
-        if self.now + m * time >= memory.next_second:
-            m = (memory.next_second - 1 - self.now) // time
-        if m < 1 or self._budget(active, inactive, quota) < need:
-            return False
-        while m > 1:  # the quota of the last, and its budget
-            a, i = active - (m - 1) * quota, inactive + (m - 1) * (quota - need)
-            if need * a // (i * self.balance + 1) == quota and self._budget(a, i, quota) >= need:
-                break
-            m //= 2
-        if quota:
-            self._refill(m * quota)
-        self.now += m * need * self.visit
-        self._free(self.tail, m * need, self.free_as)
-        self.good -= m * need
-        self.passes += m
-        self.requests += m
-        if time > memory.longest:
-            memory.longest = time
-        memory.steps += 1
-        return True
-
-    def _budget(self, active: int, inactive: int, quota: int) -> int:
-        """How many pages the search, or the scan, may look at."""
-        return (inactive + (quota if self.searches else active)) // self.ratio
-
-    def _find_good(self) -> bool:
-        """Whether a whole batch of pages at the tail is free for the taking."""
-        if self.tail_n < self.need:
-            return False
-        known = self._look(self.tail)
-        if known.kind is FREE:
-            self.good, self.free_as = min(self.tail_n, known.high - self.tail), known.fate.page
-        return self.good >= self.need
-
-    # ---- requests that meet more than clean pages
-
-    def _long(self) -> bool:
-        """One request that meets several stretches; False, and nothing done, if rules.py must deal with it."""
-        quota = self.need * self.active // (self.inactive * self.balance + 1)
-        if quota > self.alike or self.now + quota * self.visit >= self.memory.next_second:
-            return False
-        pieces = self._plan(quota)
-        if pieces is None or self._latest_end(quota, pieces) >= self.memory.stop:
-            return False
-        began, memory = self.now, self.memory
-        self.passes += 1
-        if quota:
-            self._refill(quota)
-        for known, first, n in pieces:
-            self._go(known, first, n)
         self.requests += 1
-        self.good = 0
-        memory.longest = max(memory.longest, self.now - began)
-        if self.now - began >= SECOND:
+        memory.steps += 1
+        if longest > memory.longest:
+            memory.longest = longest
+        if longest >= SECOND:
             memory.waits.append((began, self.now))
         return True
 
-    def _plan(self, quota: int) -> list[tuple[Known, int, int]] | None:
-        """The stretches that a request meets at the tail: what they are, first page, how many."""
-        need, i, pieces = self.need, 0, []
-        budget = self._budget(self.active, self.inactive, quota)
-        allowed = need * self.setup.sysctls.vm_mapped_ratio
-        slots = self.setup.slots - self.memory.count["slots_used"]
-        first, count = self.tail, self.tail_n
-        while need and count:
-            known = self._look(first)
-            n = min(count, known.high - first)
-            if known.kind is FREE:
-                n = min(n, need)
-                need -= n
-            elif known.kind is IN_USE:
-                allowed -= n
-            elif known.kind is WRITE and known.page.state.kind is Kind.SHM:
-                slots -= n
-            budget -= n
-            if known.kind is ODD or budget < 0 or allowed < 0 or slots < 0:
-                return None
-            pieces.append((known, first, n))
-            first, count = first + n, count - n
-            if need and not count and i < len(self.items):
-                first, count = self._run(i)
-                i += 1
-        return None if need else pieces
+    def _quotas(self, m: int) -> list[int]:
+        """Pages that each of the next `m` requests refills, if each frees a batch."""
+        quota, last = self._first_and_last(m)
+        if last == quota:
+            return [quota] * m
+        need, active, inactive, balance, quotas = self.need, self.active, self.inactive, self.balance, []
+        for _ in range(m):
+            quotas.append(need * active // (inactive * balance + 1))
+            active -= quotas[-1]
+            inactive += quotas[-1] - need
+        return quotas
 
-    def _latest_end(self, quota: int, pieces: list[tuple[Known, int, int]]) -> int:
-        """A time that the request surely does not reach."""
-        costs, service = self.setup.costs, self.setup.service
-        written = sum(n for known, _, n in pieces if known.kind is WRITE)
-        each = costs.convert + costs.submit + service if written else 0
-        return self.now + (quota + sum(n for _, _, n in pieces) + 1) * self.visit + (written + 1) * each
+    def _first_and_last(self, m: int) -> tuple[int, int]:
+        """The quota of the next request, and of the `m`-th if all have this one: then they do if both are the same."""
+        need, active, inactive, fewer = self.need, self.active, self.inactive, m - 1
+        quota = need * active // (inactive * self.balance + 1)
+        inactive += fewer * (quota - need)
+        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1)
 
-    def _go(self, known: Known, first: int, n: int) -> None:
-        """Do with one stretch at the tail what is to be done; what is not freed goes to the head."""
-        if known.kind is WRITE or self.now + n * self.visit >= self.memory.next_second:
-            self._by_rules(known, first, n)
+    def _budget(self, m: int) -> int:
+        """How many pages the search, or the scan, may surely pass over or write in each of the next `m` requests."""
+        if not self.searches:
+            pages = self.inactive + self.active
         else:
-            self.now += n * self.visit
-            if known.kind is FREE:
+            pages = self.inactive + (self._quotas(1)[0] if m == 1 else 0)
+        return (pages - (m - 1) * self.need) // self.ratio - self.need
+
+    def _plan(self, left: int) -> tuple[int, list[Piece], int, int]:
+        """How many requests can be looked through, up to `left`; the stretches that they meet at the tail; a time
+        that these surely do not reach; and how many requests come before the first that writes.
+        """
+        need, budget, in_use = self.need, self._budget(left), self.need * self.setup.sysctls.vm_mapped_ratio
+        slots, allowed, calm = self.setup.slots - self.memory.count["slots_used"], in_use, left
+        m = freed = passed = seen = converted = written = whole = over = 0
+        pieces: list[Piece] = []
+        for piece in self._stretches() if budget >= 0 else ():
+            (_, _, kind, page, _), _, n = piece
+            if kind is FREE:
+                freed += n
+            else:
+                passed += n
+                if kind is IN_USE:
+                    allowed -= n
+                elif kind is CONVERT:
+                    converted, slots = converted + n, slots - n
+                elif kind is WRITE:
+                    written, slots = written + n, slots - n * (page.state.kind is Kind.SHM)
+                    calm = min(calm, m)
+                if passed > budget or allowed < 0 or slots < 0 or kind is ODD:
+                    break
+            pieces.append(piece)
+            seen += n
+            if freed >= (m + 1) * need:
+                passed, allowed, whole = 0, in_use, len(pieces)
+                m = min(freed // need, left)
+                over = freed - m * need
+                if m == left:
+                    break
+        del pieces[whole:]
+        if over:
+            known, first, n = pieces[-1]
+            pieces[-1] = known, first, n - over
+        return m, pieces, self._latest_end(seen, converted, written), calm
+
+    def _go(self, pieces: list[Piece], quotas: list[int], begun: int = 0) -> int:
+        """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head.
+
+        The most that one of them took beside its batch of free pages, ns.
+        """
+        freed, spent, visit = 0, [quota * self.visit for quota in quotas], self.visit
+        for known, first, n in pieces:
+            kind = known[2]
+            if kind is FREE:
+                freed += n
                 self._free(first, n, known.fate.page)
-                return
-            self.visits += n
-        self.tail += n
-        self.tail_n -= n
-        if not self.tail_n:
-            self._next_run()
-        if known.kind is not FREE:
-            self._push(first, n)
+            else:
+                request = freed // self.need
+                if begun <= request:
+                    begun = self._begin(quotas, begun, request + 1)
+                before = self.now
+                if kind is PASS or kind is IN_USE:
+                    self.now += n * visit
+                    self.visits += n
+                else:
+                    self._write(known, first, n)
+                spent[request] += self.now - before
+            if n < self.tail_n:
+                self.tail += n
+                self.tail_n -= n
+            else:
+                self._next_run()
+            if kind is not FREE:
+                self._push(first, n)
+        self._begin(quotas, begun, len(quotas))
+        return max(spent)
 
-    def _by_rules(self, known: Known, first: int, n: int) -> None:
-        """Spend the time of one stretch where rules.py says how: a disk may be slow, and seconds may strike."""
-        memory, lists = self.memory, self.lists
-        self._tally()
-        self._settle()
-        inactive, left = lists.inactive, n
-        while left:
-            left -= self._step(known, Tail(HELD, first + n - left, left, known.page, 0))
-        self.now, self.free = memory.now, memory.count["free"]
-        self.inactive += lists.inactive - inactive
-        lists.inactive = inactive
-        if known.kind is WRITE:
-            self.known = [other for other in self.known if other is not known]
+    def _begin(self, quotas: list[int], begun: int, requests: int) -> int:
+        """Begin requests up to this one, and end those before it."""
+        if begun < requests:
+            self._refill(sum(quotas[begun:requests]))
+            self.passes += requests - begun
+        self.requests += requests - max(begun, 1)
+        return requests
 
-    def _step(self, known: Known, tail: Tail) -> int:
-        if known.kind is WRITE:
-            return writepage(self.memory, tail, tail.n)
+    def _go_on(self, pieces: list[Piece], quotas: list[int]) -> int:
+        """The same for one request, while seconds strike; somebody may observe. How long it took, ns."""
+        memory, began = self.memory, self.now
+        begun = self._begin(quotas, 0, 1)
+        for known, first, n in pieces:
+            end = self._latest_end(n, n * (known.kind is CONVERT), n * (known.kind is WRITE))
+            if end < memory.next_second or (known.kind is WRITE and end < memory.stop):
+                self._go([(known, first, n)], quotas, begun)
+            else:
+                self._by_rules(known, n)
+        return self.now - began
+
+    def _by_rules(self, known: Known, n: int) -> None:
+        """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
+        self._store()
+        while n:
+            n -= self._step(known, self.lists.inactive_tail(), n)
+        self._load()
+
+    def _step(self, known: Known, tail: Tail, n: int) -> int:
         visits = {"clean_visits" if self.searches else "visits": 1}
+        if known.kind is WRITE or known.kind is CONVERT:
+            return writepage(self.memory, tail, n)
         if known.kind is FREE:
-            return free(self.memory, tail, tail.n, known.fate, **visits)
-        return self.memory.step(tail, tail.n, known.fate, self.visit, **visits)
+            return free(self.memory, tail, n, known.fate, **visits)
+        return self.memory.step(tail, n, known.fate, self.visit, **visits)
 
     # ---- pages
 

@@ -1,0 +1,155 @@
+"""A picture's values as plain data for JSON, and what a group, its states and its links must be."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vmteach.run import Record
+
+Words = str | Sequence[str]  # one spelling, or several from long to short: the page takes the first that fits
+Group = Record  # plain data, made by one of the builders below
+States = Mapping[str, tuple[Words, str]]  # one letter -> its words and its meaning
+
+MEANINGS = ("data", "in use", "attention", "promised", "moving", "done", "nothing", "other")
+ACTIVITIES = ("busy", "waits", "blocked")  # looks of strips and lanes: at work, waiting, waiting for ever
+TONES = ("ink", "quiet", "blue", "alert")  # for lines, brackets and words that have no meaning of their own
+LINKS = ("holds", "waits", "moves", "meant", "points")
+LONGEST_TITLE, LONGEST_CLAUSE = 90, 34  # characters: a title of two kernels, the shortest spelling of its half
+MOST_NUMBERS = 4
+
+
+def cells_of(cells: str | Iterable[tuple[str, float]]) -> str:
+    """The cells of a list as one string: letter and id, from tail to head."""
+    text = cells if isinstance(cells, str) else " ".join(f"{state}{name}" for state, name in cells)
+    for cell in text.split():
+        if not re.fullmatch(r"[A-Z][\w.-]+", cell):
+            raise ValueError(f'a cell is a capital letter and an id, as in "D15", got {cell!r}')
+    return text
+
+
+def spellings(words: Words) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)
+
+
+def _words(words: Words) -> Words:
+    """The words, checked: several spellings go from long to short."""
+    given = spellings(words)
+    if any(len(b) >= len(a) for a, b in zip(given, given[1:])):
+        raise ValueError(f"spellings go from long to short, got {given}")
+    return words if isinstance(words, str) else given
+
+
+def told(states: States) -> dict[str, list[Any]]:
+    return {key: [_words(words), meaning] for key, (words, meaning) in states.items()}
+
+
+def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
+    """A thing as a list, without what is as by default at its end."""
+    values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
+    while (
+        values
+        and thing._fields[len(values) - 1] in thing._field_defaults
+        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
+    ):
+        values.pop()
+    return [_listed(value) for value in values]
+
+
+def _listed(value: object) -> Any:
+    """Plain lists, dicts and short numbers in place of tuples, mappings and long floats."""
+    if isinstance(value, Mapping):
+        return {key: _listed(each) for key, each in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if value != int(value) else int(value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return trimmed(value)
+    return [_listed(each) for each in value]
+
+
+ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
+WORDY = {
+    "words",
+    "clause",
+    "title",
+    "both",
+    "middle",
+    "note",
+    "head",
+    "corner",
+}  # fields that may have several spellings
+
+
+def plain(**fields: Any) -> Record:
+    """The fields as plain data, without those that are empty."""
+    listed = {name: _listed(_words(value) if name in WORDY else value) for name, value in fields.items()}
+    return {
+        name: value for name, value in listed.items() if name in ALWAYS or value not in ("", [], {}, None, False, 0)
+    }
+
+
+def group_of(kind: str, label: Words, **fields: object) -> Group:
+    return {"as": kind, "label": label, **plain(label=label, **fields)}
+
+
+# ---- checks ----
+
+
+def check_states(states: States, most: int = 12) -> None:
+    """Raise ValueError unless each state is one capital letter with words and a known meaning.
+
+    >>> check_states({"D": ("dirty", "yellow")})
+    Traceback (most recent call last):
+        ...
+    ValueError: state 'D' must mean one of data, in use, attention, promised, moving, done, nothing, other, busy, \
+waits, blocked, got 'yellow'
+    """
+    if len(states) > most:
+        raise ValueError(f"states must be {most} at most, got {len(states)}: {', '.join(states)}")
+    for key, (_, meaning) in states.items():
+        if not re.fullmatch("[A-Z]", key):
+            raise ValueError(f"a state's key must be one capital letter, got {key!r}")
+        if meaning not in MEANINGS + ACTIVITIES:
+            raise ValueError(f"state {key!r} must mean one of {', '.join(MEANINGS + ACTIVITIES)}, got {meaning!r}")
+
+
+def check_group(group: Group, states: States) -> None:
+    """Raise ValueError if the group uses a state, a tone or a meaning that nobody knows."""
+    where = f"{group['as']} {group['label']!r}"
+    for key in _used(group):
+        if key not in states:
+            raise ValueError(f"{where} uses state {key!r}; states has {', '.join(states) or 'none'}")
+    known = TONES + MEANINGS
+    for tone in _tones(group):
+        if tone not in known:
+            raise ValueError(f"{where}: a tone must be one of {', '.join(known)}, got {tone!r}")
+
+
+def _used(group: Group) -> set[str]:
+    """The states of a group's cells, spans, stays, bands or boxes."""
+    match group["as"]:
+        case "ring" | "belt":
+            return {cell[0] for cell in group["cells"].split()}
+        case "row":
+            return {cell[0] for cell in group["cells"]}
+        case "strip":
+            return {span[0] for span in group["spans"]}
+        case "lanes":
+            return {stay[2] for stay in group["stays"]}
+        case "bands":
+            letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
+            return letters | set("".join(group.get("mixed", {}).values()))
+        case "grid":
+            return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
+    return set()
+
+
+TONE_AT = {"lines": 0, "areas": 0, "columns": 2, "notes": 3, "marks": 2, "edges": 2, "brackets": 3}
+
+
+def _tones(group: Group) -> set[str]:
+    """The tones that a group's things have."""
+    if group["as"] not in ("row", "lanes", "chart"):
+        return set()
+    return {thing[i] for name, i in TONE_AT.items() for thing in group.get(name, ()) if len(thing) > i}
