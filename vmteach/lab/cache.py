@@ -118,9 +118,10 @@ class Code:
         return len(now) == len(self.seen) and all(map(is_, now, self.seen))
 
     def name(self, scenario: object, policy: object) -> str:
-        """The name of a panel of this code; empty where it cannot be known what decides it, or has changed."""
-        known = self.same() and self.known
-        return digest(known, described(scenario), described(policy)) if known else ""
+        """The name of a panel of this code; empty where nothing is kept, or it is not known what decides the panel."""
+        if not folder() or not self.same() or not self.known:
+            return ""
+        return digest(self.known, described(scenario), described(policy))
 
     def _values(self) -> Iterator[object]:
         for module in self.modules:
