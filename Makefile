@@ -20,7 +20,7 @@ handouts:  ## write every chapter as one HTML file to handouts/ (HANDOUTFLAGS="0
 site:  ## write the course as a folder for any static server to site/ (SITEFLAGS="--help" for options)
 	$(BOOTSTRAP) site $(SITEFLAGS)
 
-editions:  ## write notebooks for students, teachers, nbgrader and Colab to editions/ (EDITIONFLAGS="--minutes")
+editions:  ## write notebooks for students, teachers, nbgrader, Otter and Colab to editions/ (EDITIONFLAGS="--minutes")
 	$(BOOTSTRAP) editions $(EDITIONFLAGS)
 
 test:  ## pass the tests (TESTFLAGS="-k mremap" for some of them)

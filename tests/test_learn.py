@@ -548,7 +548,7 @@ def test_nothing_is_read_but_when_called(monkeypatch):
     true = builtins.open
     monkeypatch.setattr(builtins, "open", lambda *a, **k: opened.append(a) or true(*a, **k))
     monkeypatch.setattr(kept, "where", lambda: pytest.fail("looked for the file"))
-    repr(prediction), repr(questions), exercise("scsi_deadlock", "turns").hint()
+    repr(prediction), repr(questions), repr(exercise("scsi_deadlock", "turns"))
     exercise("scsi_deadlock", "turns").solution()._repr_html_()
     assert opened == []
 

@@ -149,6 +149,10 @@ def test_an_honest_answer_gets_its_points_and_the_stub_none():
     assert judged(STEM, NAME, STUB, 5).points == 0
 
 
+def test_an_answer_may_use_the_chapters_object():
+    assert judged(STEM, "lawful", 'mine = ch.Scenario(operation="lookup", length=1, expansion=2)', 6).points == 6
+
+
 CHEATS = {
     "rebinds the check": "class Fake: check = lambda *a: True\nexercise = lambda *a: Fake()",
     "reads the solution": "import vmteach.lab.exercise as e\nexec(e.exercise('ncpfs', 'longest').solved)",

@@ -6,7 +6,7 @@
     vmteach class FOLDER      show what a class predicted, from its progress files
     vmteach marks FOLDER      mark notebooks of the nbgrader edition without running them
     vmteach questions         write predictions and questions for Moodle (GIFT) or Canvas (QTI)
-    vmteach editions [NAME]   write notebooks for students, teachers, nbgrader and Colab to editions/
+    vmteach editions [NAME]   write notebooks for students, teachers, nbgrader, Otter and Colab to editions/
 
 `vmteach lab --help` and so on tell more.
 """

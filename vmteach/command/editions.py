@@ -1,4 +1,4 @@
-"""`vmteach editions`: the chapters for students, teachers, nbgrader and Colab, built from the notebooks.
+"""`vmteach editions`: the chapters for students, teachers, nbgrader, Otter and Colab, built from the notebooks.
 
     vmteach editions [--into FOLDER] [names of chapters, such as 11_overflow_buffers]
     vmteach editions --minutes

@@ -125,6 +125,7 @@ def names(stem: str, task: Task) -> Record:
     given = {name: getattr(builtins, name) for name in PLAIN}
     given |= {"getattr": _attribute, "type": _class_of, "__import__": fetch}
     namespace: Record = {"__builtins__": given, "__name__": "answer"}
+    namespace["ch"] = view(f"vmteach.patches.{stem}", built)  # as far as a chapter's object has the model's names
     exec(chapter(stem).NEEDS, namespace)
     return namespace
 
