@@ -145,8 +145,8 @@ def main() -> None:
                 print(f"{name[:-6]:24}{field:24}{len(spent):5}{median(spent):8.0f}{high(spent):8.0f}", flush=True)
             rows.append(line(name[:-6], times, jumped))
             print("  ".join(rows[-1]), f"p95 {high(jumped):.0f}", flush=True)
-    if asked.write:
-        put("link" if asked.link else "latency", table(head, rows))
+    if asked.write and not asked.link:
+        put("latency", table(head, rows))
 
 
 if __name__ == "__main__":

@@ -118,3 +118,16 @@ def third_parties(module: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module)
     return {name for name in names if not name.startswith("vmteach")}
+
+
+def long_functions(source: str) -> list[str]:
+    """The functions of more than 40 lines, which ruff does not count."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return [f"{each.name}: {n} lines" for each in functions if (n := each.end_lineno - each.lineno + 1) > 40]
+
+
+def test_no_function_of_the_package_is_longer_than_40_lines():
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    assert len(files) > 100
+    assert {file.name: found for file in files if (found := long_functions(file.read_text("utf-8")))} == {}
+    assert long_functions("def f():\n" + 40 * "    g()\n") == ["f: 41 lines"]

@@ -4,11 +4,13 @@ import ast
 import json
 import re
 from importlib import import_module
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 from vmteach.figures import page as script
 from vmteach.figures.data import LONGEST_TITLE
@@ -96,6 +98,54 @@ def test_an_explorer_is_low_and_its_words_are_readable_and_whole(sheet, axe, ste
             sheet.emulate_media(color_scheme="light")
 
 
+CHOSEN = {
+    ".vmt-choices input:checked + span": ".vmt-choices input:not(:checked) + span",
+    '.vm-story button[aria-pressed="true"]': '.vm-story button[aria-pressed="false"]',
+    ".vm-rules li.vm-lit": ".vm-rules li:not(.vm-lit)",
+}
+
+
+def ground(sheet, what) -> tuple[int, ...]:
+    """The colour that most of an element has on the screen."""
+    shot = Image.open(BytesIO(sheet.locator(what).first.screenshot())).convert("RGB")
+    return max(shot.getcolors(1 << 20))[1]
+
+
+@pytest.mark.browser
+def test_what_is_chosen_is_seen_with_forced_colours(sheet):
+    """A row of buttons, the story that is shown, the rule that fires: none by a colour that the system takes away."""
+    explorer = explorers("shm_big_iron")
+    state = explorer.get_state()
+    told = stories(import_module("vmteach.figures.shm_big_iron"))
+    sheet.set_viewport_size({"width": 900, "height": 1000})
+    sheet.evaluate(FACE, [state["spec"], {**state["shown"], "at": explorer.at}, 840])
+    sheet.evaluate("(told) => mountStory(document.getElementById('at'), told).to(12)", told)
+    sheet.emulate_media(forced_colors="active")
+    same = [chosen for chosen, other in CHOSEN.items() if ground(sheet, chosen) == ground(sheet, other)]
+    sheet.emulate_media(forced_colors="none")
+    assert same == []
+
+
+@pytest.mark.browser
+def test_every_stepper_fits_a_phone_and_a_wide_window_and_axe_finds_nothing(sheet, axe):
+    told = [stories(import_module(f"vmteach.figures.{stem}")) for stem in STEMS]
+    for width in (366, 1200):
+        sheet.set_viewport_size({"width": width + 24, "height": 1000})
+        sheet.evaluate(
+            "([told, width]) => { const at = document.getElementById('at'); at.replaceChildren();"
+            " at.style.width = width + 'px'; for (const stories of told) mountStory(at, stories).to(4) }",
+            [told, width],
+        )
+        sheet.wait_for_timeout(200)
+        assert sheet.evaluate(SMALL) == [], width
+        assert sheet.evaluate(WIDE) <= 0, width
+        for theme in ("light", "dark"):
+            sheet.emulate_media(color_scheme=theme)
+            found = axe.run(sheet, options={"resultTypes": ["violations"]}).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"][:90]) for one in found] == [], (width, theme)
+        sheet.emulate_media(color_scheme="light")
+
+
 # ---- the first screen
 
 
@@ -118,6 +168,9 @@ def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
     assert page.locator("main h1").bounding_box()["y"] < SCREEN / 4
     picture = page.locator("main img, main svg").first
     assert picture.bounding_box()["y"] + picture.bounding_box()["height"] <= SCREEN
+    page.set_viewport_size({"width": 366, "height": SCREEN})
+    page.wait_for_timeout(100)
+    assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
     page.close()
 
 

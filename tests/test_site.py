@@ -156,6 +156,9 @@ def test_words_of_several_chapters_are_found_from_a_disk(visit, built):
     found.first.click()
     page.wait_for_selector("main h1")
     page.go_back()
+    page.fill("#words", "inactive")
+    assert found.first.get_attribute("href") == "08_shm_big_iron.html"  # a chapter before the source that it links to
+    assert found.last.get_attribute("href").startswith("code-")
     page.fill("#words", "nowhere-to-be-found")
     assert (found.count(), page.locator("#count").text_content()) == (0, "0 sections")
 

@@ -258,17 +258,12 @@ def trace(column: str) -> list[int]:
     return [row[column] for row in table_rows("vmstat_storm")]
 
 
-def hook() -> Scene:
-    """The trace as a debt: swap reserved and swap written, second by second."""
-    reserved = [kib * KIB for kib in trace("swpd")]
-    so = [kib * KIB for kib in trace("so")]
-    written = [sum(so[: i + 1]) for i in range(len(so))]
-    top, last = max(reserved), reserved.index(max(reserved)) + 1
-    quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
-    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
+def _debt(time: Group, reserved: list[int], written: list[int]) -> Group:
+    """Swap reserved above swap written; what lies between is owed."""
+    top = max(reserved)
     jump = max(range(1, len(reserved)), key=lambda i: reserved[i] - reserved[i - 1])
     debt = [f"the debt: {size(top)} reserved, not written", f"debt: {size(top)}"]
-    swap = chart(
+    return chart(
         "swap",
         time,
         axis("bytes", 0, 5 * GIB, "B"),
@@ -279,6 +274,17 @@ def hook() -> Scene:
         areas=[Area("promised", course(reserved), course(written), debt)],
         notes=[Note(jump + 1, reserved[jump], [f"{size(reserved[jump] - reserved[jump - 1])} in one line", "a jump"])],
     )
+
+
+def hook() -> Scene:
+    """The trace as a debt: swap reserved and swap written, second by second."""
+    reserved = [kib * KIB for kib in trace("swpd")]
+    so = [kib * KIB for kib in trace("so")]
+    written = [sum(so[: i + 1]) for i in range(len(so))]
+    top, last = max(reserved), reserved.index(max(reserved)) + 1
+    quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
+    time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
+    swap = _debt(time, reserved, written)
     out = chart(
         "written in each second (so)",
         time,

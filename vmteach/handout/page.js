@@ -209,7 +209,8 @@ each("#words", (field) => {
     const words = plain(field.value).split(/\s+/).filter((word) => word.length > 1);
     const hits = words.length ? index.filter(({ title, words: text }) => words.every((w) => plain(`${title} ${text}`).includes(w))) : [];
     const weight = (hit) => words.filter((w) => plain(hit.title).includes(w)).length;
-    hits.sort((a, b) => weight(b) - weight(a));
+    const code = ({ at }) => Number(at.startsWith("code-")); // chapters and documents first
+    hits.sort((a, b) => code(a) - code(b) || weight(b) - weight(a));
     count.textContent = words.length ? `${hits.length} section${hits.length === 1 ? "" : "s"}` : "";
     found.replaceChildren(...hits.slice(0, 50).map(({ at, title, words: text }) => {
       const item = document.createElement("li"), link = document.createElement("a"), said = document.createElement("p");

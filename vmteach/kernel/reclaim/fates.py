@@ -55,7 +55,12 @@ RULES: dict[str, tuple[str, str]] = {
 
 
 def refilled(page: Page) -> Fate:
-    """What refill_inactive does with a page at the active tail."""
+    """What refill_inactive does with a page at the active tail.
+
+    >>> from vmteach.kernel.reclaim.page import PageState
+    >>> refilled(Page(PageState(Kind.FILE, referenced=True), Where.ACTIVE)).rule
+    'second chance'
+    """
     if page.state.referenced:
         return Fate("second chance", become(page, referenced=False))
     return Fate("deactivated", become(page, Where.INACTIVE, referenced=True))
@@ -86,6 +91,7 @@ def visit(page: Page, mapped: bool, fs: bool) -> Fate:
         return Fate("busy buffers", page)
     if anonymous:  # its buffers can be dropped, and then it has nothing left
         return Fate("buffers freed", Absent.FREED)
+    # Buffers that are not busy are dropped on the way; with them the page may have nothing that keeps it.
     bare = become(page, buffers=Buffers.NONE) if state.buffers is Buffers.DROPPABLE else page
     if in_use:
         return Fate("in use", bare)
@@ -126,7 +132,12 @@ def searched(page: Page, mapped: bool) -> Fate:
 
 
 def accessed(page: Page, times: int = 1) -> Page:
-    """mark_page_accessed: the first access sets the flag, the next one activates an inactive page."""
+    """mark_page_accessed: the first access sets the flag, the next one activates an inactive page.
+
+    >>> from vmteach.kernel.reclaim.page import PageState
+    >>> accessed(Page(PageState(Kind.FILE), Where.INACTIVE), times=2).where
+    <Where.ACTIVE: 'active'>
+    """
     for _ in range(min(times, 3)):  # the third leaves it active and referenced, and so does every further one
         if page.where is Where.INACTIVE and page.state.referenced:
             page = become(page, Where.ACTIVE, referenced=False)
@@ -136,7 +147,10 @@ def accessed(page: Page, times: int = 1) -> Page:
 
 
 def try_to_swap_out(pte: Pte, page: Page, mapcount: int, policy: Rules) -> str:
-    """What the walk does with one page table entry of a page that `mapcount` processes map."""
+    """What the walk does with one page table entry of a page that `mapcount` processes map: a key of RULES.
+
+    An entry goes only where its page is on the inactive list already: refill_inactive comes before swap_out.
+    """
     if pte is Pte.YOUNG:
         return "aged"
     if page.where is not Where.INACTIVE or page.state.outside or page.state.locked or page.writing:

@@ -1,8 +1,12 @@
 """How 2.4.23 to 2.4.27 find free memory: the functions of mm/vmscan.c, under their own names.
 
 fates.py decides what becomes of one page. Here are the loops around it: how many pages are looked at, in which order,
-and when to stop. A step may be about many pages that are alike. So `memory.step(tail, n, fate, cost)` moves up to
-`n` pages of the tail and returns how many it moved. docs/reclaim-rules.md says where each rule was read.
+and when to stop. docs/reclaim-rules.md says where each rule was read.
+
+A step may be about many pages that are alike: a `tail` is the page at the end of a list, and how many like it follow.
+`memory.step(tail, n, fate, cost)` moves up to `n` of them and returns how many; `cost` is ns a page, and a name such
+as `visits=1` is a counter that goes up with each. `memory.decide` and `memory.irregular` do nothing to a page: they
+write the log from which leap.py learns whether the next requests will be alike. A reader may pass over them.
 """
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, try_to_swap_out, visit, written
@@ -82,6 +86,7 @@ def shrink_cache(memory: Memory, need: int) -> int:
             if max_mapped < 0:
                 swap_out_unless_failed(memory)
                 allowed = need * sysctls.vm_mapped_ratio
+                # Each page too many starts a new allowance; where nothing helps, one step may use up several.
                 max_mapped = allowed - (-1 - max_mapped) % (allowed + 1)
                 refill_inactive(memory, need)
         elif fate.rule == "under I/O":
@@ -150,7 +155,10 @@ def writepage(memory: Memory, tail: Tail, most: int) -> int:
 
 
 def swap_out(memory: Memory) -> bool:
-    """Walk page tables until a batch of pages became freeable; False: all were walked twice, and it did not."""
+    """Walk page tables until a batch of pages became freeable; False: all were walked twice, and it did not.
+
+    Turns go round the processes, two for each, and begin where the last call ended.
+    """
     memory.count["swap_outs"] += 1
     memory.irregular()
     want, walk = memory.setup.batch, Walk(memory)
