@@ -150,7 +150,7 @@ CONTROLS = (
 TRY = (
     Preset("32 GB, just started", {"machine": "32 GB"}),
     Preset("16 GB, after a day", {"free_high": 0}),
-    Preset("a block device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
+    Preset("device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
 )
 
 
