@@ -205,6 +205,21 @@ def test_the_longest_request_may_be_amid_a_band(monkeypatch):
     assert fast.sprinted == 1 and fast.longest == (400 + 32) * setup.costs.visit
 
 
+def test_a_request_that_cannot_be_looked_through_has_no_quota(monkeypatch):
+    """Found by a random search: the quota before that of a short list was divided by nothing."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    setup = Setup(
+        shm=16,
+        inactive=(PageRun(16, 7, FILE),),
+        active=(PageRun(0, 16, DIRTY),),
+        batch=8,
+        slots=16,
+        sysctls=Sysctls(6, vm_lru_balance_ratio=1),
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(20) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+
+
 @pytest.mark.deep
 def test_deep_natural_starts_end_alike_at_a_sprint(pace):
     for seed in range(1_000, 4_000):
