@@ -418,7 +418,7 @@ def test_today_is_what_this_kernel_does(sectors, block):
 def test_the_picture_says_the_bytes_that_are_lost():
     panels = [figure.scene(simulate(scenario(2004, 4096, 16384), POLICIES[label])) for label in (UNPATCHED, PATCHED)]
     assert [panel.numbers["refused"] for panel in panels] == ["10 KiB", "0 B"]
-    assert panels[0].clause[-1] == "refuses the last 10 KiB" and panels[0].numbers["of it in good blocks"] == "8 KiB"
+    assert "refuses the last 10 KiB" in panels[0].clause and panels[0].numbers["of it in good blocks"] == "8 KiB"
     assert "10 KiB lost, 0 B read as zeros, 0 B of old memory; 8 KiB in good blocks" in panels[0].alt
 
 

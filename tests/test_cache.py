@@ -199,4 +199,6 @@ def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_said(tmp_path,
         monkeypatch.setenv("VMTEACH_CACHE", place)
         cache.put("a", 1)
         assert cache.get("a") is None
-    assert cache.folder() is None
+    here, at = small()
+    here.show(at)
+    assert "known" not in vars(here._code), "no digest is made where nothing is kept"

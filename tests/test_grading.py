@@ -244,7 +244,8 @@ def test_feedback_shows_what_was_done(course):
     page = (course / "feedback" / "partial" / NAME / f"{NAME}.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert page.count("data:image/png;base64,") >= 2
-    assert text.count("The unpatched kernel refuses the last 1 KiB; the patched kernel returns 1 KiB of zeros") >= 1
+    finding = re.search(r"explore \(\[.*?\]\) Out\[\d+\]: (The unpatched kernel refuses [^;]+;)", text)
+    assert finding and f'alt="{finding[1]}' in page
     assert "Predicted: 0 bytes" in text and "You said 0 bytes; it is 10,240 bytes" in text
     assert "5 of 5 points" in text and "0 of 6 points" in text
     assert "object at 0x" not in text

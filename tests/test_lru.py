@@ -1,6 +1,8 @@
 """The engine against the page-at-a-time model, and what a run costs."""
 
+from collections.abc import Sequence
 from functools import partial
+from unittest import mock
 
 import pytest
 from cases import BIG_FUEL, Case, big_cases, cases, natural_cases, play, strolling_cases
@@ -24,9 +26,13 @@ from vmteach.kernel.reclaim import (
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
 from vmteach.kernel.reclaim.runs import Intervals, PageQueue, Run, Segment
+from vmteach.kernel.reclaim.work import Pace
 
 slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 few = partial(settings, suppress_health_check=slow, deadline=None, print_blob=True)
+
+
+WAYS = (False, 0), (True, 2), (True, 0)  # whether it leaps; seconds from look to look, 0: nobody looks
 
 
 def assert_same(case: Case, naive, engine: Reclaim) -> None:
@@ -55,10 +61,10 @@ def assert_same(case: Case, naive, engine: Reclaim) -> None:
     assert (list(engine.wanted), engine.oom_at) == (naive.wanted, naive.oom_at)
 
 
-def compare(case: Case, fuel: int | None = None) -> int:
+def compare(case: Case, fuel: int | None = None, ways: Sequence[tuple[bool, int]] = WAYS) -> int:
     """Requests taken in leaps, after the whole comparison: without leaps, with them, and with somebody looking."""
     naive = play(case, fuel) if fuel else play(case)
-    for leaps, every in ((False, 0), (True, 2), (True, 0)):
+    for leaps, every in ways:
         looks: list[int] = []
         engine = Reclaim(case.setup, case.rules, leaps, partial(look, looks) if every else None)
         engine.observe_every = every or 1
@@ -99,6 +105,14 @@ def test_walks_that_take_seconds_agree_page_for_page(case):
 @given(natural_cases())
 def test_natural_starts_agree_page_for_page(case):
     compare(case, BIG_FUEL)
+
+
+@few(max_examples=40)
+@given(natural_cases())
+def test_natural_starts_agree_page_for_page_at_a_sprint(case):
+    """Sprints wherever they are possible, also where leaps would be worth it."""
+    with mock.patch.object(Pace, "TRIED", 0):
+        compare(case, BIG_FUEL, WAYS[1:])
 
 
 def test_such_walks_are_taken_in_whole_seconds():
@@ -147,6 +161,14 @@ def test_deep_long_runs_agree_page_for_page(case):
 @given(natural_cases())
 def test_deep_natural_starts_agree_page_for_page(case):
     compare(case, BIG_FUEL)
+
+
+@pytest.mark.deep
+@few(max_examples=1_000)
+@given(natural_cases())
+def test_deep_natural_starts_agree_page_for_page_at_a_sprint(case):
+    with mock.patch.object(Pace, "TRIED", 0):
+        compare(case, BIG_FUEL, WAYS[1:])
 
 
 def copying(pages: int, rules: Rules, shm: int = 600, mapped: int = 300) -> Case:

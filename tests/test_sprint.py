@@ -190,6 +190,36 @@ def test_a_disk_whose_writes_are_done_by_now_has_room(monkeypatch):
     assert compare(1942, 3, 20, 90) > 0
 
 
+def test_the_longest_request_may_be_amid_a_band(monkeypatch):
+    """The second of eight requests, which are looked through together, passes over all that is in use."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    used = PageRun(0, 400, PageState(Kind.SHM))
+    setup = Setup(
+        shm=400,
+        inactive=(PageRun(400, 40, FILE), used, PageRun(440, 3_000, FILE), PageRun(9_000, 9, FILE)),
+        ptes=(PteRun(0, 400, Pte.YOUNG),),
+        band=255,
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(64) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert fast.sprinted == 1 and fast.longest == (400 + 32) * setup.costs.visit
+
+
+def test_a_request_that_cannot_be_looked_through_has_no_quota(monkeypatch):
+    """Found by a random search: the quota before that of a short list was divided by nothing."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    setup = Setup(
+        shm=16,
+        inactive=(PageRun(16, 7, FILE),),
+        active=(PageRun(0, 16, DIRTY),),
+        batch=8,
+        slots=16,
+        sysctls=Sysctls(6, vm_lru_balance_ratio=1),
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(20) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+
+
 @pytest.mark.deep
 def test_deep_natural_starts_end_alike_at_a_sprint(pace):
     for seed in range(1_000, 4_000):

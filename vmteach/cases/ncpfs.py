@@ -14,7 +14,7 @@ from vmteach.patches.ncpfs import (
     TookArray,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Run, of_kind
 from vmteach.tables import Case
 
 KERNELS = {"2.4.22": UNPATCHED, "2.4.27": MAINLINE}
@@ -28,25 +28,28 @@ def one_call(row: Case) -> str:
     run = simulate(_scenario(row), POLICIES[KERNELS[row["kernel"]]])
     if row["outcome"] == "crashed":
         return "" if run.numbers["overrun (B)"] else f"{row['kernel']}: crashed, and the model does not overrun"
-    if row["arrays"] != (ours := arrays(run)):
-        return f"{row['kernel']}, {row['call']}: arrays {ours}"
-    if ERRORS[row["answer"]] != run.numbers["answer"]:
-        return f"{row['kernel']}, {row['call']}: {run.numbers['answer']} for {ERRORS[row['answer']]}"
-    wire = " ".join(str(event.wire) for event in run.events if isinstance(event, Sent)) or "-"
-    if str(row["wire_lengths"]) != wire:
-        return f"{row['kernel']}, {row['call']}: {wire} on the wire"
     over, inside = run.numbers["overrun (B)"], run.numbers["of it in the task descriptor (B)"]
-    if (row["into_descriptor_bytes"], row["below_area_bytes"]) != (inside, over - inside):
-        return f"{row['kernel']}, {row['call']}: another overrun"
     used = run.numbers["stack used (B)"] - SAVED - row["extra_depth_bytes"]
     exact = row["kernel"] == "2.4.22"  # 2.4.27's frames hold the arrays, and are up to 24 bytes smaller
     near = used - row["stack_used_bytes"] in range(1 if exact else 25)
-    return "" if near else f"{row['kernel']}, {row['call']}: {used} bytes of stack"
+    wire = " ".join(str(sent.wire) for sent in of_kind(run.events, Sent)) or "-"
+    compared = {
+        "arrays": (arrays(run), row["arrays"]),
+        "answer": (run.numbers["answer"], ERRORS[row["answer"]]),
+        "lengths on the wire": (wire, str(row["wire_lengths"])),
+        "overrun into the descriptor and below": (
+            (inside, over - inside),
+            (row["into_descriptor_bytes"], row["below_area_bytes"]),
+        ),
+        "bytes of stack": (used, used if near else row["stack_used_bytes"]),
+    }
+    differ = (f"{what} {ours} for {theirs}" for what, (ours, theirs) in compared.items() if ours != theirs)
+    return next((f"{row['kernel']}, {row['call']}: {what}" for what in differ), "")
 
 
 def arrays(run: Run) -> str:
     """The conversions of a run in the words of the table: name:array>what came out=error."""
-    sizes = [event.size for event in run.events if isinstance(event, TookArray)]
+    sizes = [event.size for event in of_kind(run.events, TookArray)]
     tried = [event for event in run.events if isinstance(event, Converted | Refused)]
     said = [
         f"{event.length}:{size}>{event.out}=0" if isinstance(event, Converted) else f"{event.length}:{size}>0=-36"

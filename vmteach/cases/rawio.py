@@ -20,7 +20,7 @@ from vmteach.patches.rawio import (
     map_user_kiobuf,
     moved,
 )
-from vmteach.run import Record
+from vmteach.run import Record, of_kind
 from vmteach.tables import Case
 
 ERRORS = {"EFAULT": -14, "ENOMEM": -12}
@@ -90,7 +90,7 @@ def pinning(row: Case) -> str:
 def numbers(events: tuple[Event, ...]) -> Record:
     """The columns of a row of pinning."""
     pinned, mapped, flushed, failed = (_one(events, kind) for kind in (Pinned, Mapped, Flushed, Failed))
-    released = sum(event.pages for event in events if isinstance(event, Released))
+    released = sum(event.pages for event in of_kind(events, Released))
     return {
         "pages_wanted": pinned.wanted,
         "answer": ERRORS[failed.error] if failed else 0,
@@ -133,7 +133,7 @@ def whole_read(row: Case) -> str:
 
 
 def _one(events: tuple[Event, ...], kind: type) -> Any:
-    return next((event for event in events if isinstance(event, kind)), None)
+    return next(iter(of_kind(events, kind)), None)
 
 
 TABLES = {"map": pinning, "read": whole_read}

@@ -31,7 +31,7 @@ STATES = {
     "D": (["true data", "data"], "data"),
     "E": (["refused with an error", "EIO"], "promised"),
     "S": (["old memory, no error", "old memory", "old"], "promised"),
-    "Z": (["zeros, no error", "zeros"], "nothing"),
+    "Z": (["zeros, no error", "zeros", "0"], "nothing"),
     "F": (["end of file", "EOF"], "other"),
     "W": ("written", "done"),
 }

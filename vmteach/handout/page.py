@@ -57,6 +57,7 @@ ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfol
 SWITCH = """
 <p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
 positions of all controls, and your answers to the exercises.</span></p>"""
+Tag = Any  # an element of BeautifulSoup's: its types would ask for a check at every step
 
 
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
@@ -210,7 +211,7 @@ class Body:
             text = text.replace(mark, picture)
         return text
 
-    def _hook(self, soup: Any, image: Any, cell: str) -> tuple[str, str]:
+    def _hook(self, soup: Tag, image: Tag, cell: str) -> tuple[str, str]:
         """A stored picture, from the scene that its file carries: a mark for it, and what the mark becomes."""
         text = (COURSE / "notebooks" / image["src"]).read_text(encoding="utf-8")
         found = re.search(r'<metadata id="scene">(.*?)</metadata>', text, re.S)
@@ -265,7 +266,7 @@ class Body:
         self._number_folds(soup)
         return clean(str(soup))
 
-    def _number_folds(self, soup: Any) -> None:
+    def _number_folds(self, soup: Tag) -> None:
         """Keep a copy of what each fold holds; those of a figure are opened where they stand."""
         for fold in soup.find_all("details"):
             summary = fold.find("summary", recursive=False)
@@ -467,7 +468,7 @@ def _code_marks(words: str) -> str:
 # ---- mending and cleaning
 
 
-def _mend(soup: Any, cell: str) -> None:
+def _mend(soup: Tag, cell: str) -> None:
     """Drop what no handout may hold, tell each table's headers, wrap wide tables, and see that pictures have words."""
     for node in soup.find_all(DROPPED):
         node.decompose()
@@ -498,7 +499,7 @@ def _mend(soup: Any, cell: str) -> None:
             link.unwrap()
 
 
-def _headers(table: Any) -> None:
+def _headers(table: Tag) -> None:
     """th with a scope where there is a header, td where there is none."""
     head = table.find("thead")
     if head is not None and not head.get_text(strip=True):
@@ -521,7 +522,7 @@ def _headers(table: Any) -> None:
             first["scope"] = "row"
 
 
-def _tell(soup: Any, figure: Any) -> None:
+def _tell(soup: Tag, figure: Tag) -> None:
     """A figure without a table of numbers says its alternative text in a fold."""
     drawn = figure.find(["svg", "img"])
     words = drawn and (drawn.get("aria-label") or drawn.get("alt"))

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, cached_property, partial
@@ -60,7 +60,7 @@ def get(name: str) -> Any:
     return None
 
 
-def put(name: str, thing: Any) -> None:
+def put(name: str, thing: object) -> None:
     """Keep something; nobody ever reads half of it. Where nothing can be written nothing is kept."""
     global _writes
     place = folder()
@@ -103,7 +103,7 @@ def sweep(place: Path, most: int) -> None:
 class Code:
     """The code that some modules are made of, as it is loaded: theirs, and the models' that they use."""
 
-    def __init__(self, *modules: Any) -> None:
+    def __init__(self, *modules: object) -> None:
         self.modules = list(used(modules))
         self.seen = list(self._values())
 
@@ -117,12 +117,13 @@ class Code:
         now = list(self._values())
         return len(now) == len(self.seen) and all(map(is_, now, self.seen))
 
-    def name(self, scenario: Any, policy: Any) -> str:
-        """The name of a panel of this code; empty where it cannot be known what decides it, or has changed."""
-        known = self.same() and self.known
-        return digest(known, described(scenario), described(policy)) if known else ""
+    def name(self, scenario: object, policy: object) -> str:
+        """The name of a panel of this code; empty where nothing is kept, or it is not known what decides the panel."""
+        if not folder() or not self.same() or not self.known:
+            return ""
+        return digest(self.known, described(scenario), described(policy))
 
-    def _values(self) -> Iterator[Any]:
+    def _values(self) -> Iterator[object]:
         for module in self.modules:
             for name, value in list(vars(module).items()):
                 if not name.startswith("__"):
@@ -133,7 +134,7 @@ class Code:
                     yield from (each for key, each in vars(value).items() if not NOISE.fullmatch(key))
 
 
-def used(modules: Any) -> dict[ModuleType, None]:
+def used(modules: Sequence[Any]) -> dict[ModuleType, None]:
     """These modules, and those of the models that their names come from."""
     found: dict[ModuleType, None] = {}
     left = [sys.modules[module.__name__] for module in modules if module.__name__ in sys.modules]
@@ -146,7 +147,7 @@ def used(modules: Any) -> dict[ModuleType, None]:
     return found
 
 
-def home(value: Any) -> str:
+def home(value: object) -> str:
     """The name of the module that something is, or comes from."""
     name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
     return name if isinstance(name, str) else ""
@@ -167,7 +168,7 @@ def digest(*texts: str) -> str:
     return sha256("\0".join(texts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def described(value: Any, held: tuple[int, ...] = ()) -> str:
+def described(value: object, held: tuple[int, ...] = ()) -> str:
     """What something is, as a text that is the same in every process: functions by their code.
 
     >>> described(lambda page: page + 1) == described(lambda page: page + 2), described({3, 1})

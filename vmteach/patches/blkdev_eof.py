@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -446,8 +446,8 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     device = Device(scenario, policy)
     pages = [_read_page(device, *run) for run in runs_of_pages(device)]
     seen = tuple(device.events)
-    retried = [_read_page(device, page.page, page.pages) for page in pages if isinstance(page, PageLost)]
-    device.events[:] = [*seen, *(page for page in retried if isinstance(page, PageRead))]
+    retried = [_read_page(device, page.page, page.pages) for page in of_kind(pages, PageLost)]
+    device.events[:] = [*seen, *of_kind(retried, PageRead)]
     device.events += (last := _last_block(device))
     return Run(scenario, policy, tuple(device.events), _numbers(device, pages, retried, last))
 
@@ -500,13 +500,13 @@ def _last_block(device: Device) -> tuple[Wrote, ReadDirectly, WroteDirectly]:
 
 def _numbers(device: Device, pages: list[Page], retried: list[Page], last: Last) -> dict[str, int | str]:
     wrote, direct, wrote_directly = last
-    lost = [page for page in pages if isinstance(page, PageLost)]
+    lost = of_kind(pages, PageLost)
 
     def on_disk(page: PageLost, count: int) -> int:
         """Of these bytes, what the disk has: from 1 TiB on 2.4 believes in more than that."""
         return min(count, max(0, device.disk.size - page.page * device.page))
 
-    read, again = ([page for page in times if isinstance(page, PageRead)] for times in (pages, retried))
+    read, again = of_kind(pages, PageRead), of_kind(retried, PageRead)
     return {
         "size (B)": device.size,
         "blocks that the look-up counts": device.max_block("read"),

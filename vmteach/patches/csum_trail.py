@@ -119,7 +119,7 @@ CONTROLS = (
     Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
 )
 TRY = (
-    Preset("three bytes before the edge", {"length": 4, "behind": 3}),
+    Preset("3 bytes before the edge", {"length": 4, "behind": 3}),
     Preset("a whole packet", {"length": MSS}),
     Preset("one byte less", {"length": MSS - 1}),
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 Lines = tuple[str, ...]
 
@@ -421,15 +421,15 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """
     release = extraversion(scenario.base, policy) + topics(scenario.scsi_prefix)
     tree, events = apply(BASES[scenario.base], release)
-    rejected = [event.patch for event in events if isinstance(event, Rejected)]
+    rejected = [event.patch for event in of_kind(events, Rejected)]
     return Run(
         scenario,
         policy,
         events,
         {
             "patches": len(events),
-            "applied": sum(isinstance(event, Applied) for event in events),
-            "already in": sum(isinstance(event, AlreadyIn) for event in events),
+            "applied": len(of_kind(events, Applied)),
+            "already in": len(of_kind(events, AlreadyIn)),
             "rejected": len(rejected),
             "first rejected": rejected[0] if rejected else "none",
             "version string": version_string(tree.files["Makefile"]) + ("" if policy.edits else policy.local),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -355,13 +355,13 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """
     stack = Stack(scenario)
     events = tuple(directory_operation(scenario, policy, stack))
-    sent = [str(event.wire) for event in events if isinstance(event, Sent)]
+    sent = [str(event.wire) for event in of_kind(events, Sent)]
     return Run(
         scenario,
         policy,
         events,
         {
-            "answer": next(event.answer for event in events if isinstance(event, Answered)),
+            "answer": of_kind(events, Answered)[0].answer,
             "sent (B)": " ".join(sent) or "nothing",
             "stack used (B)": scenario.machine.stack - stack.lowest,
             "room (B)": scenario.room,

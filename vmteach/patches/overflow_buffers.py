@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 FILE, DEVICE = "file", "block device"  # whose pages are written
@@ -150,7 +150,7 @@ CONTROLS = (
 TRY = (
     Preset("32 GB, just started", {"machine": "32 GB"}),
     Preset("16 GB, after a day", {"free_high": 0}),
-    Preset("a block device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
+    Preset("device on 8 GB", {"machine": "8 GB", "writer": DEVICE}),
 )
 
 
@@ -465,11 +465,11 @@ def first(run: Run, answer: int) -> int | None:
     >>> first(simulate(), WRITE)
     949164
     """
-    return next((e.pages for e in run.events if isinstance(e, Asked) and e.answer == answer), None)
+    return next((asked.pages for asked in of_kind(run.events, Asked) if asked.answer == answer), None)
 
 
 def _numbers(writer: Writer, events: tuple[NamedTuple, ...]) -> dict[str, int | float | str]:
-    asked = [event for event in events if isinstance(event, Asked)]
+    asked = of_kind(events, Asked)
 
     def gib(pages: int) -> float:
         amount = pages * writer.start.machine.page / GIB

@@ -111,7 +111,7 @@ class Sprint(Ends):
         """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
         memory, began = self.memory, self.now
         m, pieces, end, calm = self._plan(left)
-        quotas = self._quotas(m)
+        quotas = self._quotas(m) if m else []
         refill = sum(quotas)
         if m and refill <= self.alike and end + refill * self.visit < memory.next_second:
             longest = self._go(pieces, quotas) + self.need * self.visit
