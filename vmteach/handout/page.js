@@ -34,7 +34,7 @@ const kept = {
 each(".drawing", (place) => {
   const { svg } = mountPanels(alive(place), { full: true, ...dataOf(place) });
   const { width, height } = svg.viewBox.baseVal;
-  place.classList.toggle("tall", height > 1.1 * width); // a print may part it from its cell
+  place.classList.toggle("tall", height > 0.8 * width); // a print may part it from its cell
 });
 
 each(".story", (place, i) => {
