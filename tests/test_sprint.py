@@ -220,6 +220,27 @@ def test_a_request_that_cannot_be_looked_through_has_no_quota(monkeypatch):
     assert state(fast) == state(one_by_one)
 
 
+def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
+    """The samples of those seconds, and the counters just before it."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    setup = Setup(
+        shm=9_000,
+        inactive=(
+            PageRun(9_000, 40, FILE),
+            PageRun(0, 9_000, PageState(Kind.SWAPCACHE, dirty=True)),
+            PageRun(10_000, 60_000, FILE),
+            PageRun(80_000, 9, FILE),
+        ),
+        slots=9_000,
+        slots_used=9_000,
+        band=255,
+        service=390_625,
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(300) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert len(fast.samples) > 2 and fast.sprinted and fast.before_write["passes"] > 1
+
+
 @pytest.mark.deep
 def test_deep_natural_starts_end_alike_at_a_sprint(pace):
     for seed in range(1_000, 4_000):
