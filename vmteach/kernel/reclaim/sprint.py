@@ -23,6 +23,13 @@ from vmteach.kernel.reclaim.setup import SECOND
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
 
 
+def can_sprint(memory: Memory) -> bool:
+    """Whether nothing is in the way: a list in one queue, and nobody who wants to see every step."""
+    queues, rules = memory.lists.queues, memory.rules
+    plain = not (rules.anchored or rules.rotate_written or queues[ROTATED] or queues[BEHIND])
+    return plain and memory.stride == FOREVER
+
+
 class Sprint(Ends):
     """A row of bands: each some requests, up to kswapd's mark, and the pages that are taken after them."""
 
@@ -33,13 +40,6 @@ class Sprint(Ends):
         self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
         self.a_band = setup.band // setup.batch + 1  # requests from the watermark to kswapd's mark
         self.bands = 0  # that were taken
-
-    @staticmethod
-    def possible(memory: Memory) -> bool:
-        """Whether nothing is in the way: a list in one queue, and nobody who wants to see every step."""
-        queues, rules = memory.lists.queues, memory.rules
-        plain = not (rules.anchored or rules.rotate_written or queues[ROTATED] or queues[BEHIND])
-        return plain and memory.stride == FOREVER
 
     def run(self, goal: int, horizon: int, bands: int) -> bool:
         """Up to so many bands, to the goal or the horizon, or until somebody waits for a page; False: out of memory."""

@@ -17,7 +17,7 @@ from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import alloc_pages, swap_out, try_to_free_pages
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import STOCK, Rules, Setup
-from vmteach.kernel.reclaim.sprint import Sprint
+from vmteach.kernel.reclaim.sprint import Sprint, can_sprint
 from vmteach.kernel.reclaim.view import places
 from vmteach.run import between
 
@@ -149,7 +149,7 @@ class Reclaim(Memory):
         before = self.leaps.leapt
         if self.logged:
             self.leaps.at_request(taken, self.goal, self.horizon)
-        if not anon and Sprint.possible(self) and self.pace.sprints(self.leaps.leapt - before):
+        if not anon and can_sprint(self) and self.pace.sprints(self.leaps.leapt - before):
             self.logged = False
             sprint = Sprint(self, taken, cost, self._join)
             enough = sprint.run(self.goal, self.horizon, self.pace.bands)
