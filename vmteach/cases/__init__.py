@@ -15,6 +15,7 @@ from typing import NamedTuple
 from vmteach.tables import Case, read_cases
 
 Judge = Callable[[Case], str]
+FEW = 5  # columns of a row that a score shows
 
 
 class Outside(str):
@@ -43,7 +44,9 @@ class Score(NamedTuple):
     def __repr__(self) -> str:
         lines = [f"{self.equal:,} of {self.asked:,} rows of {self.table} as the kernel's own functions"]
         for name, kinds in (("different", self.differ), ("not asked", self.outside)):
-            lines += [f"  {name}, {kind.rows:,}: {kind.what}; the smallest: {kind.smallest}" for kind in kinds]
+            lines += [
+                f"  {name}, {kind.rows:,}: {kind.what}; the smallest: {_beginning(kind.smallest)}" for kind in kinds
+            ]
         return "\n".join(lines)
 
 
@@ -77,6 +80,16 @@ def judged(table: str, rows: Iterable[Case], judge: Judge) -> Score:
     outside = tuple(kind for kind in kinds if isinstance(kind.what, Outside))
     differ = tuple(kind for kind in kinds if not isinstance(kind.what, Outside))
     return Score(table, equal, equal + sum(kind.rows for kind in differ), differ, outside)
+
+
+def _beginning(row: Case) -> str:
+    """A row's first columns that hold something: enough to find it in its table.
+
+    >>> _beginning({"id": "o1", "gap": None, "a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
+    "{'id': 'o1', 'a': 1, 'b': 2, 'c': 3, 'd': 4, ...}"
+    """
+    told = [f"{name!r}: {value!r}" for name, value in row.items() if value not in ("", None)]
+    return f"{{{', '.join(told[:FEW] + ['...'] * (len(told) > FEW))}}}"
 
 
 def _length(row: Case) -> int:

@@ -240,11 +240,10 @@ class Program:
 
     def moves(self, state: State) -> Iterator[tuple[int, State]]:
         """Each thread (by its number) that can take a step now, and the state after that step."""
-        at, held, data = state
-        taken = {lock for locks in held for lock in locks}
-        for i, step, below in self._running(at):
+        taken = {lock for locks in state.held for lock in locks}
+        for i, step, below in self._running(state.at):
             if step.take not in taken:
-                yield i, self._after(i, step, below, at, held, data)
+                yield i, self._after(i, step, below, state)
 
     def _running(self, at: tuple[str, ...]) -> list[tuple[int, Step, str]]:
         """The threads that have not ended and have a CPU or find one idle: number, row, and the row below."""
@@ -261,8 +260,9 @@ class Program:
         """
         return any(j == i and self.owner(state, step.take) is not None for j, step, _ in self._running(state.at))
 
-    def _after(self, i: int, step: Step, below: str, at: Data, held: Data, data: Data) -> State:
+    def _after(self, i: int, step: Step, below: str, state: State) -> State:
         """The state after thread i took this step."""
+        at, held, data = state
         if step.take or step.give:
             held = (*held[:i], _held_after(self.threads[i].name, step, held[i]), *held[i + 1 :])
         if step.when is None:
