@@ -124,7 +124,7 @@ def moves_at_a_preset(face, control) -> bool:
     return False
 
 
-SLOW_KERNEL = """async (source) => {
+STUB = """async ([source, ahead]) => {
   const face = await import('data:text/javascript;base64,' + btoa(unescape(encodeURIComponent(source))));
   const heard = {}; let at = { size: 0, policies: ['unpatched'] };
   const answer = { kind: 'answer', edition: 1, finding: 'f', alt: 'a', labels: [], rows: [], goals: [], code: '' };
@@ -132,13 +132,16 @@ SLOW_KERNEL = """async (source) => {
   const control = { field: 'size', label: 'size', kind: 'slider', first: 0, stops: ['0', '1', '2', '3', '4'], why: '' };
   const spec = { controls: [control], presets: [], policies: ['unpatched'], first: at };
   const traits = { at, spec, shown: {} };
+  const say = (message) => heard['msg:custom']({ ...answer, ...message }, []);
   const model = {
     get: (name) => traits[name], on: (name, f) => { heard[name] = f; }, off: () => {},
     set: (name, value) => { traits[name] = value; heard['change:' + name]?.(); },
     send: ({ kind, seq, at: asked }) => {
       const told = kind === 'tell' ? { kind: 'told' } : { finding: String(asked.size) };
       setTimeout(() => { model.set('at', asked); }, 150);
-      setTimeout(() => heard['msg:custom']({ seq, ...answer, ...told, at: asked }, []), 200);
+      const beside = { ...asked, size: asked.size + 1 };
+      if (ahead) setTimeout(() => say({ kind: 'ahead', at: beside, finding: String(beside.size) }), 160);
+      setTimeout(() => say({ seq, ...told, at: asked }), 200);
     },
   };
   const el = document.createElement('div'); document.body.append(el);
@@ -147,18 +150,32 @@ SLOW_KERNEL = """async (source) => {
   const range = el.querySelector('input[type=range]');
   const move = (to) => { range.value = to; range.dispatchEvent(new Event('input')); };
   const wait = (ms) => new Promise((go) => setTimeout(go, ms));
-  await wait(300); move(1); await wait(100); move(2); await wait(1000);
+  const finding = () => el.querySelector('.vmt-finding').textContent;
+  const busy = () => el.querySelector('.vmt').classList.contains('vmt-busy');
+  await wait(300); STEPS }"""
+SLOW_KERNEL = STUB.replace("STEPS", """move(1); await wait(100); move(2); await wait(1000);
   const after = [range.value, traits.at.size];
   model.set('at', { size: 3, policies: ['unpatched'] }); await wait(500);
   after.push(range.value); move(4); await wait(50); move(0); await wait(700);
-  return [...after, el.querySelector('.vmt-finding').textContent]; }"""
+  return [...after, finding()];""")
+FOUND_BY_ITSELF = STUB.replace("STEPS", """move(2); await wait(100); move(3); const asked = busy(); await wait(80);
+  const early = [finding(), busy()]; await wait(600);
+  return [asked, ...early, finding(), busy(), traits.at.size];""")
 
 
 def test_a_slow_kernel_takes_neither_the_slider_nor_the_picture_back(browser):
     """It repeats each position, and answers, when the reader has moved on; a position set in Python is still taken."""
     page = browser.new_page()
     face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
-    assert page.evaluate(SLOW_KERNEL, face) == ["2", 2, "3", "0"]
+    assert page.evaluate(SLOW_KERNEL, [face, False]) == ["2", 2, "3", "0"]
+    page.close()
+
+
+def test_an_answer_that_came_by_itself_ends_the_wait_for_it(browser):
+    """The reader asks for what the kernel has just thought of, while an earlier question is still under way."""
+    page = browser.new_page()
+    face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
+    assert page.evaluate(FOUND_BY_ITSELF, [face, True]) == [True, "3", False, "3", False, 3]
     page.close()
 
 

@@ -336,7 +336,7 @@ class Line {
 
   heard(message) {
     if ((message.kind === "ahead" || message.kind === "answer") && !message.error) this.answers.put(message);
-    if (message.kind === "ahead" || message.seq !== this.open?.seq) return;
+    if (message.kind === "ahead" || message.seq !== this.open?.seq) { this.found(); return; }
     const { message: asked, since } = this.open;
     clearTimeout(this.patience);
     this.way = performance.now() - since - (message.ms ?? 0);
@@ -346,9 +346,18 @@ class Line {
     if (message.kind === "answer") { if (keyOf(asked.at) === keyOf(here) || !this.answers.get(here)) this.face().fill(message); }
     else if (message.edition !== this.answers.edition) { this.answers.drop(() => true); this.next ??= { kind: "ask", at: asked.at }; }
     else if (keyOf(asked.at) === keyOf(here)) this.face().goals(message.goals);
+    this.found();
     const { next } = this;
     this.next = null;
-    if (next) this.post(this.answers.get(next.at) ? { ...next, kind: "tell" } : next);
+    if (next) this.post({ ...next, kind: this.answers.get(next.at) ? "tell" : "ask" });
+  }
+
+  // What the reader waits for may have come by itself while another question was under way.
+  found() {
+    const known = this.next?.kind === "ask" && this.answers.get(this.next.at);
+    if (!known) return;
+    this.next.kind = "tell";
+    this.face().fill(known);
   }
 }
 
