@@ -138,8 +138,7 @@ def _used(group: Group) -> set[str]:
         case "lanes":
             return {stay[2] for stay in group["stays"]}
         case "bands":
-            letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
-            return letters | set("".join(group.get("mixed", {}).values()))
+            return {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
         case "grid":
             return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
     return set()
