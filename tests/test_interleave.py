@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach.kernel.interleavings import explore
 from vmteach.kernel.threads import (
     END,
     Order,
@@ -16,7 +17,6 @@ from vmteach.kernel.threads import (
     Thread,
     Waited,
     cycle,
-    explore,
     held_before,
     interruptible,
     lock_order,

@@ -16,9 +16,9 @@ from functools import lru_cache
 from itertools import count
 from typing import NamedTuple, TypeVar
 
+from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.threads import (
     END,
-    Explored,
     Order,
     Program,
     Schedule,
@@ -26,7 +26,6 @@ from vmteach.kernel.threads import (
     Stepped,
     Thread,
     cycle,
-    explore,
     interruptible,
     lock_order,
     replay,
