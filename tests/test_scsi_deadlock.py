@@ -13,7 +13,8 @@ from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.figures.titles import kernel
 from vmteach.kernel.interleavings import explore
-from vmteach.kernel.threads import Stepped, Waited, cycle, lock_order, replay
+from vmteach.kernel.lockorder import cycle, lock_order
+from vmteach.kernel.threads import Stepped, Waited, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (
     CONTROLS,

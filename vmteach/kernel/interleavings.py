@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from vmteach.kernel.threads import END, Data, Order, Program, Schedule, State, replay
+from vmteach.kernel.lockorder import Order
+from vmteach.kernel.threads import END, Data, Program, Schedule, State, replay
 
 
 @dataclass(frozen=True)

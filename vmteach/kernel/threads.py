@@ -2,7 +2,8 @@
 
 A thread is a table. A row takes or gives one lock, changes the shared data, or jumps. A state says at
 which row each thread stands, which locks it holds, and what the data are. `replay` takes the steps in one
-order, vmteach/kernel/interleavings.py in every order; `lock_order` reads the same tables without running them.
+order, vmteach/kernel/interleavings.py in every order; vmteach/kernel/lockorder.py
+reads the same tables without running them.
 
 left out    priorities, fairness, sleeping on an event, memory that becomes visible late
 """
@@ -10,7 +11,6 @@ left out    priorities, fairness, sleeping on an event, memory that becomes visi
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 Data = Any  # what the threads share: hashable, and known to their steps alone
@@ -81,15 +81,6 @@ class Waited(NamedTuple):
     owner: str
 
 
-class Order(NamedTuple):
-    """The thread held one lock while it wanted the other, at this row."""
-
-    held: str
-    wanted: str
-    thread: str
-    at: str
-
-
 Schedule = tuple[Stepped | Waited, ...]
 
 
@@ -105,9 +96,6 @@ def thread(name: str, script: str) -> Thread:
         return Step(at, take=lock) if word[0] == "+" else Step(at, give=lock) if word[0] == "-" else Step(at, word)
 
     return Thread(name, tuple(row(number, word) for number, word in enumerate(script.split(), 1)))
-
-
-# ---- reading the tables without running them ----
 
 
 def held_before(thread: Thread) -> dict[str, set[tuple[str, ...]]]:
@@ -147,57 +135,6 @@ def _held_after(name: str, step: Step, held: tuple[str, ...]) -> tuple[str, ...]
             f"thread {name} must hold {step.give} before it gives it at {step.at}, got {held or 'no lock'}"
         )
     return tuple(lock for lock in held if lock != step.give) if step.give else held
-
-
-def interruptible(thread: Thread) -> Thread:
-    """The same thread, resting wherever it holds no lock: with no spin lock held, interrupts are on.
-
-    >>> [step.rests for step in interruptible(thread("A", "+a -a look")).steps]
-    [True, False, True]
-    """
-    before = held_before(thread)
-    steps = (step._replace(rests=before.get(step.at, {()}) == {()}) for step in thread.steps)
-    return Thread(thread.name, tuple(steps))
-
-
-def lock_order(threads: Iterable[Thread]) -> frozenset[Order]:
-    """Each "holds one lock while it wants another" that the tables contain, whatever the data say.
-
-    >>> sorted(lock_order([thread("A", "+a +b -b -a")]))
-    [Order(held='a', wanted='b', thread='A', at='2')]
-    """
-    return frozenset(
-        Order(lock, step.take, each.name, step.at)
-        for each in threads
-        for step in each.steps
-        if step.take
-        for held in held_before(each).get(step.at, ())
-        for lock in held
-    )
-
-
-def cycle(orders: Iterable[Order]) -> tuple[str, ...]:
-    """A ring of locks in which each is held while the next is wanted; empty if there is none.
-
-    Without a ring there is no deadlock, in any order of the steps; with one there need not be one (a lock that is
-    always taken around both of two others makes their order harmless). It is what lockdep looks for.
-
-    >>> cycle(lock_order([thread("A", "+a +b -b -a"), thread("B", "+b +a -a -b")]))
-    ('a', 'b', 'a')
-    """
-    held_for: dict[str, list[str]] = {}
-    for held, wanted in sorted({(order.held, order.wanted) for order in orders}):
-        held_for.setdefault(wanted, []).append(held)
-    try:
-        TopologicalSorter(held_for).prepare()
-    except CycleError as error:
-        ring = error.args[1][:-1]
-        first = ring.index(min(ring))
-        return (*ring[first:], *ring[: first + 1])
-    return ()
-
-
-# ---- running them ----
 
 
 @dataclass(frozen=True)

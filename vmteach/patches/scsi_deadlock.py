@@ -17,19 +17,8 @@ from itertools import count
 from typing import NamedTuple, TypeVar
 
 from vmteach.kernel.interleavings import Explored, explore
-from vmteach.kernel.threads import (
-    END,
-    Order,
-    Program,
-    Schedule,
-    Step,
-    Stepped,
-    Thread,
-    cycle,
-    interruptible,
-    lock_order,
-    replay,
-)
+from vmteach.kernel.lockorder import Order, cycle, interruptible, lock_order
+from vmteach.kernel.threads import END, Program, Schedule, Step, Stepped, Thread, replay
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
