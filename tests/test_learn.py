@@ -24,7 +24,7 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows, get_win_folder_from_env_vars
 
-from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, right
+from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, right, task_of
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.lab import kept
 from vmteach.lab.bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
@@ -236,15 +236,6 @@ def test_on_a_page_hints_lie_inside_each_other_and_all_is_folded():
     assert page.count("<details>") == page.count("</details>") == 4
     assert "open" not in page
     assert page.index("Hint 1") < page.index("Hint 2") < page.index("Hint 3") < page.index("Solution")
-
-
-def test_another_one_has_other_numbers_and_the_seed_says_which():
-    one = fresh(name="reach")
-    assert one.another(1).stub == one.another().stub != one.stub
-    assert one.another(5).stub == one.another(1).stub
-    assert one.another(1).check(one.another(1).given["total"] // one.another(1).given["dirty"]).outcome == "right"
-    with pytest.raises(ValueError, match="numbers that vary, got laps"):
-        fresh().another(1)
 
 
 def test_a_check_on_a_page_is_a_status_and_escapes_what_it_repeats():
@@ -535,10 +526,14 @@ def test_a_solved_exercise_stays_solved_and_the_best_score_stays():
     assert (facts["solved"], facts["score"], facts["tries"], facts["outcome"]) == (True, 3, 4, "not yet")
 
 
-def test_another_one_and_an_untouched_one_are_not_kept(file):
+def test_an_untouched_one_is_not_kept(file):
     exercise("shm_big_iron", "reach").check(...)
-    exercise("shm_big_iron", "reach").another(1).check(3)
     assert not file.exists()
+
+
+def test_an_exercise_with_a_class_s_own_numbers_is_kept_as_any_other(file):
+    Exercise("shm_big_iron", task_of("shm_big_iron", "reach"), variant=1).check(3)
+    assert json.loads(file.read_text())["chapters"]["shm_big_iron"]["exercises"]["reach"]["tries"] == 1
 
 
 def test_nothing_is_read_but_when_called(monkeypatch):

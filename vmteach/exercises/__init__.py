@@ -361,12 +361,14 @@ def moved(state: Position, scenario: object, but: tuple[str, ...] = ()) -> list[
 def chapter(stem: str) -> ModuleType:
     """The exercises of a chapter."""
     one_of("chapter", stem, STEMS)
-    try:
-        return import_module(f"vmteach.exercises.{stem}")
-    except ModuleNotFoundError as error:
-        if error.name != f"vmteach.exercises.{stem}":
-            raise
-        raise ValueError(f"chapter must be one that has exercises, got {stem}") from None
+    return import_module(f"vmteach.exercises.{stem}")
+
+
+def task_of(stem: str, name: str) -> Task:
+    """An exercise of a chapter by its name; ValueError names what there is."""
+    known: dict[str, Task] = {task.name: task for task in chapter(stem).EXERCISES}
+    one_of("exercise", name, tuple(known))
+    return known[name]
 
 
 def fill(text: str, given: Given) -> str:
