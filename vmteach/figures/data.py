@@ -132,8 +132,7 @@ def _first(name: str) -> Callable[[Group], set[str]]:
 
 
 def _in_bands(group: Group) -> set[str]:
-    letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
-    return letters | set("".join(group.get("mixed", {}).values()))
+    return {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
 
 
 def _in_boxes(group: Group) -> set[str]:

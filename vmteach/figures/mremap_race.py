@@ -9,25 +9,10 @@ from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
+from vmteach.kernel.entry import LIST, NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.threads import END, Data, Stepped, Thread, Waited
 from vmteach.machine import PRESETS
-from vmteach.patches.mremap_race import (
-    LIST,
-    MMAP_SEM,
-    NONE,
-    OOPS,
-    PATCHED,
-    POLICIES,
-    PRESENT,
-    PTL,
-    SWAP,
-    UNPATCHED,
-    Clearer,
-    Scenario,
-    program,
-    simulate,
-    states_of,
-)
+from vmteach.patches.mremap_race import MMAP_SEM, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate, states_of
 from vmteach.run import Record, Run, of_kind
 
 STATES = {

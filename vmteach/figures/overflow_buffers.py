@@ -10,10 +10,10 @@ from itertools import groupby, pairwise
 from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, prediction, row, strip
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
+from vmteach.kernel.zones import DEVICE
 from vmteach.machine import GIB
 from vmteach.patches.overflow_buffers import (
     DEFAULT,
-    DEVICE,
     NOTHING,
     PATCHED,
     POLICIES,

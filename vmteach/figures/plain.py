@@ -228,10 +228,13 @@ def _bands(axes: Axes, group: Group, data: Values) -> None:
     for i, column in enumerate(group["columns"]):
         before, y = (before if column == "=" else column), 0.0
         x, w = _scaled(group, "x", group["x"]["from"] + i * group["every"]), _scaled(group, "x", group["every"])
-        for letter, share in re.findall(r"([A-Za-z])(\d+)", before):
-            state = data["states"][group.get("mixed", {}).get(letter, letter)[0]][1]
-            axes.bar(x, int(share) * full, w, bottom=y, align="edge", color=LIGHT[LOOKS.get(state, (state, ""))[0]])
-            y += int(share) * full
+        for letter, other, eighths, share in re.findall(r"([A-Z])(?:([A-Z])(\d):)?(\d+)", before):
+            height, part = int(share) * full, int(eighths or 0) / 8
+            for one, tall in ((letter, height * (1 - part)), (other, height * part)):
+                if tall:
+                    state = data["states"][one][1]
+                    axes.bar(x, tall, w, bottom=y, align="edge", color=LIGHT[LOOKS.get(state, (state, ""))[0]])
+                y += tall
 
 
 def _predict(axes: Axes, group: Group, prediction: Values | None) -> None:
