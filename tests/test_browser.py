@@ -153,14 +153,20 @@ STUB = """async ([source, ahead]) => {
   const finding = () => el.querySelector('.vmt-finding').textContent;
   const busy = () => el.querySelector('.vmt').classList.contains('vmt-busy');
   await wait(300); STEPS }"""
-SLOW_KERNEL = STUB.replace("STEPS", """move(1); await wait(100); move(2); await wait(1000);
+SLOW_KERNEL = STUB.replace(
+    "STEPS",
+    """move(1); await wait(100); move(2); await wait(1000);
   const after = [range.value, traits.at.size];
   model.set('at', { size: 3, policies: ['unpatched'] }); await wait(500);
   after.push(range.value); move(4); await wait(50); move(0); await wait(700);
-  return [...after, finding()];""")
-FOUND_BY_ITSELF = STUB.replace("STEPS", """move(2); await wait(100); move(3); const asked = busy(); await wait(80);
+  return [...after, finding()];""",
+)
+FOUND_BY_ITSELF = STUB.replace(
+    "STEPS",
+    """move(2); await wait(100); move(3); const asked = busy(); await wait(80);
   const early = [finding(), busy()]; await wait(600);
-  return [asked, ...early, finding(), busy(), traits.at.size];""")
+  return [asked, ...early, finding(), busy(), traits.at.size];""",
+)
 
 
 def test_a_slow_kernel_takes_neither_the_slider_nor_the_picture_back(browser):

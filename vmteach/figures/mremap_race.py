@@ -278,7 +278,9 @@ class _Told:
             rule = ["the second test"]
         groups = {thread.name: self._script(thread) for thread in self.threads}
         groups |= {"locks": nodes("lock", [t.name for t in self.threads], [MMAP_SEM, PTL]), "entries": _entries(data)}
-        links = [Link(name, "holds", lock) for name, locks in self.held.items() for lock in locks if lock in (MMAP_SEM, PTL)]
+        links = [
+            Link(name, "holds", lock) for name, locks in self.held.items() for lock in locks if lock in (MMAP_SEM, PTL)
+        ]
         return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
 
     def _script(self, thread: Thread) -> Group:
