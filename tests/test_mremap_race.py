@@ -10,6 +10,7 @@ from vmteach import chapter
 from vmteach.cases import score
 from vmteach.figures import draw
 from vmteach.figures import mremap_race as figure
+from vmteach.kernel.entry import NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Stepped, explore, replay
 from vmteach.machine import GIB, KIB, MIB, PRESETS
@@ -19,17 +20,11 @@ from vmteach.patches.mremap_race import (
     KEPT,
     LEAVES,
     MAINLINE,
-    NONE,
-    OOPS,
     PATCHED,
     POLICIES,
-    PRESENT,
-    PTL,
     SKIPS,
-    SWAP,
     TODAY,
     UNPATCHED,
-    Clearer,
     Scenario,
     explored,
     found,

@@ -221,14 +221,16 @@ def _how_far(said: float, result: float) -> str:
     ('4.5 times as much', '10 % less', '300 more', '1 less')
     """
     counted = said == int(said) and result == int(result) and max(said, result) <= FEW
-    if said > 0 and result > 0 and not counted:
-        ratio = result / said
-        if ratio >= 1.95:
-            return "twice as much" if isclose(ratio, 2, rel_tol=0.03) else f"{ratio:.2g} times as much"
-        if ratio <= 1 / 1.95:
-            return "half as much" if isclose(ratio, 0.5, rel_tol=0.03) else f"less by a factor of {1 / ratio:.2g}"
-        return f"{100 * abs(ratio - 1):.2g} % {'more' if ratio > 1 else 'less'}"
-    return f"{_number(abs(result - said))} {'more' if result > said else 'less'}"
+    way = "more" if result > said else "less"
+    if counted or min(said, result) <= 0:
+        return f"{_number(abs(result - said))} {way}"
+    ratio = result / said
+    factor = max(ratio, 1 / ratio)
+    if factor < 1.95:
+        return f"{100 * abs(ratio - 1):.2g} % {way}"
+    if isclose(factor, 2, rel_tol=0.03):
+        return "twice as much" if ratio > 1 else "half as much"
+    return f"{ratio:.2g} times as much" if ratio > 1 else f"less by a factor of {factor:.2g}"
 
 
 def _number(value: float) -> str:
