@@ -16,8 +16,8 @@ from vmteach.figures import page as script
 from vmteach.figures.data import LONGEST_TITLE
 from vmteach.figures.story import MOST_ASKS, MOST_BYTES, stories
 from vmteach.figures.titles import title
-from vmteach.handout.front import HOME
 from vmteach.handout import page as pages
+from vmteach.handout.front import HOME
 from vmteach.lab import explorer as lab_explorer
 from vmteach.lab.explorer import explore
 from vmteach.machine import PRESETS
