@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from vmteach import chapter
 from vmteach.cases import score
-from vmteach.figures import draw
 from vmteach.figures import mremap_race as figure
 from vmteach.kernel.entry import NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.interleavings import explore
@@ -422,7 +421,7 @@ def test_the_shown_schedule_leads_where_the_numbers_say(case, policy):
 
 def test_the_picture_draws_the_prediction_and_tells_both_schedules():
     runs = {label: simulate(Scenario(), POLICIES[label]) for label in (UNPATCHED, PATCHED)}
-    shown = draw(figure, runs, 9)
+    shown = chapter("mremap_race").draw(runs, 9)
     assert "13 steps" in shown.alt and "M10 read through the pointer" in shown.alt
     assert figure.predicted(9)["words"] == ["your prediction: 9 steps", "you: 9"]
 

@@ -8,6 +8,7 @@ from vmteach.kernel.threads import State, Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap_race as race
 from vmteach.patches.mremap_race import POLICIES, UNPATCHED, Policy, Scenario
+from vmteach.run import of_kind
 
 VALUES = {NONE, PRESENT, SWAP}
 
@@ -61,7 +62,7 @@ def check_turns(turns: Answer, _: Given) -> Verdict:
         events = replay(race.program(Scenario(), POLICIES[UNPATCHED]), turns.split()[:100])
     except ValueError as error:
         return not_yet(f"There are two threads here: {error}.")
-    order = [event.at for event in events if isinstance(event, Stepped)]
+    order = [event.at for event in of_kind(events, Stepped)]
     if "M6" not in order or "C1" not in order[: order.index("M6")]:
         return not_yet("Let C take its first step before M takes M6.")
     if "M10" not in order:
