@@ -131,7 +131,7 @@ def whole_read(row: Case) -> str:
 def bytes_there(row: Case) -> int:
     """Bytes that the call can move at most: a device never grows, and its size counts whole KiB (chapter 1)."""
     raw, length = row["consumer"] == "raw", int(row["length_bytes"])
-    if not raw and row["direction"] == "write":
+    if not raw and row["direction"] != "read":
         return length
     end = row["file_bytes"] // KIB * KIB if raw else row["file_bytes"]
     return min(length, int(end) - int(row["offset"]))
