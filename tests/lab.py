@@ -22,6 +22,12 @@ ROOT = Path(__file__).parent.parent
 # Ours is this machine, which no proxy of the environment's need know.
 ASK = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 OVERRIDES = ROOT / "vmteach" / "lab" / "settings" / "overrides.json"
+WINDOW = {"width": 1280, "height": 1400}
+HERE = """async (path) => {
+  for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
+    await panel.sessionContext?.shutdown(); panel.dispose(); }
+  const panel = await window.jupyterapp.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+  await panel.context.ready; window.jupyterapp.shell.activateById(panel.id) }"""
 READY = """async () => {
   const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
   await panel.context.ready; await panel.sessionContext.ready;
@@ -181,7 +187,7 @@ class Visit:
 
     def __init__(self, browser: Any, lab: Lab) -> None:
         self.lab = lab
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1400})
+        self.context = browser.new_context(viewport=WINDOW)
         self.page = self.context.new_page()
         self.strangers: list[str] = []
         self.complaints: list[str] = []
@@ -196,6 +202,21 @@ class Visit:
     def open(self, notebook: str) -> None:
         """Open a notebook and wait until its kernel answers."""
         self.page.goto(f"{self.lab.url}/lab/tree/{notebook}?token={self.lab.token}&reset")
+        self._until_ready()
+
+    def open_next(self, notebook: str) -> None:
+        """Close what is open, with its kernel, and open a notebook in the same JupyterLab: it need not load again."""
+        if self.page.url == "about:blank":
+            self.open(notebook)
+        else:
+            self.strangers.clear()
+            self.complaints.clear()
+            self.page.set_viewport_size(WINDOW)
+            self.page.evaluate("() => { document.body.style.height = '' }")
+            self.page.evaluate(HERE, notebook)
+            self._until_ready()
+
+    def _until_ready(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1", timeout=60_000)
         self.page.evaluate(READY)
 

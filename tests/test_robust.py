@@ -150,7 +150,7 @@ def names_read(source: str) -> set[str]:
 
 
 def test_after_a_restart_the_chapter_runs_again_from_the_top(home):
-    with room(home, "01_blkdev_eof") as chapter:
+    with room(home, "10_nfs_directio") as chapter:
         chapter.page = False  # pictures are compared
         assert chapter.run_all() == {}
         before = chapter.shown()
@@ -161,7 +161,7 @@ def test_after_a_restart_the_chapter_runs_again_from_the_top(home):
         assert chapter.shown() == before
 
 
-@pytest.mark.parametrize("name", ["01_blkdev_eof"])
+@pytest.mark.parametrize("name", ["10_nfs_directio"])
 def test_cells_out_of_order_and_twice_change_no_result(home, name):
     with room(home, name) as chapter:
         chapter.page = False  # pictures are compared
@@ -248,7 +248,7 @@ try:
 except OSError as error:
     refused = errno.errorcode[error.errno]
 notebook = nbformat.read(sys.argv[1], as_version=4)
-source = "from vmteach.lab import kept as learn_kept\\nlearn_kept.keep('overflow_buffers', 'recall', 'one', right=True)"
+source = "from vmteach.lab import kept as learn_kept\\nlearn_kept.keep('nfs_directio', 'recall', 'one', right=True)"
 notebook.cells.append(nbformat.v4.new_code_cell(source))
 NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
 said = [out.text for cell in notebook.cells for out in cell.get("outputs", ()) if out.get("name") == "stderr"]
@@ -257,14 +257,14 @@ print("@" + json.dumps({"refused": refused, "said": said, "kept": kept}))
 """
 
 
-def read_chapter_11(
+def read_chapter_10(
     notebooks: Path, home: Path, settings: Path, before: tuple[str, ...] = (), **how: Any
 ) -> dict[str, Any]:
     """What a reader is told whose own files are in `home`; Jupyter's are in `settings`."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "VMTEACH", "XDG"))}
     own = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR", "MPLCONFIGDIR", "TMPDIR")
     environment |= {"HOME": str(home), **{key: str(settings) for key in own}}
-    command = [*before, sys.executable, "-c", READER, str(notebooks / "11_overflow_buffers.ipynb")]
+    command = [*before, sys.executable, "-c", READER, str(notebooks / "10_nfs_directio.ipynb")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **how)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.rpartition("@")[2])
@@ -286,7 +286,7 @@ def test_a_read_only_checkout_and_home(home, tmp_path_factory):
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         settings = tmp_path_factory.mktemp("settings")
-        told = read_chapter_11(home / "notebooks", home, settings, cwd=home / "notebooks", preexec_fn=without_powers)
+        told = read_chapter_10(home / "notebooks", home, settings, cwd=home / "notebooks", preexec_fn=without_powers)
         after = {path: path.stat().st_mtime_ns for path in (home, *home.rglob("*"))}
     finally:
         for path in everything:
@@ -315,7 +315,7 @@ def test_a_full_disk_for_real(tmp_path, tmp_path_factory):
     disk = 'mount -t tmpfs -o size=256k none "$HOME" && mkdir -p "$HOME/.local/share/vmteach" && '
     disk += 'printf %s "$0" > "$HOME/.local/share/vmteach/progress.json" && cd "$HOME" && exec "$@"'
     settings = tmp_path_factory.mktemp("settings")
-    told = read_chapter_11(ROOT / "notebooks", tmp_path, settings, (*command, "sh", "-c", disk, kept))
+    told = read_chapter_10(ROOT / "notebooks", tmp_path, settings, (*command, "sh", "-c", disk, kept))
     assert told["refused"] == "ENOSPC"
     assert told["kept"] == {"progress.json": kept}
     assert "No space left on device" in told["said"][-1]
@@ -329,7 +329,7 @@ def test_a_full_disk_for_real(tmp_path, tmp_path_factory):
 def test_a_progress_file_of_a_newer_version_does_not_stop_a_chapter(home):
     file = home / "progress.json"
     file.write_text(newer := '{"version": 99, "chapters": {}, "more": 1}')
-    with room(home, "11_overflow_buffers") as chapter:
+    with room(home, "10_nfs_directio") as chapter:
         assert chapter.run_all() == {}
         said = "".join(chapter.said())
     assert "is of a newer version (99)" in said
