@@ -9,29 +9,23 @@ from hypothesis import strategies as st
 
 from vmteach import cases
 from vmteach.figures import blkdev_eof as figure
+from vmteach.kernel.blkdev import BLOCKS, SECTOR, Device, Disk, Lookup, Rounding
 from vmteach.live.blkdev import odd_tail
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import (
-    BLOCKS,
     HALF,
     HALF_MARKED,
     PATCHED,
     POLICIES,
-    SECTOR,
     TAIL,
     TODAY,
     UNPATCHED,
-    Device,
-    Disk,
-    Lookup,
     PageLost,
     PageRead,
-    Rounding,
     Scenario,
-    _page,
     lost,
+    read_page,
     simulate,
-    told,
 )
 from vmteach.tables import read_cases
 
@@ -244,14 +238,6 @@ def test_every_page_is_told_once_and_their_bytes_are_the_size():
         assert told_of == run.numbers["size (B)"]
 
 
-def test_told_says_what_is_not_a_plain_transfer():
-    assert list(told(simulate(scenario(2000), POLICIES[PATCHED]))) == [
-        "write of block 249: 4096 bytes",
-        "O_DIRECT read at 1019904: 4096 of 4096 bytes",
-        "O_DIRECT write at 1019904: 4096 bytes",
-    ]
-
-
 def test_a_request_that_ends_at_the_limit_is_not_met_by_the_check():
     device_of_today = device(TODAY, 2000, 512)
     assert device_of_today.limit == 2000
@@ -357,7 +343,7 @@ def test_runs_of_pages_are_what_each_page_by_itself_is(sectors, block, page, few
     )
     for label in POLICIES:
         run, there = simulate(size, POLICIES[label]), Device(size, POLICIES[label])
-        each = [_page(there, number, 1) for number in range(-(-there.size // page))]
+        each = [read_page(there, number) for number in range(-(-there.size // page))]
         assert run.numbers["of them in good blocks (B)"] == sum(e.good for e in each if isinstance(e, PageLost))
         assert run.numbers["bytes of old memory (B)"] == sum(e.old for e in each if isinstance(e, PageRead))
         assert run.numbers["bytes read as zeros (B)"] == sum(e.zeros for e in each if isinstance(e, PageRead))

@@ -189,6 +189,17 @@ def test_kernels_share_the_axis_and_the_longer_one_chooses_the_unit(sheet, forms
     assert axis[0] == 292 and axis[1][-1][1].endswith(" min")
 
 
+@pytest.mark.parametrize("unit", ["B", "s", "", "%", "hex", "page"])
+def test_every_axis_has_two_ticks(sheet, unit):
+    """However long it is and however little room it has: one tick alone tells no scale."""
+    alone = sheet.evaluate(
+        """([unit, ends]) => ends.flatMap((to) => [[90, 44], [96, 44], [366, 70], [848, 70]].map(([room, least]) =>
+        [to, ticksOf({ from: 0, to, unit }, room, least).length])).filter(([, n]) => n < 2 || n > 13)""",
+        [unit, [1.01**n for n in range(3200)]],
+    )
+    assert alone == []
+
+
 def test_a_prediction_and_the_last_position_are_drawn_on_the_shared_axis(sheet, forms):
     keys = sheet.evaluate(
         "([panels, options]) => flat(layout(panels, 848, options).items).map((item) => [item.key, item.text || ''])",

@@ -62,10 +62,25 @@ def test_every_form_is_plain_json():
     assert data["groups"][2]["cells"] == [["D", 0, 2.5, ["long", "l"], "a"]]
 
 
+def columns_of(*column):
+    """The first column of bands of 1,000 pages, as it travels."""
+    return s.bands("list", s.axis("t", 0, 1), s.axis("pages", 0, 1000), [column], 1)["columns"][0]
+
+
 def test_fine_stripes_become_one_mixture_and_a_tall_band_stays():
-    fine = [("C", 10), ("M", 10)] * 10
-    group = s.bands("list", s.axis("t", 0, 1), s.axis("pages", 0, 1000), [[("D", 800), *fine]], 1)
-    assert group["columns"] == ["D800a200"] and group["mixed"] == {"a": "CM"}
+    assert columns_of(("D", 800), *[("C", 10), ("M", 10)] * 10) == "D800CM4:200"
+
+
+def test_a_mixture_tells_how_much_of_each_it_has():
+    assert columns_of(*[("M", 20), ("C", 3)] * 20) == "MC1:460"
+    assert columns_of(*[("M", 15), ("C", 5)] * 20) == "MC2:400"
+    assert columns_of(*[("M", 23.8), ("C", 0.2)] * 20) == "M480", "what cannot be seen is not drawn"
+
+
+def test_two_mixtures_above_each_other_stay_two():
+    """A list whose tail mixes two states and whose head mixes two others is not one mixture of the largest."""
+    tail, head = [("D", 6), ("C", 6)] * 20, [("K", 6), ("S", 6)] * 40
+    assert columns_of(*tail, *head) == "CD4:240KS4:480"
 
 
 def test_a_title_takes_the_longest_spelling_that_fits_90_characters():

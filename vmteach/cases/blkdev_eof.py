@@ -4,21 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from vmteach.kernel.blkdev import EIO, OLD, SECTOR, Device, Lookup
 from vmteach.machine import PRESETS
-from vmteach.patches.blkdev_eof import (
-    EIO,
-    HALF,
-    OLD,
-    PATCHED,
-    POLICIES,
-    SECTOR,
-    UNPATCHED,
-    Device,
-    Lookup,
-    Policy,
-    Scenario,
-    simulate,
-)
+from vmteach.patches.blkdev_eof import HALF, PATCHED, POLICIES, UNPATCHED, Policy, Scenario, simulate
 from vmteach.run import Record
 from vmteach.tables import Case
 
@@ -118,7 +106,7 @@ def _writes(row: Case) -> Record:
 def _bytes(row: Case) -> dict[str, int]:
     """What the whole run loses, fills with zeros and with old memory, and what of the disk is never read truly."""
     device = _device(row)
-    numbers = simulate(device.scenario, device.policy).numbers
+    numbers = simulate(scenario(row), device.policy).numbers
     beyond = max(device.disk.size - device.size, 0)
     unread = sum(int(numbers[f"bytes {what} (B)"]) for what in ("lost", "read as zeros", "of old memory"))
     directly = _directly(device, range(device.size // SECTOR + device.block // SECTOR))

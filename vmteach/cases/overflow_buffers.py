@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from vmteach.kernel.zones import Memory, Start
 from vmteach.machine import MIB, Machine
 from vmteach.patches.overflow_buffers import (
     GUARDS,
@@ -10,10 +11,8 @@ from vmteach.patches.overflow_buffers import (
     WRITE,
     Asked,
     Ended,
-    Memory,
     Policy,
     Shares,
-    Start,
     Wrapped,
     Writer,
     balance_dirty_state,

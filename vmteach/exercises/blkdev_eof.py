@@ -1,19 +1,9 @@
 """Exercises of blkdev_eof: two roundings, half of a repair, and an error that was better than none."""
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.kernel.blkdev import SECTOR, Rounding
 from vmteach.machine import PRESETS
-from vmteach.patches.blkdev_eof import (
-    CONTROLS,
-    PATCHED,
-    POLICIES,
-    SECTOR,
-    UNPATCHED,
-    Policy,
-    Rounding,
-    Scenario,
-    lost,
-    simulate,
-)
+from vmteach.patches.blkdev_eof import CONTROLS, PATCHED, POLICIES, UNPATCHED, Policy, Scenario, lost, simulate
 
 LOST, ZEROS = "bytes lost (B)", "bytes read as zeros (B)"
 

@@ -1,15 +1,14 @@
 """Exercises of overflow_buffers: what a full word shows, what a limit should count, and a wrap that is reached."""
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.kernel.zones import DEVICE, Memory
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches.overflow_buffers import (
     CONTROLS,
-    DEVICE,
     PATCHED,
     POLICIES,
     UNPATCHED,
     Guard,
-    Memory,
     Scenario,
     nr_free_buffer_pages,
     simulate,

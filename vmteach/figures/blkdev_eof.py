@@ -8,21 +8,9 @@ from vmteach.figures.data import Group
 from vmteach.figures.scene import Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
+from vmteach.kernel.blkdev import OLD, SECTOR, Device, FoundHole, Lookup, Rounding
 from vmteach.machine import PRESETS
-from vmteach.patches.blkdev_eof import (
-    ANSWERS,
-    OLD,
-    PATCHED,
-    POLICIES,
-    SECTOR,
-    UNPATCHED,
-    Device,
-    FoundHole,
-    Lookup,
-    Rounding,
-    Scenario,
-    simulate,
-)
+from vmteach.patches.blkdev_eof import ANSWERS, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 from vmteach.run import Record, Run
 
 STATES = {

@@ -1,7 +1,7 @@
 """A picture's values as plain data for JSON, and what a group, its states and its links must be."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vmteach.run import Record
@@ -117,7 +117,7 @@ waits, blocked, got 'yellow'
 def check_group(group: Group, states: States) -> None:
     """Raise ValueError if the group uses a state, a tone or a meaning that nobody knows."""
     where = f"{group['as']} {group['label']!r}"
-    for key in _used(group):
+    for key in USED[group["as"]](group) if group["as"] in USED else ():
         if key not in states:
             raise ValueError(f"{where} uses state {key!r}; states has {', '.join(states) or 'none'}")
     known = TONES + MEANINGS
@@ -126,25 +126,33 @@ def check_group(group: Group, states: States) -> None:
             raise ValueError(f"{where}: a tone must be one of {', '.join(known)}, got {tone!r}")
 
 
-def _used(group: Group) -> set[str]:
-    """The states of a group's cells, spans, stays, bands or boxes."""
-    match group["as"]:
-        case "ring" | "belt":
-            return {cell[0] for cell in group["cells"].split()}
-        case "row":
-            return {cell[0] for cell in group["cells"]}
-        case "strip":
-            return {span[0] for span in group["spans"]}
-        case "lanes":
-            return {stay[2] for stay in group["stays"]}
-        case "bands":
-            letters = {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
-            return letters | set("".join(group.get("mixed", {}).values()))
-        case "grid":
-            return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
-    return set()
+def _first(name: str) -> Callable[[Group], set[str]]:
+    """Of a group's things of this name the first letters."""
+    return lambda group: {thing[0] for thing in group[name]}
 
 
+def _in_bands(group: Group) -> set[str]:
+    return {letter for column in group["columns"] for letter in re.findall("[A-Z]", column)}
+
+
+def _in_boxes(group: Group) -> set[str]:
+    return {box[0] for _, boxes in group["rows"] for box in boxes if box and isinstance(box[0], str)} - {""}
+
+
+def _in_list(group: Group) -> set[str]:
+    return {cell[0] for cell in group["cells"].split()}
+
+
+# The states that a group uses, by its form; the others have none.
+USED: Mapping[str, Callable[[Group], set[str]]] = {
+    "ring": _in_list,
+    "belt": _in_list,
+    "row": _first("cells"),
+    "strip": _first("spans"),
+    "lanes": lambda group: {stay[2] for stay in group["stays"]},
+    "bands": _in_bands,
+    "grid": _in_boxes,
+}
 TONE_AT = {"lines": 0, "areas": 0, "columns": 2, "notes": 3, "marks": 2, "edges": 2, "brackets": 3}
 
 

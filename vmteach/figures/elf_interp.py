@@ -6,14 +6,12 @@ from itertools import groupby
 from vmteach.figures.data import Group, Words
 from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
+from vmteach.kernel.binfmt import ARCHS, INTERPRETER, Checked
 from vmteach.kernel.elf import MAGIC
 from vmteach.patches.elf_interp import (
-    ARCHS,
-    INTERPRETER,
     PATCHED,
     POLICIES,
     UNPATCHED,
-    Checked,
     Closed,
     Crossed,
     Event,
@@ -26,7 +24,7 @@ from vmteach.patches.elf_interp import (
     Started,
     simulate,
 )
-from vmteach.run import Record, Run
+from vmteach.run import Record, Run, of_kind
 
 STATES = {
     "C": (["check passed", "passed"], "done"),
@@ -58,7 +56,7 @@ def scene(run: Run) -> Scene:
             "checks too late": str(run.numbers["checks after it"]),
         },
         more=_header(run),
-        end="bad" if isinstance(steps[-1], Killed | Oops) else "good",
+        end=_end(steps[-1]),
     )
 
 
@@ -124,21 +122,29 @@ def _header(run: Run) -> list[Group]:
     data = run.scenario.interpreter_file[:32]
     if not data:
         return []
-    checked = {e.check: e.ok for e in run.events if isinstance(e, Checked) and e.file == INTERPRETER}
-    state = {
-        at: "C" if ok else "X" for name, ok in checked.items() if name in LOOKED_AT for at in range(*LOOKED_AT[name])
-    }
+    state, starts = _read_bytes(run), range(0, len(data), 16)
     rows = [
         (f"{start:02x}", [Box(state.get(at, ""), data[at : at + 1].hex()) for at in range(start, start + 16)])
-        for start in range(0, len(data), 16)
+        for start in starts
     ]
-    named = [(LOOKED_AT[name], words) for name, words in FIELDS_SHOWN.items() if data[:4] == MAGIC]
-    outlines = [
-        Outline(first // 16, first % 16, first // 16, (after - 1) % 16, words)
-        for (first, after), words in named
-        if after <= len(data)
-    ]
+    outlines = _outlines(len(data)) if data[:4] == MAGIC else []
     return [grid("the interpreter's first bytes", [f"{at:x}" for at in range(16)], rows, outlines, mono=True)]
+
+
+def _read_bytes(run: Run) -> dict[int, str]:
+    """The bytes that a check of the interpreter read, and whether it passed."""
+    checks = [e for e in of_kind(run.events, Checked) if e.file == INTERPRETER and e.check in LOOKED_AT]
+    return {at: _state(event) for event in checks for at in range(*LOOKED_AT[event.check])}
+
+
+def _outlines(length: int) -> list[Outline]:
+    """A line around each field that a check reads, as far as the file goes."""
+    fields = [(*LOOKED_AT[name], words) for name, words in FIELDS_SHOWN.items()]
+    return [
+        Outline(first // 16, first % 16, first // 16, (after - 1) % 16, words)
+        for first, after, words in fields
+        if after <= length
+    ]
 
 
 def _alt(run: Run, steps: list[Event]) -> str:
@@ -183,18 +189,25 @@ def frames(run: Run) -> list[Frame]:
     for n, event in enumerate(steps):
         crossed |= isinstance(event, Crossed)
         key = "" if crossed or _moved(event) else _key(event)
-        more: Record = {"key": "" if key in seen else key}
-        seen.add(key)
-        if isinstance(event, Crossed):
-            more["mark"] = "no return"
-        if n == len(steps) - 1:
-            more |= {"end": "bad" if isinstance(event, Killed | Oops) else "good", "mark": "the end"}
-        if isinstance(event, Checked) and (event.file, event.check) == (INTERPRETER, "magic") and event.ok:
-            more["ask"] = _ask(run)
+        more = _more(event, run) | ({"end": _end(event), "mark": "the end"} if event is steps[-1] else {})
         head = "the caller is gone" if crossed else "the caller can be told"
         groups = {"exec": script("exec", lines[: n + 1], n, head=head)}  # what is to come stays hidden
-        made.append(Frame(_sentence(event), groups, rule=[_rule(event, crossed)], **more))
+        rule = [_rule(event, crossed)]
+        made.append(Frame(_sentence(event), groups, "" if key in seen else key, rule, **more))
+        seen.add(key)
     return made
+
+
+def _more(event: Event, run: Run) -> Record:
+    """A mark at the point of no return; a question when the interpreter has turned out to be ELF."""
+    if isinstance(event, Crossed):
+        return {"mark": "no return"}
+    is_elf = isinstance(event, Checked) and event.file == INTERPRETER and event.check == "magic" and event.ok
+    return {"ask": _ask(run)} if is_elf else {}
+
+
+def _end(event: Event) -> str:
+    return "bad" if isinstance(event, Killed | Oops) else "good"
 
 
 def _ask(run: Run) -> Ask:

@@ -39,8 +39,7 @@ FATES = {Applied: "A", AlreadyIn: "I", Rejected: "X"}
 
 def scene(run: Run) -> Scene:
     """The patches that were not simply applied, and the version line's hunk beside the Makefile."""
-    plain = [e for e in run.events if isinstance(e, Applied) and "extraversion" not in e.patch]
-    shown = [e for e in run.events if e not in plain]
+    shown = [event for event in run.events if not _plain(event)]
     n, base = run.numbers, BASES[run.scenario.base]
     fate = axis("fate", 0, 1, ticks=[(0, "")])
     hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
@@ -52,9 +51,14 @@ def scene(run: Run) -> Scene:
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
         [f"call themselves {words}" for words in _clause(run)],
         more=hunks,
-        note=f"{number(len(plain))} more patches are applied.",
+        note=f"{number(len(run.events) - len(shown))} more patches are applied.",
         end="bad" if n["rejected"] else "good",
     )
+
+
+def _plain(event: Event) -> bool:
+    """Whether a patch was simply applied, and says nothing of the kernel's name."""
+    return isinstance(event, Applied) and "extraversion" not in event.patch
 
 
 def _name(version: str) -> Group:

@@ -25,24 +25,22 @@ def bars(schedule: Schedule) -> Iterator[Bar]:
     >>> [tuple(bar) for bar in bars(replay(both, "A B A B".split()))]
     [('A', 'a', 0, 2, ''), ('B', 'a', 1, 2, 'A'), ('B', 'a', 2, None, '')]
     """
-    held: dict[tuple[str, str], int] = {}
-    waiting: dict[str, tuple[str, int, str]] = {}
+    held: dict[tuple[str, str], Bar] = {}
+    waiting: dict[str, Bar] = {}
     column = 0
     for event in schedule:
         name = event.thread
         if not isinstance(event, Stepped):
-            waiting.setdefault(name, (event.wants, column, event.owner))
+            waiting.setdefault(name, Bar(name, event.wants, column, None, event.owner))
             continue
         if name in waiting:
-            wants, start, owner = waiting.pop(name)
-            yield Bar(name, wants, start, column, owner)
+            yield waiting.pop(name)._replace(end=column)
         for key in [key for key in held if key[0] == name and key[1] not in event.holds]:
-            yield Bar(*key, held.pop(key), column + 1)
+            yield held.pop(key)._replace(end=column + 1)
         for lock in event.holds:
-            held.setdefault((name, lock), column)
+            held.setdefault((name, lock), Bar(name, lock, column, None))
         column += 1
-    yield from (Bar(*key, start, None) for key, start in held.items())
-    yield from (Bar(name, wants, start, None, owner) for name, (wants, start, owner) in waiting.items())
+    yield from (*held.values(), *waiting.values())
 
 
 def story(schedule: Schedule) -> list[str]:

@@ -31,7 +31,7 @@ from vmteach.patches.mremap import (
     Scenario,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Run, of_kind
 
 STATES = {
     "S": (["page of mapping s", "page of s"], "data"),
@@ -109,14 +109,14 @@ def window(scenario: Scenario) -> Group:
 
 def scene(run: Run) -> Scene:
     """The address space that the call left, with what is broken in red."""
-    found = next(event for event in run.events if isinstance(event, Found))
-    left = next(event for event in run.events if isinstance(event, Left))
+    found, left = of_kind(run.events, Found)[0], of_kind(run.events, Left)[0]
     page, x = run.scenario.machine.page, window(run.scenario)
     before, after = Space(*found, page), Space(*left, page)
-    broken = [event for event in run.events if isinstance(event, Broke)]
-    moves = [event for event in run.events if isinstance(event, Moved) and event.pages]
+    broken = of_kind(run.events, Broke)
     links = [
-        Link(f"after the call@{e.source}", "moves", f"after the call@{e.target}", "move_page_tables") for e in moves
+        Link(f"after the call@{moved.source}", "moves", f"after the call@{moved.target}", "move_page_tables")
+        for moved in of_kind(run.events, Moved)
+        if moved.pages
     ]
     n = run.numbers
     return Scene(
@@ -142,38 +142,37 @@ def _damage(before: Space, after: Space, broken: list[Broke]) -> Iterator[Bracke
     mapped = {addr for vma in after.vmas for addr in range(vma.start, vma.end, after.page)}
     kinds = {event.invariant for event in broken}
     orphans = [addr for addr, _ in after.pages if addr not in mapped]
-    if orphans:
-        words = [f"I5: {len(orphans)} pages in no mapping", "I5"]
-        yield Bracket(min(orphans), max(orphans) + after.page, words, "alert", 1)
+    yield from _over(orphans, after.page, [f"I5: {len(orphans)} pages in no mapping", "I5"])
     gone = [addr for addr, _ in before.pages if addr not in mapped]
-    if "I3" in kinds and gone:
+    if "I3" in kinds:
         words = [f"I3: {len(gone)} pages gone, and the call failed", f"I3: {len(gone)} pages gone", "I3"]
-        yield Bracket(min(gone), max(gone) + after.page, words, "alert", 1)
+        yield from _over(gone, after.page, words)
+
+
+def _over(addrs: list[int], page: int, words: list[str]) -> Iterator[Bracket]:
+    """A red bracket over some pages, if there are any."""
+    if addrs:
+        yield Bracket(min(addrs), max(addrs) + page, words, "alert", 1)
 
 
 def _clause(run: Run, broken: list[Broke], before: Space, after: Space) -> list[str]:
     """The title's half: what the call did, in words."""
-    result, kinds = str(run.numbers["returned"]), {event.invariant for event in broken}
+    result, n = str(run.numbers["returned"]), run.numbers["orphan pages"]
     ignored = "ignores an error, and " if run.numbers["ignored errors"] else ""
     if result == DIED:
         return ["follows a pointer that nobody had set", "follows an unset pointer"]
-    if "I3" in kinds:
-        gone = len(before.pages) - len(after.pages)
-        return [f"returns {result}, and yet {gone} pages are gone", f"fails and loses {gone} pages"]
-    if "I1" in kinds:
-        return ["makes a mapping without a byte", "makes an empty mapping"]
-    if "I2" in kinds:
-        return [f"{ignored}two mappings share a page", "puts one page into two mappings"]
-    if "I5" in kinds:
-        n = run.numbers["orphan pages"]
-        return [f"{ignored}{n} pages end up in no mapping", f"leaves {n} pages in no mapping"]
-    if "I4" in kinds:
-        left = (
-            next(event.what for event in broken if event.invariant == "I4")
-            .removeprefix("success, and yet ")
-            .split(" at ")[0]
-        )
-        return [f"reports success, and {left}", "reports success without the effect", "reports a false success"]
+    what = {event.invariant: event.what for event in reversed(broken)}
+    left = what.get("I4", "").removeprefix("success, and yet ").split(" at ")[0]
+    gone = len(before.pages) - len(after.pages)
+    gravest_first = {
+        "I3": [f"returns {result}, and yet {gone} pages are gone", f"fails and loses {gone} pages"],
+        "I1": ["makes a mapping without a byte", "makes an empty mapping"],
+        "I2": [f"{ignored}two mappings share a page", "puts one page into two mappings"],
+        "I5": [f"{ignored}{n} pages end up in no mapping", f"leaves {n} pages in no mapping"],
+        "I4": [f"reports success, and {left}", "reports success without the effect", "reports a false success"],
+    }
+    for invariant in filter(what.__contains__, gravest_first):
+        return gravest_first[invariant]
     return [f"returns {result}"] if result.startswith("E") else ["does what was asked"]
 
 
@@ -229,7 +228,7 @@ def frames(run: Run) -> list[Frame]:
         if number == 0 and isinstance(step, Unmapped) and step.result and step.end > step.start:
             asks = _question()
         told.append(_frame(seen, x, _say(step), key=key, rule=_rule(step), mark=_mark(step), ask=asks))
-    broken = [event for event in run.events if isinstance(event, Broke)]
+    broken = of_kind(run.events, Broke)
     told.append(_end(run, log.seen[-1], x, broken))
     return told
 

@@ -9,26 +9,11 @@ from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
+from vmteach.kernel.entry import LIST, NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.threads import END, Data, Stepped, Thread, Waited
 from vmteach.machine import PRESETS
-from vmteach.patches.mremap_race import (
-    LIST,
-    MMAP_SEM,
-    NONE,
-    OOPS,
-    PATCHED,
-    POLICIES,
-    PRESENT,
-    PTL,
-    SWAP,
-    UNPATCHED,
-    Clearer,
-    Scenario,
-    program,
-    simulate,
-    states_of,
-)
-from vmteach.run import Record, Run
+from vmteach.patches.mremap_race import MMAP_SEM, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate, states_of
+from vmteach.run import Record, Run, of_kind
 
 STATES = {
     "P": (["page-table lock, PTL", "PTL"], "attention"),
@@ -62,7 +47,7 @@ ROLES = {Clearer.TRUNCATE: "truncates", Clearer.LISTED: "truncates by the list"}
 def scene(run: Run) -> Scene:
     """The schedule in lanes, and below it what the source's and the target's entry hold after each step."""
     n, way = run.numbers, run.numbers["shortest way there (steps)"]
-    taken = [event for event in run.events if isinstance(event, Stepped)]
+    taken = of_kind(run.events, Stepped)
     x = axis("step", 0, len(taken), "step")
     role = ROLES.get(run.scenario.clearer, "swaps out")
     threads = [(thread.name, "moves the page" if thread.name == "M" else role) for thread in _program(run)]
@@ -171,7 +156,7 @@ def _map(cells: Mapping[tuple[str, int], Run]) -> Scene:
     where = ", ".join(f"{machine} at {ratio}" for machine, ratio in bad) or "none"
     return Scene(
         clause=[f"crashes in {len(bad)} of {len(cells)} cells" if bad else "crashes in none"],
-        groups=[grid("M alone", [str(ratio) for ratio in ratios], rows, corner="vm_cache_scan_ratio")],
+        groups=[grid("M alone", list(map(str, ratios)), rows, corner="vm_cache_scan_ratio")],
         states={"C": ("can crash", "promised"), "N": ("safe", "nothing")},
         alt=f"Machines by ratio, one thread alone. It can crash at: {where}.",
     )
@@ -273,13 +258,16 @@ class _Told:
 
     def _frame(self, say: str, data: Data, key: str, event: Stepped | None = None, end: str = "") -> Frame:
         at = event.at if event else ""
-        rule = [RULE_AT.get(at, "zap_page_range" if at[:1] == "C" else "move_one_page")] if at else []
-        if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
-            rule = ["the second test"]
+        rule = [self._rule(at, data)] if at else []
         groups = {thread.name: self._script(thread) for thread in self.threads}
         groups |= {"locks": nodes("lock", [t.name for t in self.threads], [PTL]), "entries": _entries(data)}
         links = [Link(name, "holds", PTL) for name, locks in self.held.items() if PTL in locks]
         return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
+
+    def _rule(self, at: str, data: Data) -> str:
+        if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
+            return "the second test"
+        return RULE_AT.get(at, "zap_page_range" if at[0] == "C" else "move_one_page")
 
     def _script(self, thread: Thread) -> Group:
         """A thread's lines that a reader follows, and the one that comes next."""

@@ -26,7 +26,7 @@ from vmteach.patches.ncpfs import (
     longest_safe,
     simulate,
 )
-from vmteach.run import Run
+from vmteach.run import Run, of_kind
 
 STATES = {
     "T": (["task descriptor", "descriptor"], "attention"),
@@ -110,7 +110,7 @@ def scene(run: Run) -> Scene:
 
 def deepest(run: Run) -> tuple[list[TookArray], int]:
     """The arrays that lay on the stack at once when it was deepest, and the bytes of functions above them."""
-    taken = [event for event in run.events if isinstance(event, TookArray)]
+    taken = of_kind(run.events, TookArray)
     looked = sum(isinstance(event, LookedUp) for event in run.events)
     looking, acting = run.scenario.frames
     ways = [([event], looking) for event in taken[:looked] or taken] + [(taken[looked:], acting)] * (
@@ -202,14 +202,13 @@ def _steps(run: Run) -> Iterator[Frame]:
             arrays = [*arrays, event] if acting else [event]
         if isinstance(event, LookedUp):
             arrays, looked = [], looked + 1
-        sent = sent or isinstance(event, Sent)
-        used = (s.frames.acting if acting else s.frames.looking) if arrays else 0
-        groups = {"stack": stack_row(s, arrays, used), "name": name_row(s, sent)}
+        sent |= isinstance(event, Sent)
+        used = s.frames.acting if acting else s.frames.looking
+        groups = {"stack": stack_row(s, arrays, used * bool(arrays)), "name": name_row(s, sent)}
         frame = _acting(event, arrays, groups) if acting else _looking(event, looked, groups)
         if isinstance(event, Answered):
             frame = _end(run, groups, event.answer)
-        if frame:
-            yield frame
+        yield from filter(None, [frame])
 
 
 def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | None:

@@ -21,7 +21,7 @@ from vmteach.patches.nfs_directio import (
     simulate,
     wire_offset,
 )
-from vmteach.run import Run, Values
+from vmteach.run import Run, Values, of_kind
 
 STATES = {
     "A": (["arrives", ""], "done"),
@@ -198,6 +198,10 @@ class Part(NamedTuple):
     wire: int
     length: int
 
+    @property
+    def astray(self) -> bool:
+        return self.wire != self.offset
+
 
 def story(case: Scenario) -> Story:
     """Both kernels, chunk by chunk."""
@@ -216,27 +220,35 @@ def frames(run: Run) -> list[Frame]:
 
 
 def _frames(run: Run) -> Iterator[Frame]:
-    sent = [event for event in run.events if isinstance(event, Sent) and event.operation == "write"]
+    sent = [event for event in of_kind(run.events, Sent) if event.operation == "write"]
     parts = [Part(n, event.offset, event.wire, event.length) for n, event in enumerate(sent, 1)]
-    scenario, narrow = run.scenario, 1 << run.scenario.machine.word
-    slow = {1, *[part.number for part in parts if part.offset >= narrow][:1]}
+    scenario, wide = run.scenario, [part.number for part in parts if part.offset >> run.scenario.machine.word]
     words = f"A program writes {size(scenario.length)} at {place(scenario.offset)}. The file layer makes"
     groups = {"file": _file(run, []), "number": _digits(run, scenario.offset, 0)}
     yield Frame(f"{words} {len(parts)} chunks of it.", groups, "start", ["generic_file_direct_IO"])
-    for part in parts:
-        if part.number in slow:
-            yield from _slowly(run, part, parts[: part.number - 1])
-        say = f"Chunk {part.number}: the server writes {size(part.length)} at {place(part.wire)}."
-        astray = part.wire != part.offset
-        note = f"It belongs at {place(part.offset)}." if astray else ""
-        groups = {"file": _file(run, parts[: part.number]), "number": _digits(run, part.wire, 0)}
-        key = f"chunk {part.number} written"
-        mark = f"chunk {part.number} goes astray" if astray and part.number in slow else ""
-        yield Frame(say, groups, key, ["nfs3_xdr_writeargs"], note=note, mark=mark)
-    lost = sum(part.length for part in parts if part.wire != part.offset)
+    for n, part in enumerate(parts):
+        slow = part.number in (1, *wide[:1])
+        if slow:
+            yield from _slowly(run, part, parts[:n])
+        yield _written(run, parts[: n + 1], slow)
+    yield _end(run, parts)
+
+
+def _end(run: Run, parts: Sequence[Part]) -> Frame:
+    lost = sum(part.length for part in parts if part.astray)
     say = f"{size(lost)} is in a wrong place, over other data. Nobody reports an error."
     groups = {"file": _file(run, parts), "number": _digits(run, parts[-1].wire, 0)}
-    yield Frame(say if lost else "Every chunk is where it belongs.", groups, "end", end="bad" if lost else "good")
+    return Frame(say if lost else "Every chunk is where it belongs.", groups, "end", end="bad" if lost else "good")
+
+
+def _written(run: Run, done: Sequence[Part], slow: bool) -> Frame:
+    """The last of these chunks arrives; where it is one that is followed slowly, going astray has a mark."""
+    part, name = done[-1], f"chunk {done[-1].number}"
+    say = f"{name.capitalize()}: the server writes {size(part.length)} at {place(part.wire)}."
+    groups = {"file": _file(run, done), "number": _digits(run, part.wire, 0)}
+    note = f"It belongs at {place(part.offset)}." if part.astray else ""
+    mark = f"{name} goes astray" if part.astray and slow else ""
+    return Frame(say, groups, f"{name} written", ["nfs3_xdr_writeargs"], note=note, mark=mark)
 
 
 def _slowly(run: Run, part: Part, before: Sequence[Part]) -> Iterator[Frame]:

@@ -10,10 +10,10 @@ from itertools import groupby, pairwise
 from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, prediction, row, strip
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
+from vmteach.kernel.zones import DEVICE
 from vmteach.machine import GIB
 from vmteach.patches.overflow_buffers import (
     DEFAULT,
-    DEVICE,
     NOTHING,
     PATCHED,
     POLICIES,
@@ -27,7 +27,7 @@ from vmteach.patches.overflow_buffers import (
     Writer,
     simulate,
 )
-from vmteach.run import Record, Run, Values
+from vmteach.run import Record, Run, Values, of_kind
 
 LETTERS = {NOTHING: "N", WRITE: "B", WAIT: "W"}
 STATES = {
@@ -83,7 +83,7 @@ def predicted(value: object) -> Values | None:
 
 
 def _asked(run: Run) -> list[Asked]:
-    return [event for event in run.events if isinstance(event, Asked)]
+    return of_kind(run.events, Asked)
 
 
 def _points(asked: Sequence[Asked], unit: int) -> list[BOTH]:
@@ -189,43 +189,48 @@ def frames(run: Run) -> list[Frame]:
 
 
 def _frames(run: Run) -> Iterator[Frame]:
-    writer, unit = Writer(run.scenario.start, run.policy), run.scenario.machine.page
-    wraps = {event.pages for event in run.events if isinstance(event, Wrapped)}
-    asked = _asked(run)
-    changed = {event.pages: event.answer for was, event in pairwise(asked) if was.answer != event.answer}
-    last, step = asked[-1].pages, GIB // unit
-    shared = {*range(0, last, step)}
-    places = sorted(shared | wraps | set(changed) | {last})
+    writer, step = Writer(run.scenario.start, run.policy), GIB // run.scenario.machine.page
+    last = _asked(run)[-1].pages
+    shared = range(0, last, step)
+    places = sorted({*shared, *_changes(run), *_wraps(run), last})
     ask_at = max(pages for pages in places if pages < 4 * step)
     for pages in places:
-        words = size(pages * unit)
-        key = f"{pages // step} GiB" if pages in shared else ""
-        more: Record = {"key": key, "rule": ["__insert_into_lru_list", "nr_free_buffer_pages"]}
-        limit = size(writer.limit(pages) * unit * DEFAULT.wait / 100)
-        say = f"{words} {'is' if words == '1 GiB' else 'are'} dirty. Less is free, so the limit has fallen to {limit}."
-        if not pages:
-            say = f"Almost everything is free. The limit is {limit}. A program begins to write a file."
-            more |= {"rule": ["nr_free_buffer_pages"]}
-        if pages in wraps:
-            say = f"{words} are dirty. The counter, a word of 32 bits, starts again from **zero**."
-            more |= {
-                "rule": ["__insert_into_lru_list"],
-                "mark": "the counter wraps",
-                "note": "Nothing seems to be dirty.",
-            }
-        elif pages == last and isinstance(run.events[-1], Ended):
-            say = f"{words} are dirty, and {LACKS[run.events[-1].lacks]}. The writer was never told to wait."
-            more |= {"end": "bad", "mark": "memory is used up", "rule": []}
-        elif changed.get(pages) == WAIT:
-            say = f"{words} are dirty: more than 60 % of the count. The writer has to wait."
-            end = "bad" if any(wraps) else "good"
-            more |= {"end": end, "mark": f"wait at {words}", "rule": ["nr_free_buffer_pages", "balance_dirty_state"]}
-        elif changed.get(pages) == WRITE:
-            say = f"{words} are dirty: more than 30 % of the count. Writing starts in the background."
-            more |= {"rule": ["nr_free_buffer_pages", "balance_dirty_state"]}
-        if pages == ask_at:
-            more |= {"ask": ASK}
-        yield Frame(say, _bars(writer, pages), gauges=_gauges(writer, pages), **more)
+        say, more = _told(run, writer, pages)
+        key, ask = f"{pages // step} GiB" if pages in shared else "", ASK if pages == ask_at else None
+        yield Frame(say, _bars(writer, pages), key, gauges=_gauges(writer, pages), ask=ask, **more)
+
+
+def _changes(run: Run) -> dict[int, int]:
+    """Where the answer becomes another one, and which."""
+    return {event.pages: event.answer for was, event in pairwise(_asked(run)) if was.answer != event.answer}
+
+
+def _wraps(run: Run) -> list[int]:
+    return [event.pages for event in of_kind(run.events, Wrapped)]
+
+
+def _told(run: Run, writer: Writer, pages: int) -> tuple[str, Record]:
+    """What is said where so many pages are dirty, and what else the frame has."""
+    unit, end, answer = run.scenario.machine.page, run.events[-1], _changes(run).get(pages)
+    words, limit = size(pages * unit), size(writer.limit(pages) * unit * DEFAULT.wait / 100)
+    insert, count, compare = RULES  # the kernel's functions
+    if pages in _wraps(run):
+        say = f"{words} are dirty. The counter, a word of 32 bits, starts again from **zero**."
+        return say, {"rule": [insert], "mark": "the counter wraps", "note": "Nothing seems to be dirty."}
+    if pages == _asked(run)[-1].pages and isinstance(end, Ended):
+        say = f"{words} are dirty, and {LACKS[end.lacks]}. The writer was never told to wait."
+        return say, {"end": "bad", "mark": "memory is used up"}
+    if answer == WAIT:
+        say = f"{words} are dirty: more than 60 % of the count. The writer has to wait."
+        return say, {"end": "bad" if _wraps(run) else "good", "mark": f"wait at {words}", "rule": [count, compare]}
+    if answer == WRITE:
+        say = f"{words} are dirty: more than 30 % of the count. Writing starts in the background."
+        return say, {"rule": [count, compare]}
+    if not pages:
+        say = f"Almost everything is free. The limit is {limit}. A program begins to write a file."
+        return say, {"rule": [count]}
+    say = f"{words} {'is' if words == '1 GiB' else 'are'} dirty. Less is free, so the limit has fallen to {limit}."
+    return say, {"rule": [insert, count]}
 
 
 def _bars(writer: Writer, pages: int) -> Record:

@@ -5,6 +5,7 @@ It is not a twin of the page's picture: no search for places, no phone, no dark.
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import Any
 
 import matplotlib
@@ -14,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from vmteach.figures.data import Group
 from vmteach.figures.page import TOKENS
-from vmteach.figures.scene import Cell, Scene
+from vmteach.figures.scene import Cell, Column, Line, Scene
 from vmteach.figures.titles import kernel, title
 from vmteach.run import Record, Values
 
@@ -74,14 +75,12 @@ def _height(group: Group) -> float:
 def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, Record]]) -> None:
     """The limits that all panels share, and the unit as the axis's label."""
     for name, limit, label in (("x", axes.set_xlim, axes.set_xlabel), ("y", axes.set_ylim, axes.set_ylabel)):
-        if name not in group:
-            continue
-        all_groups = [each for _, data in told for each in [*data["groups"], *data.get("more", [])]]
-        same = [each[name] for each in all_groups if each.get(name, {}).get("name") == group[name]["name"]]
-        scale, unit = SCALES.get(group[name].get("unit", ""), (1, group[name].get("unit", "")))
-        low, high = min(axis["from"] for axis in same), max(axis["to"] for axis in same)
-        limit(low / scale, high / scale or 1)
-        label(f"{group[name]['name']}{f', {unit}' if unit and unit != group[name]['name'] else ''}", size=9)
+        if name in group:
+            unit = group[name].get("unit", "")
+            scale, unit = SCALES.get(unit, (1, unit))
+            low, high = _extent(group[name]["name"], name, told)
+            limit(low / scale, high / scale or 1)
+            label(f"{group[name]['name']}{f', {unit}' if unit and unit != group[name]['name'] else ''}", size=9)
     if "y" not in group:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
@@ -89,8 +88,21 @@ def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, Record]]) -> Non
         axes.axis("off")
 
 
+def _extent(axis: str, name: str, told: Sequence[tuple[str, Record]]) -> tuple[float, float]:
+    """From where to where an axis of this name goes in any group of any panel, as x or as y."""
+    all_groups = [each for _, data in told for each in [*data["groups"], *data.get("more", [])]]
+    same = [each[name] for each in all_groups if each.get(name, {}).get("name") == axis]
+    return min(each["from"] for each in same), max(each["to"] for each in same)
+
+
 def _scaled(group: Group, name: str, value: float) -> float:
     return value / SCALES.get(group[name].get("unit", ""), (1, ""))[0]
+
+
+def _places(group: Group, points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """The x and the y of some points, in the units of the axes."""
+    xs, ys = zip(*((_scaled(group, "x", x), _scaled(group, "y", y)) for x, y in points))
+    return list(xs), list(ys)
 
 
 def _box(axes: Axes, at: Sequence[float], look: str, words: object = "") -> None:
@@ -192,23 +204,17 @@ def _nodes(axes: Axes, group: Group, data: Values) -> None:
 
 
 def _chart(axes: Axes, group: Group, data: Values) -> None:
-    def xs(points: Iterable[tuple[float, float]]) -> list[float]:
-        return [_scaled(group, "x", x) for x, _ in points]
-
-    def ys(points: Iterable[tuple[float, float]]) -> list[float]:
-        return [_scaled(group, "y", y) for _, y in points]
-
     for start, end in group.get("shade", []):
         axes.axvspan(_scaled(group, "x", start), _scaled(group, "x", end), color=LIGHT["shade"], linewidth=0)
     for meaning, upper, lower, *_ in group.get("areas", []):
         outline = [*upper, *lower[::-1]]
         style = {"facecolor": LIGHT["debt"], "edgecolor": _colour(meaning), "hatch": "//", "linewidth": 0}
-        axes.fill(xs(outline), ys(outline), **style)
-    for tone, points, *rest in group["lines"]:
-        label = _short(rest[0]) if rest and rest[0] else None
-        axes.plot(xs(points), ys(points), color=_colour(tone), linewidth=2, label=label)
-    for x, y, *rest in group.get("columns", []):
-        axes.bar(_scaled(group, "x", x), _scaled(group, "y", y), color=_colour(rest[0] if rest else "ink"), width=0.8)
+        axes.fill(*_places(group, outline), **style)
+    for line in starmap(Line, group["lines"]):
+        label = _short(line.words) or None
+        axes.plot(*_places(group, line.points), color=_colour(line.tone), linewidth=2, label=label)
+    for bar in starmap(Column, group.get("columns", [])):
+        axes.bar(_scaled(group, "x", bar.x), _scaled(group, "y", bar.y), color=_colour(bar.tone), width=0.8)
     for x, y, words, *_ in group.get("notes", []):
         axes.annotate(_short(words), (_scaled(group, "x", x), _scaled(group, "y", y)), size=8)
     if "end" in group:
@@ -222,10 +228,13 @@ def _bands(axes: Axes, group: Group, data: Values) -> None:
     for i, column in enumerate(group["columns"]):
         before, y = (before if column == "=" else column), 0.0
         x, w = _scaled(group, "x", group["x"]["from"] + i * group["every"]), _scaled(group, "x", group["every"])
-        for letter, share in re.findall(r"([A-Za-z])(\d+)", before):
-            state = data["states"][group.get("mixed", {}).get(letter, letter)[0]][1]
-            axes.bar(x, int(share) * full, w, bottom=y, align="edge", color=LIGHT[LOOKS.get(state, (state, ""))[0]])
-            y += int(share) * full
+        for letter, other, eighths, share in re.findall(r"([A-Z])(?:([A-Z])(\d):)?(\d+)", before):
+            height, part = int(share) * full, int(eighths or 0) / 8
+            for one, tall in ((letter, height * (1 - part)), (other, height * part)):
+                if tall:
+                    state = data["states"][one][1]
+                    axes.bar(x, tall, w, bottom=y, align="edge", color=LIGHT[LOOKS.get(state, (state, ""))[0]])
+                y += tall
 
 
 def _predict(axes: Axes, group: Group, prediction: Values | None) -> None:

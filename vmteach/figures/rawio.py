@@ -1,7 +1,5 @@
 """Pages of a buffer, and the pointers that were walked: one read, and the read step by step."""
 
-from typing import Any
-
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, prediction, row
 from vmteach.figures.story import Ask, Frame, Story
@@ -23,7 +21,7 @@ from vmteach.patches.rawio import (
     Scenario,
     simulate,
 )
-from vmteach.run import Record, Run
+from vmteach.run import Record, Run, of_kind
 
 STATES = {
     "P": (["page passed on to the disk", "passed on"], "data"),
@@ -46,29 +44,18 @@ RULES = {
 
 def scene(run: Run) -> Scene:
     """The buffer: which pages were got and passed on, how many pointers were walked, which length was recorded."""
-    n, page = run.numbers, run.scenario.machine.page
-    length = run.scenario.length_kib * KIB
+    n, length = run.numbers, run.scenario.length_kib * KIB
     x = axis("buffer", 0, length, ticks=[(length * n // 4, size(length * n // 4)) for n in range(5)])
-    pages, pointers = list[Cell](), list[Cell]()
-    for pinned in (event for event in run.events if isinstance(event, Pinned)):
-        mine = [event for event in run.events if event.chunk == pinned.chunk]
-        begin = (pinned.chunk - 1) * CHUNK
-        pages += _run_of("P" if _one(mine, Mapped) else "R", begin, pinned.got, page, "pages")
-        pages += _run_of("N", begin + pinned.got * page, pinned.wanted - pinned.got, page, "pages")
-        if flushed := _one(mine, Flushed):
-            fresh = flushed.walked - flushed.stale
-            pointers += _run_of("W", begin, fresh, page, "pointers")
-            pointers += _run_of("S", begin + fresh * page, flushed.stale, page, "pointers")
     recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
     tone = "alert" if recorded > covered else "ink"
     brackets = [Bracket(0, recorded, [f"length recorded: {size(recorded)}", size(recorded)], tone)] if recorded else []
-    chunks = range(CHUNK, run.scenario.length_kib * KIB, CHUNK)
+    chunks = range(CHUNK, length, CHUNK)
     edges = [Edge(at, ["chunk 2 begins", "chunk 2"] if len(chunks) == 1 else "", "quiet") for at in chunks[:8]]
     return Scene(
         clause=_clause(run),
         groups=[
-            row("pages", pages, x, brackets=brackets),
-            row("pointers walked", pointers, x, edges=edges),
+            row("pages", _pages(run), x, brackets=brackets),
+            row("pointers walked", _pointers(run), x, edges=edges),
         ],
         states=STATES,
         numbers={
@@ -82,16 +69,33 @@ def scene(run: Run) -> Scene:
     )
 
 
+def _pages(run: Run) -> list[Cell]:
+    """The pages of each chunk: those that were got, passed on or released, and the rest."""
+    passed_on = {mapped.chunk for mapped in of_kind(run.events, Mapped)}
+    cells, page = list[Cell](), run.scenario.machine.page
+    for chunk, wanted, got, _ in of_kind(run.events, Pinned):
+        begin = (chunk - 1) * CHUNK
+        cells += _run_of("P" if chunk in passed_on else "R", begin, got, page, "pages")
+        cells += _run_of("N", begin + got * page, wanted - got, page, "pages")
+    return cells
+
+
+def _pointers(run: Run) -> list[Cell]:
+    """The pointers that were walked for each chunk, fresh ones and stale ones."""
+    cells, page = list[Cell](), run.scenario.machine.page
+    for chunk, walked, stale in of_kind(run.events, Flushed):
+        begin, fresh = (chunk - 1) * CHUNK, walked - stale
+        cells += _run_of("W", begin, fresh, page, "pointers")
+        cells += _run_of("S", begin + fresh * page, stale, page, "pointers")
+    return cells
+
+
 def _run_of(state: str, at: int, count: int, page: int, noun: str) -> list[Cell]:
     """So many pages or pointers side by side, as one piece."""
     if not count:
         return []
     said = {"N": ["not got"], "S": ["pointers to nothing", "stale"], "R": ["released"]}.get(state, [noun])
     return [Cell(state, at, count * page, [*(f"{number(count)} {words}" for words in said), number(count)])]
-
-
-def _one(events: list[Event], kind: type) -> Any:
-    return next((event for event in events if isinstance(event, kind)), None)
 
 
 def _clause(run: Run) -> list[str]:

@@ -6,8 +6,10 @@ every form; story.py has what the stepper plays.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import NamedTuple, TypedDict, Unpack
 
 from vmteach.figures.data import (
@@ -354,8 +356,8 @@ def bands(
 ) -> Group:
     """A list over time: one column every `every` units of x, its (state, amount) from the tail up.
 
-    Stripes too fine to see become a mixture of two states. A column travels as letters and thousandths of the y axis,
-    "=" for the same again.
+    Stripes too fine to see become mixtures of two states, with the eighths of the second. A column travels as letters
+    and thousandths of the y axis, "=" for the same again.
 
     >>> group = bands("list", axis("time", 0, 2, "s"), axis("pages", 0, 10), [[("D", 5), ("C", 5)]] * 2, every=1)
     >>> group["columns"]
@@ -363,41 +365,77 @@ def bands(
     """
     if any(amount < 0 for column in columns for _, amount in column):
         raise ValueError(f"bands {label!r}: amounts must be 0 or more")
-    mixed: dict[str, str] = {}
     full = max(y["to"], 1e-12)
-    texts = [_column(_merged(column, full * LEAST_BAND), full, mixed) for column in columns]
+    texts = [_column(_seen(column, full * LEAST_BAND), full) for column in columns]
     short = ["=" if i and text == texts[i - 1] else text for i, text in enumerate(texts)]
-    letters = {letter: states for states, letter in mixed.items()}
-    return group_of("bands", label, x=x, y=y, every=every, ends=ends, columns=short, mixed=letters)
+    return group_of("bands", label, x=x, y=y, every=every, ends=ends, columns=short)
 
 
 LEAST_BAND = 0.024  # of the height: what is lower is drawn as a mixture
+LEAST_SHARE, LIKE = 0.03, 0.25  # of a mixture: what is less is not drawn; what differs by less is drawn as one
 
 
-def _merged(column: Sequence[tuple[str, float]], least: float) -> list[tuple[str, float]]:
-    """Neighbours that are both too low to see, as one band of their two largest states ("CM")."""
-    shares: list[dict[str, float]] = []  # of each band: its states and how much of each
-    before, low = "", False
-    for state, amount in column:
-        if not amount:
-            continue
-        fine = amount < least
-        if shares and (state == before or (fine and low)):
-            shares[-1][state] = shares[-1].get(state, 0) + amount
+def _seen(column: Sequence[tuple[str, float]], least: float) -> list[tuple[str, float]]:
+    """What can be seen of a column: its bands, and where these are too low, mixtures; alike ones are one."""
+    seen: list[dict[str, float]] = []
+    for band in _mixtures(_joined(column), least):
+        if seen and _alike(seen[-1], band):
+            seen[-1] = {state: seen[-1].get(state, 0) + band.get(state, 0) for state in seen[-1] | band}
         else:
-            shares.append({state: amount})
-        before, low = state, fine
-    return [("".join(sorted(sorted(band, key=lambda s: -band[s])[:2])), sum(band.values())) for band in shares]
+            seen.append(band)
+    return [(_look(band), sum(band.values())) for band in seen]
 
 
-def _column(column: Sequence[tuple[str, float]], full: float, mixed: dict[str, str]) -> str:
-    """A column as text, its mixtures as letters of their own: a, b, ..."""
-    text = ""
+def _joined(column: Sequence[tuple[str, float]]) -> Sequence[tuple[str, float]]:
+    """Neighbours in one state as one."""
+    if all(a[0] != b[0] for a, b in pairwise(column)):
+        return column
+    return [(state, sum(n for _, n in run)) for state, run in groupby(column, key=itemgetter(0))]
+
+
+def _mixtures(column: Iterable[tuple[str, float]], least: float) -> Iterator[dict[str, float]]:
+    """Bands that are high enough, and what lies between them in mixtures of twice that height; amounts by state."""
+    mixture: dict[str, float] = {}
+    height = 0.0  # of the mixture
     for state, amount in column:
-        letter = state if len(state) == 1 else mixed.setdefault(state, chr(ord("a") + len(mixed)))
-        if share := round(1000 * amount / full):
-            text += f"{letter}{share}"
-    return text
+        if amount >= least or height >= 2 * least:
+            if mixture:
+                yield mixture
+            mixture, height = {}, 0.0
+        if amount >= least:
+            yield {state: amount}
+        elif amount:
+            mixture[state] = mixture.get(state, 0) + amount
+            height += amount
+    if mixture:
+        yield mixture
+
+
+def _two(band: Mapping[str, float]) -> tuple[str, str, float]:
+    """The two states of which there is most, and how much of both is the second's."""
+    first, second = sorted(band, key=lambda state: (-band[state], state))[:2] if len(band) > 1 else [*band, ""]
+    return first, second, band[second] / (band[first] + band[second]) if second else 0.0
+
+
+def _alike(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+    """Whether two bands are of the same states in shares that the eye takes for the same."""
+    (first, second, share), (other, another, part) = _two(a), _two(b)
+    return {first, second} == {other, another} and abs(share - (part if first == other else 1 - part)) < LIKE
+
+
+def _look(band: Mapping[str, float]) -> str:
+    """A state, or two with the eighths that the second has of both.
+
+    >>> _look({"C": 10, "M": 90}), _look({"C": 1, "M": 99})
+    ('MC1:', 'M')
+    """
+    first, second, share = _two(band)
+    return f"{first}{second}{max(1, round(8 * share))}:" if share >= LEAST_SHARE else first
+
+
+def _column(column: Iterable[tuple[str, float]], full: float) -> str:
+    shares = ((look, round(1000 * amount / full)) for look, amount in column)
+    return "".join(f"{look}{share}" for look, share in shares if share)
 
 
 # ---- a picture ----
@@ -457,22 +495,25 @@ class Scene:
 
 
 def plural(clause: str) -> str:
-    """A clause about two kernels in place of one.
+    """A clause about two kernels in place of one: its verb, and those that follow "and" or "then" at once.
 
     >>> plural("writes none"), plural("is stopped in time"), plural("passes over it"), plural("cannot go on")
     ('write none', 'are stopped in time', 'pass over it', 'cannot go on')
+    >>> plural("copies 4 GiB and swaps nothing"), plural("delivers 64 KiB, then stops"), plural("fails, and it lives")
+    ('copy 4 GiB and swap nothing', 'deliver 64 KiB, then stop', 'fail, and it lives')
     """
-    verb, _, rest = clause.partition(" ")
+    return re.sub(r"(?:^|(?<=\band )|(?<=\bthen ))[a-z]+", lambda verb: _plural(verb[0]), clause)
+
+
+def _plural(verb: str) -> str:
     known = {"is": "are", "has": "have", "does": "do", "was": "were", "goes": "go"}
     if verb in known:
-        verb = known[verb]
-    elif re.search(r"(ss|sh|ch|x|zz)es$", verb):
-        verb = verb[:-2]
-    elif verb.endswith("ies"):
-        verb = verb[:-3] + "y"
-    elif verb.endswith("s") and not verb.endswith("ss"):
-        verb = verb[:-1]
-    return f"{verb} {rest}".strip()
+        return known[verb]
+    if re.search(r"(ss|sh|ch|x|zz)es$", verb):
+        return verb[:-2]
+    if verb.endswith("ies"):
+        return verb[:-3] + "y"
+    return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb
 
 
 def prediction(axis: str, at: float, words: Words) -> Record:

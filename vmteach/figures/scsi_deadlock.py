@@ -14,7 +14,7 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.kernel.threads import END, Stepped, Thread, Waited
 from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate
-from vmteach.run import Run
+from vmteach.run import Run, of_kind
 
 COLUMNS = 40  # steps that are shown
 STATES = {
@@ -78,7 +78,7 @@ def _numbers(run: Run) -> dict[str, str]:
 
 def _words(run: Run) -> str:
     """The schedule in words."""
-    taken = [event for event in run.events if isinstance(event, Stepped)]
+    taken = of_kind(run.events, Stepped)
     waits = [event for event in run.events[len(taken) :] if isinstance(event, Waited)]
     ring = run.numbers["lock-order cycle"]
     order = "the lock order has no cycle" if ring == "none" else f"the lock order has the cycle {ring}"

@@ -5,9 +5,11 @@ only what changed, and checks what a reader could stumble over.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import chain
 from typing import Any, NamedTuple
 
 from vmteach.figures.data import Group, States, check_group, check_states, plain, told, trimmed
@@ -135,6 +137,15 @@ def stories(figure: Any) -> list[Record]:
     return [{**figure.story(case).data, "name": name} for name, case in figure.STORIES.items()]
 
 
+def sentences(story: Values, named: str = "{}: ") -> list[str]:
+    """What a story says, a step a line; where the kernels differ each has its name before it."""
+    said = []
+    for step in story["steps"]:
+        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
+        said.append(" ".join(named.format(name) * (len(says) > 1) + say for say, name in says.items()))
+    return said
+
+
 def pair(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
     """Which item stands beside which: equal keys at the same step, what lies between them side by side.
 
@@ -166,7 +177,7 @@ def _deltas(frames: Sequence[Frame]) -> Iterator[Record]:
             say=frame.say,
             rule=frame.rule,
             hot=[str(each) for each in frame.hot],
-            groups={**{name: None for name in before if name not in groups}, **_news(before, groups)},
+            groups=_news(before, groups),
             gauges={name: value for name, value in frame.gauges.items() if gauges.get(name) != value},
             note=frame.note,
             ask=frame.ask and plain(**frame.ask._asdict()),
@@ -175,36 +186,38 @@ def _deltas(frames: Sequence[Frame]) -> Iterator[Record]:
         before, gauges, links = groups, frame.gauges, frame.links
 
 
-def _news(before: Mapping[str, Group], now: Mapping[str, Group]) -> dict[str, Group]:
-    """The groups that changed, and of each what changed."""
-    found = {}
-    for name, group in now.items():
-        old = before.get(name, {})
-        kept = old.get("as") == group["as"]
-        change = {key: group[key] for key in group if not kept or old.get(key) != group[key]}
-        if kept:
-            change |= {key: None for key in old if key not in group}
-        if change:
-            found[name] = change
-    return found
+def _news(before: Mapping[str, Group], now: Mapping[str, Group]) -> dict[str, Group | None]:
+    """What changed of each group; None takes one away."""
+    changes = {name: _change(before.get(name, {}), group) for name, group in now.items()}
+    return {**dict.fromkeys(name for name in before if name not in now), **{k: v for k, v in changes.items() if v}}
+
+
+def _change(old: Group, group: Group) -> Group:
+    """What is new in a group: all of it where its form is; None takes a part away."""
+    if old.get("as") != group["as"]:
+        return group
+    new = {key: value for key, value in group.items() if old.get(key) != value}
+    return new | dict.fromkeys(key for key in old if key not in group)
 
 
 def _check_track(label: str, frames: Sequence[Frame], states: States, rules: Mapping[str, str]) -> None:
     """Raise ValueError if a frame uses what the story does not know, or a key twice."""
-    keys = [frame.key for frame in frames if frame.key]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise ValueError(f"track {label!r} has key {key!r} {keys.count(key)} times: make it tell them apart")
+    for key, times in Counter(frame.key for frame in frames).items():
+        if key and times > 1:
+            raise ValueError(f"track {label!r} has key {key!r} {times} times: make it tell them apart")
     for n, frame in enumerate(frames, 1):
-        for rule in frame.rule:
-            if rule not in rules:
-                raise ValueError(f"frame {n} of {label!r} lights rule {rule!r}; rules has {', '.join(rules)}")
-        for group in frame.groups.values():
-            check_group(group, states)
-        ids = [name for group in frame.groups.values() for name in _ids(group)]
-        for name in ids:
-            if ids.count(name) > 1:
-                raise ValueError(f"frame {n} of {label!r} has id {name!r} twice")
+        _check_frame(f"frame {n} of {label!r}", frame, states, rules)
+
+
+def _check_frame(where: str, frame: Frame, states: States, rules: Mapping[str, str]) -> None:
+    for rule in frame.rule:
+        if rule not in rules:
+            raise ValueError(f"{where} lights rule {rule!r}; rules has {', '.join(rules)}")
+    for group in frame.groups.values():
+        check_group(group, states)
+    for name, times in Counter(chain.from_iterable(map(_ids, frame.groups.values()))).items():
+        if times > 1:
+            raise ValueError(f"{where} has id {name!r} twice")
 
 
 def _ids(group: Group) -> list[str]:

@@ -18,15 +18,21 @@ def title(panels: Panels) -> str:
     'Both kernels wait'
     """
     if own := panels[0][1].get("title"):
-        return next((words for words in spellings(own) if len(words) <= LONGEST_TITLE), spellings(own)[-1])
+        return _fitting(spellings(own))
     clauses = [spellings(scene["clause"]) for _, scene in panels]
     rows = range(max(len(each) for each in clauses))
     for most in range(len(panels), 0, -1):  # of many kernels the last are only counted, until the sentence fits
         chosen = [[each[min(i, len(each) - 1)] for each in clauses[:most]] for i in rows]
-        said = [_sentence(panels[:most], each, i, len(panels) - most) for i, each in enumerate(chosen)]
-        if fits := next((words for words in said if len(words) <= LONGEST_TITLE), ""):
-            return fits
-    return said[-1]
+        more = len(panels) - most
+        said = _fitting([_sentence(panels[:most], each, i, more) for i, each in enumerate(chosen)])
+        if len(said) <= LONGEST_TITLE:
+            break
+    return said
+
+
+def _fitting(said: Sequence[str]) -> str:
+    """The first that is short enough, or the last."""
+    return next((words for words in said if len(words) <= LONGEST_TITLE), said[-1])
 
 
 def _sentence(panels: Panels, clauses: Sequence[str], i: int, more: int = 0) -> str:
@@ -35,23 +41,32 @@ def _sentence(panels: Panels, clauses: Sequence[str], i: int, more: int = 0) -> 
     >>> _sentence([("unpatched", {}), ("patched", {}), ("today", {})], ["stops", "run", "run"], 0, more=4)
     'The unpatched kernel stops; 2 others run; 4 more below'
     """
-    short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
-    names = short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
-    said = []
+    names, said = _names(panels), list[str]()
     for clause in dict.fromkeys(clauses):
         who = [n for n, each in enumerate(clauses) if each == clause]
-        both = spellings(panels[who[0]][1].get("both", clause))
-        many = both[min(i, len(both) - 1)]
         if len(who) == 1:
             said.append(f"{names[who[0]]} {clause}".strip())
-        elif len(who) == len(panels) and not more:
-            said.append(f"{'both' if len(who) == 2 else f'all {len(who)}'} kernels {many}")
-        else:
-            all_named = not more and len(set(clauses)) == 2
-            others = f"the other {len(who)}" if all_named else f"{len(who)} others"
-            said.append(f"{others if said else f'{len(who)} kernels'} {many}")
+            continue
+        both = spellings(panels[who[0]][1].get("both", clause))
+        subject = _several(len(who), 0 if more else len(set(clauses)), first=not said)
+        said.append(f"{subject} {both[min(i, len(both) - 1)]}")
     sentence = "; ".join([*said, f"{more} more below"] if more else said)
     return sentence[:1].upper() + sentence[1:]
+
+
+def _names(panels: Panels) -> list[str]:
+    """The kernels as subjects, without what their labels say in brackets where they differ without it."""
+    short = [kernel(re.sub(r" \(.*", "", label)) for label, _ in panels]
+    return short if len(set(short)) == len(short) else [kernel(label) for label, _ in panels]
+
+
+def _several(count: int, kinds: int, first: bool) -> str:
+    """Kernels that say the same, where `kinds` different things are said in all (0: not of all kernels)."""
+    if kinds == 1:
+        return f"{'both' if count == 2 else f'all {count}'} kernels"
+    if first:
+        return f"{count} kernels"
+    return f"the other {count}" if kinds == 2 else f"{count} others"
 
 
 def alt(panels: Panels) -> str:

@@ -16,7 +16,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from functools import partial
 from importlib.metadata import version
@@ -126,11 +126,8 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
     runtime = "runtime" if (target / RUNTIME).exists() else ""
     beside = " ".join(sorted({page.stem for page in target.glob("[a-z]*.html")} - {"index", "search"}))  # in a site
     more = f"{'' if how.answers else ' no answers'} {runtime} {beside}".rstrip()
-    if (
-        not how.force
-        and file.exists()
-        and _key_in(head_of(file)) == key_of(notebook, _modules_in(head_of(file))) + more
-    ):
+    head = "" if how.force or not file.exists() else head_of(file)
+    if head and _meta(head, "vmteach-build") == key_of(notebook, _meta(head, "vmteach-modules")) + more:
         return Built(file, title_of(file), file.stat().st_size, False, time.monotonic() - began)
     ran = execute(notebook, how.answers)
     modules = ran.metadata["vmteach"]["modules"]
@@ -139,39 +136,41 @@ def build_one(notebook: Path, target: Path, names: Sequence[str] = (), how: How 
     facts |= {"answers": "yes" if how.answers else "", "beside": beside, **_place(notebook.stem, names)}
     try:
         title, text = handout(ran, facts)
+        _put(file, text.encode())
     except ValueError as trouble:
         raise BuildError(f"{notebook.name}: {trouble}") from trouble
-    data = text.encode()
+    return Built(file, title, file.stat().st_size, True, time.monotonic() - began)
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Write a handout in one step; ValueError where it is too heavy."""
     if len(data) > HEAVIEST:
-        raise BuildError(f"{notebook.name}: the handout has {len(data):,} bytes, more than {HEAVIEST:,}")
+        raise ValueError(f"the handout has {len(data):,} bytes, more than {HEAVIEST:,}")
     unfinished = file.with_suffix(".part")
     unfinished.write_bytes(data)
     unfinished.replace(file)
-    return Built(file, title, len(data), True, time.monotonic() - began)
 
 
 def key_of(notebook: Path, modules: str = "") -> str:
     """A hash of all that a handout is made of: the modules that its cells loaded, and what every page is made of."""
     parts = hashlib.sha256(notebook.read_bytes())
-    loaded = [LIBRARY.parent.joinpath(*name.split(".")) for name in modules.split()]
-    files = {
-        path for base in loaded for path in (base.with_suffix(".py"), base / "__init__.py", base.with_suffix(".md"))
-    }
-    files |= {path for room in ("handout", "lab", "live", "figures/page") for path in (LIBRARY / room).rglob("*.*")}
-    files |= {path for path in (COURSE / "data").rglob("*.*") if path.suffix in (".csv", ".gz", ".jsonl")}
-    files |= {*(COURSE / "notebooks" / "pictures").glob(f"{notebook.stem}*")}
-    for path in sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts):
-        parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    for path in sorted(set(_made_of(notebook, modules.split()))):
+        if path.is_file() and "__pycache__" not in path.parts:
+            parts.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     parts.update(json.dumps([sys.version_info[:3], [version(package) for package in PACKAGES]]).encode())
     return parts.hexdigest()
 
 
-def _key_in(head: str) -> str:
-    return _meta(head, "vmteach-build")
-
-
-def _modules_in(head: str) -> str:
-    return _meta(head, "vmteach-modules")
+def _made_of(notebook: Path, modules: Sequence[str]) -> Iterator[Path]:
+    """The files besides the notebook, and perhaps some that are not there."""
+    for name in modules:
+        base = LIBRARY.parent.joinpath(*name.split("."))
+        yield from (base.with_suffix(".py"), base / "__init__.py", base.with_suffix(".md"))
+    for room in ("handout", "lab", "live", "figures/page"):
+        yield from (LIBRARY / room).rglob("*.*")
+    for kind in ("csv", "gz", "jsonl"):
+        yield from (COURSE / "data").rglob(f"*.{kind}")
+    yield from (COURSE / "notebooks" / "pictures").glob(f"{notebook.stem}*")
 
 
 def _meta(head: str, name: str) -> str:

@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 from typing import Any
@@ -185,10 +186,7 @@ def lock(folder: Path) -> Record:
 
 def _entry(wheel: Path) -> Record:
     """One wheel's line in the lock."""
-    with zipfile.ZipFile(wheel) as package:
-        names = package.namelist()
-        (metadata,) = (name for name in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-        facts = Parser().parsestr(package.read(metadata).decode())
+    facts, names = _facts(wheel)
     tops = {name.split("/")[0].removesuffix(".py") for name in names if name.endswith(".py") and ".data/" not in name}
     return {
         "name": _normal(facts["Name"]),
@@ -203,12 +201,18 @@ def _entry(wheel: Path) -> Record:
     }
 
 
+def _facts(wheel: Path) -> tuple[Message, list[str]]:
+    """What a wheel's metadata say, and the names of its files."""
+    with zipfile.ZipFile(wheel) as package:
+        names = package.namelist()
+        (metadata,) = (name for name in names if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+        return Parser().parsestr(package.read(metadata).decode()), names
+
+
 def licences(site: Path) -> Iterator[tuple[str, str, str]]:
     """Each wheel of a built live course: name, version, licence as its own metadata says it."""
     for wheel in sorted((site / "static" / "pyodide").glob("*.whl")):
-        with zipfile.ZipFile(wheel) as package:
-            (name,) = (name for name in package.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            facts = Parser().parsestr(package.read(name).decode())
+        facts, _ = _facts(wheel)
         trove = [line.split(" :: ")[-1] for line in facts.get_all("Classifier") or () if line.startswith("License ::")]
         licence = facts["License-Expression"] or ", ".join(trove) or (facts["License"] or "").split("\n")[0]
         yield facts["Name"], facts["Version"], licence or "see its licence file"

@@ -13,9 +13,10 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vmteach.figures import page as scenes
+from vmteach.figures.story import sentences
 from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
 from vmteach.run import Values
@@ -50,6 +51,7 @@ STYLES = frozenset(
 )
 # What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
 OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
+AWAY = re.compile(r"https?://|mailto:|#|[\w-]+\.html")  # where a link may lead
 # A sentence within a paragraph, and what makes one a matter of the screen.
 SENTENCE = re.compile(r"(?:(?<=<p>)|(?<=[.!?:] ))(?:(?!</?p>|[.!?] ).)+(?:[.!?](?= |</p>)|(?=</p>))", re.S)
 ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfold|run the cell|Run the cell")
@@ -57,42 +59,37 @@ ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfol
 SWITCH = """
 <p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
 positions of all controls, and your answers to the exercises.</span></p>"""
+LIVE = '<div class="live" hidden></div>'  # where the script plays
 Tag = Any  # an element of BeautifulSoup's: its types would ask for a check at every step
 
 
 def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *, live: bool = False) -> str:
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
     css, code = _css() + _running(title, facts), _script() if live else ""
-    hashes = {
-        name: f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-        for name, text in (("css", css), ("code", code))
+    runtime = live and bool(facts.get("runtime"))
+    parts = {
+        "policy": html.escape(_policy(css, code, runtime), quote=False),
+        "title": html.escape(title),
+        "stem": html.escape(facts.get("stem", "")),
+        "modules": html.escape(facts.get("modules", "")),
+        "script": f'<script type="module">{code}</script>\n' if live else "",
+        "lecture": '<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
+        "left_out": f'<a href="#left-out">{LEFT_OUT}</a>.' if 'id="left-out"' in body else "",
+        "live_switch": SWITCH if runtime else "",
+        **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
     }
-    runtime = bool(live and facts.get("runtime"))
-    scripts = hashes["code"] if live else "'none'"
+    return (HERE / "frame.html").read_text(encoding="utf-8").format(css=css, body=body, contents=contents, **parts)
+
+
+def _policy(css: str, code: str, runtime: bool) -> str:
+    """What the page may do: its own style and script, by their hashes, and pictures in it; no network."""
+    style, script = (f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (css, code))
+    scripts = script if code else "'none'"
     if runtime:  # Python beside the page: its script, the worker's modules, and compiling what they bring
         scripts += " 'self' file: data: 'wasm-unsafe-eval'; worker-src data:"
-    policy = (
-        f"default-src 'none'; script-src {scripts}; style-src {hashes['css']}; style-src-attr 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-    left_out = '<a href="#left-out">What the model leaves out</a>.' if 'id="left-out"' in body else ""
     return (
-        (HERE / "frame.html")
-        .read_text(encoding="utf-8")
-        .format(
-            policy=html.escape(policy, quote=False),
-            title=html.escape(title),
-            css=css,
-            body=body,
-            contents=contents,
-            script=f'<script type="module">{code}</script>\n' if live else "",
-            lecture='<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
-            left_out=left_out,
-            stem=html.escape(facts.get("stem", "")),
-            modules=html.escape(facts.get("modules", "")),
-            live_switch=SWITCH if runtime else "",
-            **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
-        )
+        f"default-src 'none'; script-src {scripts}; style-src {style}; style-src-attr 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -184,32 +181,34 @@ class Body:
         except ValueError as trouble:
             raise ValueError(f"cell {cell}: {trouble}") from trouble
         for link in soup.find_all("a"):
-            page = BESIDE.fullmatch(str(link.get("href", "")))
-            name = page and (page["document"] or f"code-{page['module']}")
-            if page and name in self._beside:
-                link["href"] = f"{name}.html{page['place'] or ''}"
+            self._point(link)
         pictures = [self._hook(soup, image, cell) for image in soup.select('img[src^="pictures/"]')]
         _mend(soup, cell)
         for heading in soup.find_all(["h1", "h2", "h3"]):
-            words = heading.get_text(" ", strip=True)
-            key = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "part"
-            heading["id"] = key
-            if heading.name == "h1" and not self.title:
-                self.title = words
-            if heading.name == "h2":
-                self._headings.append((key, words))
-        for start in soup.find_all(string=re.compile(f"^{LEFT_OUT}")):
-            block = start.find_parent(["p", "h2", "h3"])
-            if block is not None and not soup.find(id="left-out"):
-                block["id"] = "left-out"
-        for words in soup.find_all(string=re.compile("`[^`]+`")):
-            if words.find_parent("details") and not words.find_parent(["code", "pre"]):
-                words.replace_with(BeautifulSoup(_code_marks(words), "html.parser"))
+            self._keep(heading)
+        _name_what_is_left_out(soup)
+        _mark_code_in_folds(soup)
         self._number_folds(soup)
         text = for_the_screen(clean(str(soup)))
         for mark, picture in pictures:
             text = text.replace(mark, picture)
         return text
+
+    def _point(self, link: Tag) -> None:
+        """Point a link to a document or a module at its page, where there is one beside this."""
+        page = BESIDE.fullmatch(str(link.get("href", "")))
+        name = page and (page["document"] or f"code-{page['module']}")
+        if page and name in self._beside:
+            link["href"] = f"{name}.html{page['place'] or ''}"
+
+    def _keep(self, heading: Tag) -> None:
+        """Give a heading its address; the first h1 is the title, each h2 stands in the contents."""
+        words = heading.get_text(" ", strip=True)
+        heading["id"] = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "part"
+        if heading.name == "h1":
+            self.title = self.title or words
+        if heading.name == "h2":
+            self._headings.append((heading["id"], words))
 
     def _hook(self, soup: Tag, image: Tag, cell: str) -> tuple[str, str]:
         """A stored picture, from the scene that its file carries: a mark for it, and what the mark becomes."""
@@ -222,41 +221,37 @@ class Body:
         still = {"finding": title(panels), "alt": alt(panels), "labels": [], "rows": []}
         mark = f"[[picture {len(self._folds)} {image['src']}]]"
         image.replace_with(soup.new_string(mark))
-        return mark, self._drawn("drawing", {"panels": panels, "full": False}, in_words(still), cell)
+        return mark, self._played("drawing", {"panels": panels, "full": False}, in_words(still), cell)
 
     def shown(self, output: Values, cell: str) -> str:
-        """One output of a code cell."""
+        """One output of a code cell, in the first of its kinds that a page knows."""
         if output["output_type"] == "stream":
-            return f'<div class="output"><pre>{html.escape(_plain(output["text"]))}</pre></div>\n'
+            return _printed(output["text"])
         if output["output_type"] == "error":
             raise ValueError(f"cell {cell} raised {output['ename']}: {output['evalue']}")
         data = output["data"]
-        kinds = {
+        played = {
             EXPLORER: self._explorer,
             STORY: self._story,
             DRAWING: self._drawing,
             LEARNING: self._learning,
             COMPARED: self._compared,
         }
-        for mime, write in kinds.items():
-            if mime in data:
-                if "error" in data[mime]:
-                    raise ValueError(f"cell {cell}: {data[mime]['error']}")
-                self.live = True
-                return write(data[mime], cell)
-        if "text/html" in data:
-            if not data["text/html"]:
-                return ""
-            return f'<div class="output">{self._html(data["text/html"], cell)}</div>\n'
-        if "image/svg+xml" in data:
-            return f'<div class="output">{self._html(data["image/svg+xml"], cell)}</div>\n'
-        if "image/png" in data:
-            raise ValueError(f"cell {cell} shows a picture without words: give it an alt text (vmteach.figures.draw)")
-        if "text/markdown" in data:
-            return f'<div class="output">{self.prose(data["text/markdown"], cell)}</div>\n'
-        if "application/vnd.jupyter.widget-view+json" in data:
-            raise ValueError(f"cell {cell} shows a widget that a handout cannot keep: use vmteach.lab.explorer")
-        return f'<div class="output"><pre>{html.escape(_plain(data.get("text/plain", "")))}</pre></div>\n'
+        for mime in filter(data.__contains__, played):
+            if "error" in data[mime]:
+                raise ValueError(f"cell {cell}: {data[mime]['error']}")
+            self.live = True
+            return played[mime](data[mime], cell)
+        flat = {
+            "text/html": self._html,
+            "image/svg+xml": self._html,
+            "image/png": _no_picture,
+            "text/markdown": self.prose,
+            "application/vnd.jupyter.widget-view+json": _no_widget,
+        }
+        for mime in filter(data.__contains__, flat):
+            return f'<div class="output">{flat[mime](data[mime], cell)}</div>\n' if data[mime] else ""
+        return _printed(data.get("text/plain", ""))
 
     def _html(self, text: str, cell: str) -> str:
         from bs4 import BeautifulSoup
@@ -291,20 +286,14 @@ class Body:
             options = "".join(f"<li>{html.escape(choice)}</li>" for choice in spec["choices"])
             blank = f"<ul>{options}</ul>" if options else f"<p>My prediction: ________ {html.escape(spec['unit'])}</p>"
             stored = f"<p>{spec['html']}</p>{blank}"
-        return (
-            f'<div class="learning"><script type="application/json">{as_json(_cleaned(dict(data)))}</script>'
-            f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
-        )
+        return self._played("learning", _cleaned(data), stored, cell)
 
     def _compared(self, data: Values, cell: str) -> str:
         """What came out where a reader predicted something; on paper, beside what other answers overlook."""
         items = "".join(f"<li>{html.escape(shown)}: {said}</li>" for _, shown, said in data["overlooked"])
         fold = f"<details><summary>What other answers overlook</summary><ul>{items}</ul></details>" if items else ""
         stored = f"<p>It is {html.escape(data['shown'])}.</p>{fold}"
-        return (
-            f'<div class="compared"><script type="application/json">{as_json(_cleaned(dict(data)))}</script>'
-            f'<p class="live" role="status" hidden></p><div class="stored">{self._html(stored, cell)}</div></div>\n'
-        )
+        return self._played("compared", _cleaned(data), stored, cell, '<p class="live" role="status" hidden></p>')
 
     def _asked(self, question: Values) -> str:
         """A question on paper; its answer goes to the last page."""
@@ -324,7 +313,7 @@ class Body:
         return (
             f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
             f'<script type="text/plain">{bundle["data"]}</script>{self._aims(bundle["goals"], cell)}'
-            f'<div class="live" hidden></div><div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
+            f'{LIVE}<div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
             f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
         )
 
@@ -343,16 +332,19 @@ class Body:
         """A story for the stepper; without a script its sentences."""
         steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
         stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"
-        return self._drawn("story", data, stored, cell)
+        return self._played("story", data, stored, cell)
 
     def _drawing(self, data: Values, cell: str) -> str:
         """Panels for the script; without one the picture in words and its numbers."""
-        return self._drawn("drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell)
+        return self._played(
+            "drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell
+        )
 
-    def _drawn(self, kind: str, data: Values, stored: str, cell: str) -> str:
+    def _played(self, kind: str, data: Values, stored: str, cell: str, live: str = LIVE) -> str:
+        """Data for the script, the place where it plays them, and what there is without it."""
         return (
-            f'<div class="{kind}"><script type="application/json">{as_json(dict(data))}</script>'
-            f'<div class="live" hidden></div><div class="stored">{self._html(stored, cell)}</div></div>\n'
+            f'<div class="{kind}"><script type="application/json">{as_json(data)}</script>{live}'
+            f'<div class="stored">{self._html(stored, cell)}</div></div>\n'
         )
 
     def contents(self) -> str:
@@ -409,18 +401,18 @@ def in_words(still: Values) -> str:
     return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
 
 
-def sentences(story: Values) -> list[str]:
-    """What a story says, a step a line; where the kernels differ, each by its name."""
-    said = []
-    for step in story["steps"]:
-        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
-        said.append(" ".join(f"{name}: {say}" if len(says) > 1 else say for say, name in says.items()))
-    return said
+def _printed(text: str) -> str:
+    """Text as a program prints it, without a terminal's colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+    return f'<div class="output"><pre>{html.escape(plain)}</pre></div>\n'
 
 
-def _plain(text: str) -> str:
-    """Text without a terminal's colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
+def _no_picture(_: object, cell: str) -> NoReturn:
+    raise ValueError(f"cell {cell} shows a picture without words: give it an alt text (ch.draw does)")
+
+
+def _no_widget(_: object, cell: str) -> NoReturn:
+    raise ValueError(f"cell {cell} shows a widget that a handout cannot keep: use vmteach.lab.explorer")
 
 
 # ---- Markdown
@@ -456,13 +448,22 @@ def formula(source: str, display: str) -> str:
     return text
 
 
-def _code_marks(words: str) -> str:
-    """Text with `code` in it as HTML: Markdown leaves what stands in a line of HTML as it is.
+def _mark_code_in_folds(soup: Tag) -> None:
+    """Make `code` in folds code: Markdown leaves what stands in a line of HTML as it is."""
+    from bs4 import BeautifulSoup
 
-    >>> _code_marks("`so` is < 1")
-    '<code>so</code> is &lt; 1'
-    """
-    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(words, quote=False))
+    for words in soup.find_all(string=re.compile("`[^`]+`")):
+        if words.find_parent("details") and not words.find_parent(["code", "pre"]):
+            marked = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(words, quote=False))
+            words.replace_with(BeautifulSoup(marked, "html.parser"))
+
+
+def _name_what_is_left_out(soup: Tag) -> None:
+    """Give the box that says what the model leaves out its address, to which the footer links."""
+    for start in soup.find_all(string=re.compile(f"^{LEFT_OUT}")):
+        block = start.find_parent(["p", "h2", "h3"])
+        if block is not None and not soup.find(id="left-out"):
+            block["id"] = "left-out"
 
 
 # ---- mending and cleaning
@@ -474,12 +475,31 @@ def _mend(soup: Tag, cell: str) -> None:
         node.decompose()
     for table in soup.find_all("table"):
         _headers(table)
-        if "vmteach-wide" in table.parent.get("class", []):
-            table.parent.unwrap()
-        if table.find_parent("figure") is None:
-            table.wrap(
-                soup.new_tag("div", attrs={"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"})
-            )
+        _bold_rows(table)
+        _wrap(soup, table)
+    _see_words(soup, cell)
+    for figure in soup.find_all("figure"):
+        if figure.find("table") is None:
+            _tell(soup, figure)
+    for link in soup.find_all("a"):
+        address = str(link.get("href", ""))
+        if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
+            link["href"] = address.replace(".ipynb", ".html")
+        elif not AWAY.match(address):
+            link.unwrap()
+
+
+def _wrap(soup: Tag, table: Tag) -> None:
+    """Put a table into a box that scrolls and can have the focus; that of a figure scrolls with it."""
+    if "vmteach-wide" in table.parent.get("class", []):
+        table.parent.unwrap()
+    if table.find_parent("figure") is None:
+        box = {"class": "table", "tabindex": "0", "role": "group", "aria-label": "Table"}
+        table.wrap(soup.new_tag("div", attrs=box))
+
+
+def _see_words(soup: Tag, cell: str) -> None:
+    """Put words in place of pictures from elsewhere; ValueError for a picture in the page that has none."""
     for picture in soup.find_all("img"):
         if not str(picture.get("src", "")).startswith("data:image/"):
             picture.replace_with(picture.get("alt") or "")
@@ -488,38 +508,28 @@ def _mend(soup: Tag, cell: str) -> None:
     for drawing in soup.find_all("svg"):
         if drawing.find_parent("svg") is None and not drawing.get("aria-label") and drawing.find("title") is None:
             raise ValueError(f"cell {cell} shows a drawing without words: give it an aria-label")
-    for figure in soup.find_all("figure"):
-        if figure.find("table") is None:
-            _tell(soup, figure)
-    for link in soup.find_all("a"):
-        address = str(link.get("href", ""))
-        if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
-            link["href"] = address.replace(".ipynb", ".html")
-        elif not re.match(r"https?:|mailto:|#|[\w-]+\.html", address):
-            link.unwrap()
 
 
 def _headers(table: Tag) -> None:
     """th with a scope where there is a header, td where there is none."""
+    table.attrs.pop("border", None)
     head = table.find("thead")
     if head is not None and not head.get_text(strip=True):
         head.decompose()
-        head = None
     for cell in table.find_all("th"):
         if not cell.get_text(strip=True):
             cell.name = "td"
             cell.attrs.pop("scope", None)
-        elif head is not None and cell in head.find_all("th"):
-            cell["scope"] = "colgroup" if int(cell.get("colspan", 1)) > 1 else "col"
-        else:
-            cell["scope"] = "rowgroup" if int(cell.get("rowspan", 1)) > 1 else "row"
-    table.attrs.pop("border", None)
-    for row in table.select("tbody > tr"):
-        first = row.find(["td", "th"])
-        bold = first is not None and first.name == "td" and len(first.contents) == 1 and first.find("strong")
-        if head is None and bold:
-            first.name = "th"
-            first["scope"] = "row"
+            continue
+        way, span = ("col", "colspan") if cell.find_parent("thead") else ("row", "rowspan")
+        cell["scope"] = f"{way}group" if int(cell.get(span, 1)) > 1 else way
+
+
+def _bold_rows(table: Tag) -> None:
+    """In a table without a head, make a row's first cell its header where it is bold."""
+    for first in () if table.find("thead") else table.select("tbody > tr > td:first-child"):
+        if len(first.contents) == 1 and first.find("strong"):
+            first.name, first["scope"] = "th", "row"
 
 
 def _tell(soup: Tag, figure: Tag) -> None:
@@ -544,8 +554,7 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return "\\" not in value  # its properties are looked at one by one
     if name in ("href", "xlink:href"):
         local = value.startswith("#") or (tag == "image" and value.startswith("data:image/png;base64,"))
-        away = bool(re.match(r"https?://|mailto:|#|[\w-]+\.html", value))
-        return away if tag == "a" else local
+        return bool(AWAY.match(value)) if tag == "a" else local
     if name == "src" and tag == "img":
         return bool(re.match(r"data:image/(png|webp|jpeg);base64,", value))
     return name in ATTRIBUTES

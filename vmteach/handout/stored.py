@@ -10,7 +10,7 @@ two controls together, then all of them. A layer is stored whole or not at all.
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -35,21 +35,24 @@ class Layer(NamedTuple):
 def layers(stage: Stage, at: At) -> Iterator[Layer]:
     """The positions of an explorer, the likeliest ones first; each is the index of a stop for every control."""
     fields = [field for field, control in stage.controls.items() if control.matters]
-    here = {field: at[field] for field in stage.controls}
-    first = {field: stage.first[field] for field in stage.controls}
-    starts = [{**first, **preset["at"]} for preset in stage.spec()["presets"]]
-
-    def moved(start: Mapping[str, int], together: Sequence[str]) -> list[tuple[int, ...]]:
-        ranges = (range(len(stage.controls[field].stops)) for field in together)
-        return [tuple({**start, **dict(zip(together, stops))}.values()) for stops in product(*ranges)]
-
-    yield Layer("each control, from where it stands", [p for field in fields for p in moved(here, [field])])
-    yield Layer("the presets", [tuple(start.values()) for start in starts])
-    yield Layer("each control, from each preset", [p for s in starts for f in fields for p in moved(s, [f])])
+    alone = [(field,) for field in fields]
+    starts = [{**stage.first, **preset["at"]} for preset in stage.spec()["presets"]]
+    yield Layer("each control, from where it stands", _moved(stage, [at], alone))
+    yield Layer("the presets", _moved(stage, starts, [()]))
+    yield Layer("each control, from each preset", _moved(stage, starts, alone))
     for pair in combinations(fields, 2):
         words = " with ".join(stage.controls[field].label for field in pair)
-        yield Layer(f"{words}, all stops", moved(here, pair))
-    yield Layer(ALL, moved(here, fields))
+        yield Layer(f"{words}, all stops", _moved(stage, [at], [pair]))
+    yield Layer(ALL, _moved(stage, [at], [fields]))
+
+
+def _moved(stage: Stage, starts: Iterable[At], groups: Iterable[Sequence[str]]) -> list[tuple[int, ...]]:
+    """From each start the positions to which each group of controls leads, at all of their stops together."""
+    return [
+        tuple({**start, **dict(zip(group, stops))}[field] for field in stage.controls)
+        for start, group in product(starts, groups)
+        for stops in product(*(range(len(stage.controls[field].stops)) for field in group))
+    ]
 
 
 class Stored:

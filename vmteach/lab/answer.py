@@ -59,32 +59,38 @@ def why_not(source: str) -> str:
     own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     for node in ast.walk(tree):
-        if trouble := _trouble(node, own):
+        if trouble := next(_troubles(node, own), ""):
             return f"line {getattr(node, 'lineno', 1)} {trouble}"
     return ""
 
 
-def _trouble(node: ast.AST, own: set[str]) -> str:
+def _troubles(node: ast.AST, own: set[str]) -> Iterator[str]:
     """What is wrong with one node of an answer."""
-    for name in _imported(node):
-        if name not in LIBRARY and not _in_rooms(name):
-            return f"imports {name}, which no answer needs"
+    yield from (f"imports {name}, which no answer needs" for name in _imported(node) if not _lends(name))
+    yield from (f"uses {name}, which no answer needs" for name in _misused(node, own))
+    asked = [node.attr] if isinstance(node, ast.Attribute) else getattr(node, "kwd_attrs", [])
+    yield from (f"asks for .{out}, which no answer needs" for out in filter(WAYS_OUT.match, asked))
+    if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        yield from _written(node, own)
+
+
+def _misused(node: ast.AST, own: set[str]) -> Iterator[str]:
+    """A class that a node defines, and names in it that an answer may not use."""
     if isinstance(node, ast.ClassDef):
-        return f"defines the class {node.name}, which no answer needs"
+        yield f"the class {node.name}"
     for name in _identifiers(node):
         if name.startswith("__") and name != "__name__":
-            return f"uses the name {name}, which no answer needs"
-    if isinstance(node, ast.Name) and node.id in BARRED and node.id not in own:
-        return f"uses {node.id}, which no answer needs"
-    asked = [node.attr] if isinstance(node, ast.Attribute) else getattr(node, "kwd_attrs", [])
-    if out := next(filter(WAYS_OUT.match, asked), ""):
-        return f"asks for .{out}, which no answer needs"
-    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-        return "writes into an attribute"
-    stores = isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)
-    if stores and not (isinstance(node.value, ast.Name) and node.value.id in own):  # type: ignore[attr-defined]
-        return "writes into something that is not its own"
-    return ""
+            yield f"the name {name}"
+        elif isinstance(node, ast.Name) and name in BARRED - own:
+            yield name
+
+
+def _written(node: ast.AST, own: set[str]) -> Iterator[str]:
+    """What is wrong with what an assignment writes to."""
+    if isinstance(node, ast.Attribute):
+        yield "writes into an attribute"
+    if isinstance(node, ast.Subscript) and not (isinstance(node.value, ast.Name) and node.value.id in own):
+        yield "writes into something that is not its own"
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -101,6 +107,11 @@ def _identifiers(node: ast.AST) -> Iterator[str]:
             yield from (name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str))
 
 
+def _lends(name: str) -> bool:
+    """Whether an answer may import from a module."""
+    return name in LIBRARY or _in_rooms(name)
+
+
 def _in_rooms(name: str) -> bool:
     return any(f"{name}.".startswith(f"{room}.") for room in ROOMS)
 
@@ -114,7 +125,7 @@ def names(stem: str, task: Task) -> Record:
     built = task.rung == RUNGS[1] and not task.stub.lstrip().startswith("def ")
 
     def fetch(name: str, _: object = None, __: object = None, wanted: Sequence[str] | None = (), level: int = 0) -> Any:
-        if level or not (name in LIBRARY or _in_rooms(name)):
+        if level or not _lends(name):
             raise ImportError(f"an answer needs no {name}")
         if not wanted and "." in name:
             raise ImportError(f"write `from {name.rpartition('.')[0]} import {name.rpartition('.')[2]}`")

@@ -181,17 +181,21 @@ def guard(answer: Any, bounds: Bounds) -> Any:
     >>> guard({"step": len, "size": 3}, Bounds())["step"]([7, 8])
     2
     """
-    if is_dataclass(answer) and not isinstance(answer, type):
-        old = {f.name: getattr(answer, f.name) for f in fields(answer) if f.init}
-        swapped = {name: new for name, value in old.items() if (new := guard(value, bounds)) is not value}
-        return replace(answer, **swapped) if swapped else answer
     if type(answer) is dict:
         return {key: guard(value, bounds) for key, value in answer.items()}
     if type(answer) in (list, tuple):
         guarded = [guard(value, bounds) for value in answer]
         return answer if all(map(operator.is_, guarded, answer)) else type(answer)(guarded)
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return _guard_fields(answer, bounds)
     is_function = callable(answer) and not isinstance(answer, type | Enum | Mapping)
     return Guarded(answer, bounds) if is_function else answer
+
+
+def _guard_fields(answer: Any, bounds: Bounds) -> Any:
+    old = {f.name: getattr(answer, f.name) for f in fields(answer) if f.init}
+    swapped = {name: new for name, value in old.items() if (new := guard(value, bounds)) is not value}
+    return replace(answer, **swapped) if swapped else answer
 
 
 def learners(filename: str) -> bool:

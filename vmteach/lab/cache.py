@@ -12,10 +12,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, partial, singledispatch
 from hashlib import sha256
 from operator import is_
 from pathlib import Path
@@ -32,6 +32,7 @@ NOISE = re.compile(
     "__(doc|module|dict|weakref|annotations|dataclass_fields|dataclass_params|slots|slotnames|abstractmethods)__"
 )
 PARTS = ("__func__", "__wrapped__", "fget", "func", "args", "keywords")  # of what is made around a function
+Deeper = Callable[[object], str]
 _writes = 0
 
 
@@ -176,23 +177,46 @@ def described(value: object, held: tuple[int, ...] = ()) -> str:
     """
     if id(value) in held:
         return "again"
-    deeper = partial(described, held=(*held, id(value)))
-    if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return " ".join(map(deeper, (value.__code__, value.__defaults__, value.__kwdefaults__, *cells)))
-    if isinstance(value, CodeType):
-        return f"{value.co_code.hex()} {value.co_names} {' '.join(map(deeper, value.co_consts))}"
-    if isinstance(value, ModuleType | type | BuiltinFunctionType):
-        return str(getattr(value, "__qualname__", value.__name__))
-    if isinstance(value, dict):
-        return str([(deeper(key), deeper(each)) for key, each in value.items()])
-    if isinstance(value, tuple | list):
-        return str([deeper(each) for each in value])
-    if isinstance(value, set | frozenset):
-        return str(sorted(map(deeper, value)))
+    return _text(value, partial(described, held=(*held, id(value))))
+
+
+@singledispatch
+def _text(value: object, deeper: Deeper) -> str:
+    """Of what has no form of its own below: what it is made around, its fields, or its attributes."""
     parts = [getattr(value, name) for name in PARTS if getattr(value, name, None) is not None]
     if is_dataclass(value):
         parts = [type(value), *(getattr(value, field.name) for field in fields(value))]
     elif not parts and getattr(type(value), "__repr__", None) is object.__repr__:
         parts = [type(value), getattr(value, "__dict__", {})]
     return " ".join(map(deeper, parts)) or repr(value)
+
+
+@_text.register
+def _(value: FunctionType, deeper: Deeper) -> str:
+    cells = [cell.cell_contents for cell in value.__closure__ or ()]
+    return " ".join(map(deeper, (value.__code__, value.__defaults__, value.__kwdefaults__, *cells)))
+
+
+@_text.register
+def _(value: CodeType, deeper: Deeper) -> str:
+    return f"{value.co_code.hex()} {value.co_names} {' '.join(map(deeper, value.co_consts))}"
+
+
+@_text.register
+def _(value: ModuleType | type | BuiltinFunctionType, deeper: Deeper) -> str:
+    return str(getattr(value, "__qualname__", value.__name__))
+
+
+@_text.register
+def _(value: dict, deeper: Deeper) -> str:  # type: ignore[type-arg]
+    return str([(deeper(key), deeper(each)) for key, each in value.items()])
+
+
+@_text.register
+def _(value: tuple | list, deeper: Deeper) -> str:  # type: ignore[type-arg]
+    return str([deeper(each) for each in value])
+
+
+@_text.register
+def _(value: set | frozenset, deeper: Deeper) -> str:  # type: ignore[type-arg]
+    return str(sorted(map(deeper, value)))

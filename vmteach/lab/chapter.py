@@ -94,13 +94,9 @@ class Chapter:
         """A picture of some runs, by label; of the default scenario's where none are given; of scenes."""
         from vmteach.lab.picture import Picture
 
-        named: Any = {"": runs} if isinstance(runs, Scene) else self.runs() if runs is None else runs
-        if isinstance(named, list | tuple):
-            named = {f"run {i}": run for i, run in enumerate(named, 1)}
-        if not isinstance(named, Mapping) or not all(isinstance(one, Run | Scene) for one in named.values()):
-            raise ValueError(f"draw takes runs, such as ch.runs() gives or [ch.simulate()], got {runs!r}")
-        made = {label: one for label, one in named.items() if not isinstance(one, Scene)}
-        scenes = {label: self.figure.scene(one) if label in made else one for label, one in named.items()}
+        named = labelled(self.runs() if runs is None else runs)
+        made = {label: one for label, one in named.items() if isinstance(one, Run)}
+        scenes = {**named, **{label: self.figure.scene(run) for label, run in made.items()}}
         predicted = getattr(self.figure, "predicted", None) if prediction is not None else None
         return Picture(scenes, predicted(prediction) if predicted else None, made)
 
@@ -124,7 +120,7 @@ class Chapter:
         """A question of the chapter, to be answered before the result is known."""
         from vmteach.lab.predict import predict
 
-        return predict(f"{self.stem}/{name}")
+        return predict(self.stem, name)
 
     def goal(self, name: str) -> "GoalFace":
         """A goal in a cell of its own; it follows the newest explorer of the chapter."""
@@ -156,3 +152,13 @@ class Chapter:
         for label in (old, new):
             one_of("kernels", label, tuple(self.kernels))
         return self.table(changed(self.kernels[old], self.kernels[new]), ["field", old, new])
+
+
+def labelled(runs: object) -> dict[str, Any]:
+    """Runs and scenes by their labels: a list's are run 1, run 2 and so on; a scene alone has none."""
+    named: Any = {"": runs} if isinstance(runs, Scene) else runs
+    if isinstance(named, list | tuple):
+        named = {f"run {i}": run for i, run in enumerate(named, 1)}
+    if not isinstance(named, Mapping) or not all(isinstance(one, Run | Scene) for one in named.values()):
+        raise ValueError(f"draw takes runs, such as ch.runs() gives or [ch.simulate()], got {runs!r}")
+    return dict(named)

@@ -240,14 +240,16 @@ def _work(documents: Sequence[Values]) -> Iterator[Work]:
             "goals": [goal.name for goal in module.GOALS],
             "recall": [str(n) for n in range(1, len(module.RECALL) + 1)],
         }
-        for kind, names in named.items():
-            for name in names:
-                entries = [document.get(stem, {}).get(kind, {}).get(name) for document in documents]
-                tried = [entry for entry in entries if entry]
-                hints = sum(bool(entry.get("hints")) for entry in tried)
-                tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
-                if tried:
-                    yield Work(stem, kind, name, len(tried), len(tries), median(tries) if tries else 0.0, hints)
+        for kind, name in ((kind, name) for kind, names in named.items() for name in names):
+            entries = (document.get(stem, {}).get(kind, {}).get(name) for document in documents)
+            if tried := list(filter(None, entries)):
+                yield _worked(stem, kind, name, tried)
+
+
+def _worked(stem: str, kind: str, name: str, tried: Sequence[Values]) -> Work:
+    tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
+    hints = sum(bool(entry.get("hints")) for entry in tried)
+    return Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
 
 
 def _tries(entry: Values) -> int:

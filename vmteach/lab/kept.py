@@ -102,12 +102,18 @@ def load(path: Path) -> tuple[Record, str]:
         return empty, f"cannot be read ({error.strerror or error})"
     except (ValueError, RecursionError):  # not UTF-8, not JSON
         return empty, "is not JSON"
+    trouble = _misfit(document)
+    return (empty if trouble else {**document, "version": VERSION}), trouble
+
+
+def _misfit(document: Any) -> str:
+    """Why some JSON is no use; empty if it is a progress file."""
     version = document.get("version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        return empty, f"is of a newer version ({version}) than this one can read ({VERSION})"
-    if not isinstance(version, int) or version < 1 or not _whole(document.get("chapters")):
-        return empty, "is not a progress file"
-    return {**document, "version": VERSION}, ""
+    if not isinstance(version, int) or version < 1:
+        return "is not a progress file"
+    if version > VERSION:
+        return f"is of a newer version ({version}) than this one can read ({VERSION})"
+    return "" if _whole(document.get("chapters")) else "is not a progress file"
 
 
 def _whole(chapters: Any) -> bool:

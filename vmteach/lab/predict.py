@@ -14,40 +14,23 @@ from vmteach.exercises import Asked, card, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET, Note
-from vmteach.patches import STEMS
 from vmteach.run import Record, Values, between, made, one_of
 
 FEW = 20  # up to here a difference says more than a ratio
 CALM = "Wrong is fine: a prediction is there to be compared."
 
 
-def predict(
-    name: str,
-    question: str = "",
-    choices: Sequence[str] = (),
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-) -> "Prediction":
-    """A question to answer before the result is known: a number from `low` to `high`, or one of `choices`.
+def predict(stem: str, name: str) -> "Prediction":
+    """A question of a chapter, to be answered before the result is known. What was predicted last time is there.
 
-    `name` is "STEM/what"; without a question it is the chapter's own. What was predicted last time is still there.
-
-    >>> predict("shm_big_iron/copy").answer(4000)
+    >>> predict("shm_big_iron", "copy").answer(4000)
     Traceback (most recent call last):
         ...
     ValueError: prediction must be between 0 and 3600 s, got 4000
     """
-    stem, _, what = name.partition("/")
-    one_of("the first part of the name (STEM/what)", stem, STEMS)
-    if not what:
-        raise ValueError(f"name must be STEM/what, got {name!r}")
     known: Mapping[str, Asked] = chapter(stem).PREDICTIONS
-    if question:
-        found = known.get(what, Asked("", None, {}))
-        return Prediction(stem, what, Asked(question, found.result, found.overlooked, unit, low, high, tuple(choices)))
-    one_of("prediction", what, tuple(known))
-    return Prediction(stem, what, known[what])
+    one_of("prediction", name, tuple(known))
+    return Prediction(stem, name, known[name])
 
 
 class Prediction(Face):
@@ -221,14 +204,16 @@ def _how_far(said: float, result: float) -> str:
     ('4.5 times as much', '10 % less', '300 more', '1 less')
     """
     counted = said == int(said) and result == int(result) and max(said, result) <= FEW
-    if said > 0 and result > 0 and not counted:
-        ratio = result / said
-        if ratio >= 1.95:
-            return "twice as much" if isclose(ratio, 2, rel_tol=0.03) else f"{ratio:.2g} times as much"
-        if ratio <= 1 / 1.95:
-            return "half as much" if isclose(ratio, 0.5, rel_tol=0.03) else f"less by a factor of {1 / ratio:.2g}"
-        return f"{100 * abs(ratio - 1):.2g} % {'more' if ratio > 1 else 'less'}"
-    return f"{_number(abs(result - said))} {'more' if result > said else 'less'}"
+    way = "more" if result > said else "less"
+    if counted or min(said, result) <= 0:
+        return f"{_number(abs(result - said))} {way}"
+    ratio = result / said
+    factor = max(ratio, 1 / ratio)
+    if factor < 1.95:
+        return f"{100 * abs(ratio - 1):.2g} % {way}"
+    if isclose(factor, 2, rel_tol=0.03):
+        return "twice as much" if ratio > 1 else "half as much"
+    return f"{ratio:.2g} times as much" if ratio > 1 else f"less by a factor of {factor:.2g}"
 
 
 def _number(value: float) -> str:

@@ -8,19 +8,17 @@ patched     the total is in sectors of 512 bytes and wraps at 2 TiB
 left out    write-back (the disk takes nothing, the worst case), reclaim, the other lists, several writers
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, check_sysctl, panel
+from vmteach.kernel.zones import DEVICE, FILE, Memory, Start, after, marks, phases, take
+from vmteach.machine import GIB, MIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
-FILE, DEVICE = "file", "block device"  # whose pages are written
-HEADS_A_PAGE = 40  # buffer heads of 96 bytes and their index, in a page of the slab
 KERNEL = 24 * MIB  # low memory of the kernel itself and its tables, at most an eighth of RAM (invented)
 
 
@@ -88,25 +86,6 @@ POLICIES: dict[str, Policy] = {
 }
 
 
-class Memory(NamedTuple):
-    """Pages that are free in each zone, and pages of cache in low memory (NORMAL and DMA)."""
-
-    dma: int
-    normal: int
-    high: int
-    cache: int = 0
-
-
-class Start(NamedTuple):
-    """Where a writer begins: its machine, the memory there, whose pages it writes, and how buffers are kept."""
-
-    machine: Machine
-    memory: Memory
-    writer: str = FILE
-    block: int = 4 * KIB  # bytes of a buffer
-    heads_a_page: int = HEADS_A_PAGE
-
-
 @dataclass(frozen=True)
 @inputs
 class Scenario:
@@ -171,13 +150,13 @@ class Wrapped(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """The writer was told to wait."""
+    """The writer has to wait until the disk has written."""
 
     pages: int
 
 
 class Ended(NamedTuple):
-    """The writer was never told to wait. No page was left for data, or none for buffer heads: reclaim would begin."""
+    """The writer never had to wait. No page was left for data, or none for buffer heads: reclaim would begin."""
 
     pages: int
     lacks: str  # "memory" or "lowmem"
@@ -190,19 +169,12 @@ class Ended(NamedTuple):
 def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
     """The total of a list after `count` buffers of `size` bytes came to it: modulo 2**word.
 
+    A negative count takes them out (remove_from_lru_list): what wrapped on the way up unwraps on the way down.
+
     >>> insert_into_lru_list(0, 4096, 1 << 20, Policy()), insert_into_lru_list(0, 4096, 1 << 20, Policy(shift=9))
     (0, 8388608)
     """
     return (total + count * policy.amount(size)) % (1 << word)
-
-
-def remove_from_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
-    """The total after as many buffers left the list. What wrapped on the way up unwraps on the way down.
-
-    >>> remove_from_lru_list(0, 4096, 1 << 20, Policy())
-    0
-    """
-    return (total - count * policy.amount(size)) % (1 << word)
 
 
 def pages_of(total: int, policy: Policy, page: int = 4096) -> int:
@@ -212,21 +184,6 @@ def pages_of(total: int, policy: Policy, page: int = 4096) -> int:
     (2, 2)
     """
     return (total << policy.shift) // page
-
-
-@cache
-def marks(machine: Machine) -> tuple[int, int, int]:
-    """Pages that the limits leave out: of NORMAL and DMA the high marks against requests for low memory.
-
-    The third is what both zones hold above their own high marks, free or not.
-
-    >>> marks(PRESETS["16 GB"]), marks(PRESETS["256 MB"])
-    ((765, 976, 228515), (765, 336, 64675))
-    """
-    low = [zone for zone in machine.zones if zone.name != "HIGHMEM"]
-    high = {zone.name: machine.watermarks(zone.name, low[-1].name).high for zone in low}
-    above = sum(zone.pages - machine.watermarks(zone.name).high for zone in low)
-    return high.get("NORMAL", 0), high["DMA"], above
 
 
 def nr_free_buffer_pages(memory: Memory, guard: Guard, machine: Machine) -> int:
@@ -271,105 +228,16 @@ def bdflush_stop(seen: int, tot: int, word: int = 32, shares: Shares = DEFAULT) 
     return seen * 100 % (1 << word) <= tot * shares.stop % (1 << word)
 
 
-def decision(true: int, tot: int, policy: Policy, machine: Machine = PRESETS["16 GB"], may_wait: bool = True) -> int:
-    """The answer when `true` bytes are dirty.
-
-    >>> decision(4 * GIB, 228515, POLICIES[UNPATCHED]), decision(4 * GIB, 228515, POLICIES[PATCHED])
-    (-1, 1)
-    """
-    seen = pages_of((true >> policy.shift) % (1 << machine.word), policy, machine.page)
-    return balance_dirty_state(seen, tot, machine.word, may_wait)
-
-
-# ---- where pages and buffer heads come from ----
-
-
-class Phase(NamedTuple):
-    """From `dirty` pages on, data and buffer heads each come from one zone; "" if heads can be had nowhere."""
-
-    dirty: int
-    memory: Memory
-    head_pages: int
-    data: str
-    heads: str
-
-
-@cache
-def lowest(machine: Machine, wanted: str, reserve: bool = True) -> dict[str, int]:
-    """The zones that may give a page to a request for `wanted`, in order, and what each keeps.
-
-    Without reserve the low marks add up from zone to zone, as in 2.4.22.
-
-    >>> lowest(PRESETS["16 GB"], "HIGHMEM"), lowest(PRESETS["16 GB"], "HIGHMEM", reserve=False)
-    ({'high': 510, 'normal': 124414, 'dma': 16432}, {'high': 510, 'normal': 1020, 'dma': 1084})
-    """
-    names = [zone.name for zone in machine.zones]
-    usable = names[: names.index(wanted) + 1] if wanted in names else names
-    fields = {"DMA": "dma", "NORMAL": "normal", "HIGHMEM": "high"}
-    own = [machine.watermarks(name, usable[-1] if reserve else name).low for name in reversed(usable)]
-    return dict(zip((fields[name] for name in reversed(usable)), own if reserve else accumulate(own)))
-
-
-@lru_cache(maxsize=256)
-def phases(start: Start, reserve: bool = True) -> tuple[list[Phase], str]:
-    """Where memory comes from as it fills, and what is lacking at the end: "memory" for data, "lowmem" for heads.
-
-    The last phase is where nothing more can be had. The zone is chosen as in the first pass of __alloc_pages.
-    """
-    for_data = lowest(start.machine, "HIGHMEM" if start.writer == FILE else "NORMAL", reserve)
-    for_heads = lowest(start.machine, "NORMAL", reserve)
-    found = []
-    dirty, memory, head_pages = 0, start.memory, 0
-    while True:
-        data = _first(memory, for_data)
-        heads = _first(_take(memory, data, 1), for_heads) if data else ""
-        now = Phase(dirty, memory, head_pages, data, heads)
-        found.append(now)
-        if not data or (not heads and _heads(dirty + 1, start) > head_pages):
-            return found, "lowmem" if data else "memory"
-        pages = _room(now, start, for_data, for_heads)
-        dirty, (memory, head_pages) = dirty + pages, _after(now, start, pages)
-
-
-def _first(memory: Memory, zones: dict[str, int]) -> str:
-    """The first zone that is above what it must keep; empty if none is."""
-    return next((zone for zone, keep in zones.items() if getattr(memory, zone) > keep), "")
-
-
-def _take(memory: Memory, zone: str, pages: int) -> Memory:
-    return memory._replace(**{zone: getattr(memory, zone) - pages}) if zone else memory
-
-
-def _heads(dirty: int, start: Start) -> int:
-    """Pages of the slab that the heads of so many dirty pages fill."""
-    return -(-dirty * (start.machine.page // start.block) // start.heads_a_page)
-
-
-def _after(now: Phase, start: Start, pages: int) -> tuple[Memory, int]:
-    """Memory and pages of heads when so many pages more are dirty. Data in low memory is cache there."""
-    head_pages = _heads(now.dirty + pages, start)
-    taken = {now.data: pages, "cache": -pages * (now.data != "high")}
-    taken[now.heads] = taken.get(now.heads, 0) + head_pages - now.head_pages
-    left = {zone: getattr(now.memory, zone) - pages for zone, pages in taken.items() if zone}
-    return now.memory._replace(**left), head_pages
-
-
-def _room(now: Phase, start: Start, for_data: dict[str, int], for_heads: dict[str, int]) -> int:
-    """For how many pages a phase lasts: as long as both zones surely stay above what they keep, and one page."""
-
-    def tight(pages: int) -> bool:
-        memory, _ = _after(now, start, pages)
-        spare = getattr(memory, now.data) - for_data[now.data], getattr(memory, now.heads) - for_heads[now.heads]
-        return bool(min(spare) < 2)
-
-    return max(1, bisect_left(range(getattr(now.memory, now.data)), True, key=tight) - 1) if now.heads else 1
-
-
 # ---- a writer without end ----
 
 
 class Writer:
-    """What the kernel knows and decides when a writer has made so many pages dirty."""
+    """What the kernel knows and decides when a writer has made so many pages dirty: a function of their number.
+
+    >>> writer = Writer(Scenario().start, POLICIES[UNPATCHED])
+    >>> writer.wrap, writer.seen(writer.wrap - 1), writer.seen(writer.wrap)
+    (1048576, 1048575, 0)
+    """
 
     def __init__(self, start: Start, policy: Policy) -> None:
         self.start, self.policy = start, policy
@@ -378,22 +246,22 @@ class Writer:
         self.wrap = (1 << start.machine.word + policy.shift) // start.machine.page  # pages at which the counter is 0
 
     def memory(self, pages: int) -> Memory:
-        """What is left."""
+        """What is left in each zone."""
         now = self.phases[bisect_right(self.phases, pages, key=lambda phase: phase.dirty) - 1]
-        return _after(now, self.start, pages - now.dirty)[0]
+        return after(now, self.start, pages - now.dirty)[0]
 
     def seen(self, pages: int) -> int:
-        """What the counter shows, in pages."""
+        """What the counter shows, in pages: size_buffers_type, as balance_dirty_state reads it."""
         machine, block = self.start.machine, self.start.block
         total = insert_into_lru_list(0, block, pages * machine.page // block, self.policy, machine.word)
         return pages_of(total, self.policy, machine.page)
 
     def limit(self, pages: int) -> int:
-        """What the guard counts."""
+        """What the guard counts, in pages: nr_free_buffer_pages, asked anew at each write."""
         return nr_free_buffer_pages(self.memory(pages), self.policy.guard, self.start.machine)
 
     def answer(self, pages: int) -> int:
-        """What balance_dirty_state gives."""
+        """What balance_dirty_state gives: NOTHING, WRITE or WAIT."""
         return balance_dirty_state(self.seen(pages), self.limit(pages), self.start.machine.word)
 
     def changes(self) -> Iterator[int]:
@@ -443,7 +311,11 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 
 
 def events(writer: Writer) -> Iterator[Asked | Wrapped | Waited | Ended]:
-    """Every change of the answer, every wrap and every zone that gives out, up to the first wait."""
+    """Every change of the answer, every wrap and every zone that gives out, up to the first wait.
+
+    >>> [type(event).__name__ for event in events(Writer(Scenario(PRESETS["256 MB"]).start, POLICIES[PATCHED]))]
+    ['Asked', 'Asked', 'Asked', 'Waited']
+    """
     changes = set(writer.changes())
     wraps = set(writer._wraps())
     places = {0, writer.most, *changes, *wraps, *(at - 1 for at in wraps), *(phase.dirty for phase in writer.phases)}
@@ -456,7 +328,7 @@ def events(writer: Writer) -> Iterator[Asked | Wrapped | Waited | Ended]:
             yield Waited(pages)
             return
     last = writer.phases[-1]
-    yield Ended(writer.most, writer.lacks, _take(last.memory, last.data, 1))
+    yield Ended(writer.most, writer.lacks, take(last.memory, last.data, 1))
 
 
 def first(run: Run, answer: int) -> int | None:

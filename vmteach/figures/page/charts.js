@@ -265,16 +265,19 @@ function drawBands(sheet, group, area, context, ticks) {
   sheet.text(`${group.id}.tail`, area.x0 - 8, bottom - 1, tail, { bold: true, anchor: "end" });
   const first = columns[0] ? columns[0].bands.at(-1) : null;
   if (first) sheet.text(`${group.id}.headname`, area.x0 - 8, Math.min(first.top + 10, bottom - 18), head, { bold: true, anchor: "end" });
-  const states = new Map();
-  for (const column of columns) for (const band of column.bands) states.set(band.key, (states.get(band.key) || "") + `M${column.x0} ${band.bottom}V${band.top}H${column.x1}V${band.bottom}Z`);
+  const looks = new Map();
+  for (const column of columns) for (const { look, bottom: low, top: high } of column.bands) looks.set(look, (looks.get(look) || "") + `M${column.x0} ${low}V${high}H${column.x1}V${low}Z`);
   const named = new Set(), taken = [];
-  for (const [key, d] of states) drawBand(sheet, group, key, d, context);
-  for (const key of [...states.keys()].sort((a, b) => a.length - b.length)) if (nameBand(sheet, group, key, columns, context, taken)) named.add(key);
-  for (const key of states.keys()) for (const one of key) if (!named.has(key) && !named.has(one)) sheet.legend.set(one, context.states[one]);
+  for (const [look, d] of looks) drawBand(sheet, group, look, d, context);
+  for (const column of columns) column.bands = oneNamed(column.bands);
+  const keys = new Set([...looks.keys()].map((look) => look.slice(0, 2)));
+  for (const key of [...keys].sort((a, b) => a.length - b.length)) if (nameBand(sheet, group, key, columns, context, taken)) named.add(key);
+  for (const key of keys) for (const one of key) if (!named.has(key) && !named.has(one)) sheet.legend.set(one, context.states[one]);
   return ticks ? drawTicks(sheet, group.id, scale, bottom + 1, area) : bottom + 2;
 }
 
-// Columns in px, neighbours with the same bands joined; the key of a mixture is its two letters.
+// Columns in px, neighbours with the same bands joined. The look of a band is its letter; of a mixture the two letters,
+// the larger first, and the eighths that the other has.
 function columnsOf(group, scale, bottom, unit) {
   const found = [];
   let before = "";
@@ -285,10 +288,10 @@ function columnsOf(group, scale, bottom, unit) {
     if (told === before && found.length) found.at(-1).x1 = x1;
     else {
       let y = 0;
-      const bands = [...told.matchAll(/([A-Za-z])(\d+)/g)].map(([, letter, n]) => {
+      const bands = [...told.matchAll(/([A-Z](?:[A-Z]\d(?=:))?):?(\d+)/g)].map(([, look, n]) => {
         const low = Math.round(bottom - y * unit);
         y += Number(n);
-        return { key: (group.mixed || {})[letter] || letter, bottom: low, top: Math.round(bottom - y * unit) };
+        return { look, key: look.slice(0, 2), bottom: low, top: Math.round(bottom - y * unit) };
       });
       found.push({ x0, x1, bands });
     }
@@ -297,17 +300,24 @@ function columnsOf(group, scale, bottom, unit) {
   return found.filter((column) => column.x1 > column.x0);
 }
 
-function drawBand(sheet, group, key, d, context) {
-  const looks = [...key].map((one) => lookOf(context.states[one][1]));
-  sheet.add("path", `${group.id}.band.${key}`, { d, fill: looks[0].fill, crisp: true });
-  if (looks.length > 1) sheet.add("path", `${group.id}.mix.${key}`, { d, pattern: `mix-${looks[1].fill}`, crisp: true });
-  else if (looks[0].pattern) sheet.add("path", `${group.id}.pattern.${key}`, { d, pattern: looks[0].pattern, crisp: true });
+// Bands whose names are the same as one: mixtures of the same two states, in whatever shares.
+const oneNamed = (bands) => bands.reduce((found, band) => {
+  if (found.at(-1)?.key === band.key) found.at(-1).top = band.top;
+  else found.push({ ...band });
+  return found;
+}, []);
+
+function drawBand(sheet, group, look, d, context) {
+  const [first, second] = [...look.slice(0, 2)].map((one) => lookOf(context.states[one][1]));
+  sheet.add("path", `${group.id}.band.${look}`, { d, fill: first.fill, crisp: true });
+  if (second) sheet.add("path", `${group.id}.mix.${look}`, { d, pattern: `mix${look[2]}-${second.fill}`, crisp: true });
+  else if (first.pattern) sheet.add("path", `${group.id}.pattern.${look}`, { d, pattern: first.pattern, crisp: true });
 }
 
 // A band's name where the band is high enough over the name's whole width.
 function nameBand(sheet, group, key, columns, context, taken) {
   const names = [...key].map((one) => context.states[one][0]);
-  const words = names.length === 1 ? names[0] : [names.map((n) => spellings(n)[0]).join(" and "), names.map((n) => spellings(n).at(-1)).join(" and ")];
+  const words = names.length === 1 ? names[0] : names.map((n) => spellings(n).at(-1)).join(", some ");
   for (const said of spellings(words)) {
     const w = widthOf(said, NORMAL) + 12;
     let best = null;

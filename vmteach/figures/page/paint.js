@@ -138,11 +138,11 @@ const PATTERNS = { // size, what is drawn: d of lines, or a circle
 function pattern(svg, defs, name) {
   const id = `${svg.serial}-${name}`;
   if (defs.querySelector(`#${id}`)) return id;
-  const [, kind, of] = /^(area|mix)-(.*)$/.exec(name) || [null, "", name];
-  const [size, d] = kind === "area" ? [7, "M-1 8L8 -1M-1 1L1 -1M6 8L8 6"] : kind === "mix" ? [6, "M0 1.5H6"] : PATTERNS[name];
+  const [, kind, eighths, of] = /^(area|mix)(\d?)-(.*)$/.exec(name) || [null, "", "", name];
+  const [size, d] = kind === "area" ? [7, "M-1 8L8 -1M-1 1L1 -1M6 8L8 6"] : kind === "mix" ? [8, `M0 ${eighths / 2}H8`] : PATTERNS[name];
   const stroke = kind === "area" ? `var(--vm-text-${of})` : kind === "mix" ? `var(--vm-${of})` : `var(--vm-on-${of})`;
   const node = vector("pattern", { id, width: size, height: size, patternUnits: "userSpaceOnUse" });
-  if (d) node.append(vector("path", { d, fill: "none", stroke, "stroke-width": kind === "mix" ? 3 : kind === "area" ? 0.9 : 1.4 }));
+  if (d) node.append(vector("path", { d, fill: "none", stroke, "stroke-width": kind === "mix" ? eighths : kind === "area" ? 0.9 : 1.4 }));
   else node.append(vector("circle", { cx: 2.5, cy: 2.5, r: 1.3, fill: stroke }));
   defs.append(node);
   return id;

@@ -65,7 +65,7 @@ function unitOf(axis) {
 const short = (n) => (Math.abs(n) >= 1000 || Number.isInteger(n)
   ? Math.round(n).toLocaleString("en-US") : String(Number(n.toPrecision(3))));
 
-const NICE = { min: [1, 2, 5, 10, 15, 20, 30, 60, 120, 300], B: [1, 16, 64, 256, 512], hex: null };
+const MINUTES = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300];
 
 function ticksOf(axis, room, least = 70) {
   if (axis.ticks) return axis.ticks.map((tick) => (Array.isArray(tick) ? tick : [tick, nameOf(axis, tick)]));
@@ -73,17 +73,24 @@ function ticksOf(axis, room, least = 70) {
   const span = (axis.to - axis.from) / much;
   if (!(span > 0)) return [[axis.from, nameOf(axis, axis.from)]];
   const count = Math.max(1, Math.floor(room / least));
-  let step = 10 ** Math.floor(Math.log10(span / count));
-  step = [1, 2, 5, 10].map((n) => n * step).find((n) => span / n <= count);
-  if (name === "min" || axis.unit === "hex") step = niceStep(name, span / count, step);
-  if (!SCALES[axis.unit] && axis.unit && axis.unit !== "%") step = Math.max(1, step);
-  const found = [];
-  for (let n = Math.ceil(axis.from / much / step - 1e-9); n * step * much <= axis.to * (1 + 1e-9); n++) found.push(n * step * much);
-  return found.map((at, i) => [at, nameOf(axis, at, i === found.length - 1)]);
+  const found = [count, 2 * count].map((most) => ticksAt(axis, much, stepOf(axis, name, span / most)));
+  const ticks = found.find((ticks) => ticks.length > 1) || found[0]; // one alone tells nothing: then they stand closer
+  return ticks.map((at, n) => [at, nameOf(axis, at, n === ticks.length - 1)]);
 }
 
-const niceStep = (name, wanted, step) => (name === "min"
-  ? NICE.min.find((n) => n >= wanted) || step : 2 ** Math.ceil(Math.log2(wanted)));
+function ticksAt(axis, much, step) {
+  const found = [];
+  for (let n = Math.ceil(axis.from / much / step - 1e-9); n * step * much <= axis.to * (1 + 1e-9); n++) found.push(n * step * much);
+  return found;
+}
+
+// A round step of at least `wanted`.
+function stepOf(axis, name, wanted) {
+  if (axis.unit === "hex") return 2 ** Math.ceil(Math.log2(wanted));
+  const ten = 10 ** Math.floor(Math.log10(wanted));
+  const step = (name === "min" && MINUTES.find((n) => n >= wanted)) || [1, 2, 5, 10].map((n) => n * ten).find((n) => n >= wanted);
+  return !SCALES[axis.unit] && axis.unit && axis.unit !== "%" ? Math.max(1, step) : step;
+}
 
 function nameOf(axis, at, last = true) {
   const [much, name] = unitOf(axis);

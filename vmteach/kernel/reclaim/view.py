@@ -1,48 +1,62 @@
 """The lists for a picture: a cheap copy while the machine runs, painted afterwards.
 
 source      none: close enough for a picture is a matter of the eye
-left out    runs of less than 1/500 of a list, which are counted with what follows them
+left out    where a list of thousands of small runs is a fine mixture, some of them stand for all
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
+from typing import cast
 
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, Lists
 from vmteach.kernel.reclaim.page import Page, Where
 from vmteach.kernel.reclaim.runs import Run, Stripe
 
-GRAIN = 500  # of a list: finer than the finest band that a picture shows
+WINDOWS, ROW = 40, 12  # a list has 40 windows; in each at most 12 runs in a row stand for its small runs
+LARGE = 3 * WINDOWS  # a run of more than 1/120 of a list is shown as it is
 
 
 def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     """A list from tail to head as (pages, their state, processes that map them).
 
-    Close enough for a picture, and no dearer for a long list than for a short one: runs of less than 1/500 of
-    the list are counted with what follows them, which is taken for one run if it is no longer itself, and the
-    repetitions of a stripe come in at most eight groups, in fewer where these would be less than 1/40 of the list;
-    each has its parts in proportion.
+    Close enough for a picture, and no dearer for a long list than for a short one: of runs shorter than 1/120 of the
+    list only a dozen in a row are looked at, in each fortieth of it, and their shares are taken for the shares of
+    all: they come again and again in the same order. The repetitions of a stripe come in groups of less than a
+    fortieth; each has its parts in proportion. The pages of all places are those of the list.
     """
     names = INACTIVE if where is Where.INACTIVE else (ACTIVE,)
     items = [*chain.from_iterable(lists.queues[name].items for name in names)]
-    runs = Stripe not in set(map(type, items))
-    ends = [*accumulate(map(itemgetter(1), items) if runs else [item.count for item in items])]
-    whole, done, i = (ends[-1] if ends else 0), 0, -1
-    grain = max(1, whole // GRAIN)
-    while done < whole:
-        i = min(bisect_left(ends, done + grain, i + 1), len(items) - 1)
-        owed, done, item = (ends[i - 1] if i else 0) - done, ends[i], items[i]
-        parts: Iterable[tuple[int, Page, int]]
-        if isinstance(item, Stripe):
-            parts = _of_stripe(lists, item, 1 + whole // 40)
-        elif item.count > grain:
-            parts = _of_run(lists, item)
-        else:
-            parts = ((item.count, *lists.stretch(item.first)[1:]),)
-        for n, page, mapcount in parts:
-            yield n + owed, page, mapcount
-            owed = 0
+    plain = Stripe not in set(map(type, items))
+    counts = [*map(itemgetter(1) if plain else attrgetter("count"), items)]
+    ends = [*accumulate(counts)]
+    whole, done = (ends[-1] if ends else 0), 0
+    large = [i for i, n in enumerate(counts) if n > whole // LARGE or (not plain and isinstance(items[i], Stripe))]
+    for i in [*large, len(items)]:
+        yield from _of_small(lists, cast("list[Run]", items[done:i]), ends[done:i], whole)
+        for item in items[i : i + 1]:
+            of_stripe = isinstance(item, Stripe) and _of_stripe(lists, item, 1 + whole // WINDOWS)
+            yield from of_stripe or _of_run(lists, cast(Run, item))
+        done = i + 1
+
+
+def _of_small(lists: Lists, runs: Sequence[Run], ends: Sequence[int], whole: int) -> Iterator[tuple[int, Page, int]]:
+    """Small runs, one window after the other; `ends` counts the pages of the list up to the end of each."""
+    i = 0
+    while i < len(runs):
+        start = ends[i] - runs[i].count
+        behind = bisect_left(ends, start + whole // WINDOWS, i, len(runs) - 1) + 1
+        pages = ends[behind - 1] - start
+        middle = max(i, (i + behind - ROW) // 2)
+        some = runs[middle : min(behind, middle + ROW)]
+        known, done, shown = sum(map(itemgetter(1), some)), 0, 0
+        for first, count in some:
+            done += count
+            upto = pages * done // known
+            yield upto - shown, *lists.stretch(first)[1:]
+            shown = upto
+        i = behind
 
 
 def _of_run(lists: Lists, run: Run) -> Iterator[tuple[int, Page, int]]:
@@ -53,12 +67,13 @@ def _of_run(lists: Lists, run: Run) -> Iterator[tuple[int, Page, int]]:
         first = end
 
 
-def _of_stripe(lists: Lists, stripe: Stripe, grain: int) -> Iterator[tuple[int, Page, int]]:
-    groups = max(1, min(8, stripe.times, stripe.count // grain))
-    known, done = [lists.stretch(s.first) for s in stripe.segments], 0
+def _of_stripe(lists: Lists, item: Stripe, grain: int) -> Iterator[tuple[int, Page, int]]:
+    """Repetitions in groups of less than `grain` pages."""
+    groups = min(item.times, 1 + item.count // grain)
+    known, done = [lists.stretch(s.first) for s in item.segments], 0
     for g in range(1, groups + 1):
-        n = stripe.times * g // groups - done
-        for i, (first, count, stride) in enumerate(stripe.segments):
+        n = item.times * g // groups - done
+        for i, (first, count, stride) in enumerate(item.segments):
             first += done * stride
             if first >= known[i][0]:
                 known[i] = lists.stretch(first)
