@@ -33,7 +33,7 @@ def lab(browser, tmp_path_factory):
     scratch = tmp_path_factory.mktemp("lab")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("VMTEACH_PROGRESS", str(scratch / "progress.json"))
-        with jupyterlab(scratch, whole=True) as running:
+        with jupyterlab(scratch, whole=True, few_rows=True) as running:
             yield running
 
 

@@ -21,8 +21,10 @@ from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from vmteach import cases
 from vmteach.lab import kept as learn_kept
 from vmteach.live import Answer
+from vmteach.tables import read_cases
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -122,10 +124,17 @@ def code_of(path: Path) -> list[str]:
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
+@pytest.fixture
+def few_rows(monkeypatch):
+    """Scores of a few of the kernel's cases."""
+    monkeypatch.setattr(cases, "read_cases", lambda table: read_cases(table)[:5])
+
+
 # ---- a restart in the middle, cells out of order
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+@pytest.mark.usefixtures("few_rows")
 def test_a_cell_alone_after_a_restart_names_what_is_missing(path, monkeypatch):
     """An empty kernel: each cell either needs nothing from others or says which name it lacks; never anything else."""
     monkeypatch.chdir(path.parent)
@@ -380,6 +389,7 @@ def run_here(path: Path, change: Callable[[], None]) -> list[Answer]:
 ANYWHERE = {"06_ncpfs"}  # its experiment asks the file system for long names, which every system has
 
 
+@pytest.mark.usefixtures("few_rows")
 @pytest.mark.parametrize("name", LIVE)
 def test_without_linux_the_experiments_say_so_and_the_chapter_goes_on(name, monkeypatch):
     path = ROOT / "notebooks" / f"{name}.ipynb"
@@ -390,6 +400,7 @@ def test_without_linux_the_experiments_say_so_and_the_chapter_goes_on(name, monk
     assert all(answer.ran or "Linux" in answer.why for answer in answers)
 
 
+@pytest.mark.usefixtures("few_rows")
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there is no root here")
 def test_without_root_the_loop_device_is_not_tried_and_the_chapter_goes_on(monkeypatch):
     path = ROOT / "notebooks" / "01_blkdev_eof.ipynb"
