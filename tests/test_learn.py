@@ -422,7 +422,7 @@ def explorer():
 def test_a_goal_follows_the_explorer(explorer, file):
     crowd = goal(explorer, "scsi_deadlock", "crowd")
     assert not crowd.met
-    assert "Not reached yet." in crowd.said["html"]
+    assert "Not yet." in crowd.said["html"]
     explorer.set(dispatchers=3, disks=3, machine="1 GB")
     assert crowd.met
     assert crowd.said["outcome"] == "right"
@@ -761,7 +761,7 @@ def play(visit, axe):
     keys.press("Space")
     assert page.locator(".vmteach-card details[open]").count() == 2
 
-    assert "Not reached yet" in said.nth(1).inner_text()
+    assert "Not yet" in said.nth(1).inner_text()
     page.locator('.vmt input[data-field="dispatchers"]').focus()
     keys.press("Home")
     said.nth(1).get_by_text("Reached.").wait_for()

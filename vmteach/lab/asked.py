@@ -52,8 +52,8 @@ def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
     try:
         verdict = goal.verdict(stage.state(at), stage.numbers(at))
     except ValueError as impossible:
-        return "not yet", marked(f"**Not reached yet.** There is nothing to see at these stops: {impossible}.")
-    word = "Reached." if verdict else "Not reached yet."
+        return "not yet", marked(f"**Not yet.** There is nothing to see at these stops: {impossible}.")
+    word = "Reached." if verdict else "Not yet."
     return verdict.outcome.value, marked(f"**{word}** {verdict.message}")
 
 
