@@ -95,9 +95,9 @@ def _gift(text: str) -> str:
 # ---- Canvas
 
 
-def markdown(wanted: Iterable[Item], title: str = "vmteach") -> str:
+def markdown(wanted: Iterable[Item]) -> str:
     """The questions in the Markdown that text2qti turns into a QTI package."""
-    return "\n".join([f"Quiz title: {title}", *(_written(n, item) for n, item in enumerate(wanted, 1))]) + "\n"
+    return "\n".join(["Quiz title: vmteach", *(_written(n, item) for n, item in enumerate(wanted, 1))]) + "\n"
 
 
 def _written(number: int, item: Item) -> str:
