@@ -17,6 +17,7 @@ from vmteach.figures.data import LONGEST_TITLE
 from vmteach.figures.story import MOST_ASKS, MOST_BYTES, stories
 from vmteach.figures.titles import title
 from vmteach.handout import page as pages
+from vmteach.handout.front import HOME
 from vmteach.lab import explorer as lab_explorer
 from vmteach.lab.explorer import explore
 from vmteach.machine import PRESETS
@@ -25,10 +26,11 @@ from vmteach.patches import STEMS
 ROOT = Path(__file__).parent.parent
 LAB = Path(lab_explorer.__file__).parent
 NOTEBOOKS = {path.stem[3:]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
+FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": " · chapter 12 of 12", "links": HOME}
 LOWEST = 640  # px that an explorer takes of a window at most, where it is 840 px wide
 IN_A_FRAME = 818  # px that are left of 840 in a handout's frame, which is 6 px higher than nothing
 SCREEN = 800  # px of a laptop's first screen
+PHONES = ((366, 844, 1), (390, 844, 1), (390, 664, 0.9))  # px, and how much of the picture is in the first screen
 
 # The explorer's face and what it draws with, without a kernel: it shows one answer.
 FACE = """([spec, shown, width]) => { const at = document.getElementById('at'); at.replaceChildren();
@@ -170,9 +172,12 @@ def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
     assert page.locator("main h1").bounding_box()["y"] < SCREEN / 4
     picture = page.locator("main img, main svg").first
     assert picture.bounding_box()["y"] + picture.bounding_box()["height"] <= SCREEN
-    page.set_viewport_size({"width": 366, "height": SCREEN})
-    page.wait_for_timeout(100)
-    assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
+    for width, height, shown in PHONES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(100)
+        assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
+        box = picture.bounding_box()
+        assert box["y"] + box["height"] * shown <= height, (width, height)
     page.close()
 
 

@@ -155,7 +155,7 @@ def frames(run: Run) -> list[Frame]:
     for n, patch in enumerate(release):
         hunk = _hunk(patch, base)
         base, event = apply_one(base, patch)
-        fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ")
+        fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ").removesuffix(" the base")
         last = n == len(release) - 1
         more = (_end(run) if last else {}) | _mark(patch, event)
         groups = {"set": _queue(release, n, fates), "patch": hunk[0], "file": hunk[1]}
@@ -198,6 +198,6 @@ def _queue(release: tuple[Patch, ...], at: int, fates: dict[str, str]) -> Group:
     """The part of the set around one patch, and what became of those before it."""
     first = max(0, min(at - MOST_LINES // 2, len(release) - MOST_LINES))
     part = release[first : first + MOST_LINES]
-    told = {p.name: [f"{p.name}: {fates[p.name]}", p.name] for p in part if p.name in fates}
+    told = {p.name: [f"{name}: {fates[p.name]}" for name in (p.name, p.topic)] for p in part if p.name in fates}
     lines = [(str(n), told.get(p.name, p.name)) for n, p in enumerate(part, first + 1)]
     return script("the set", lines, at - first)

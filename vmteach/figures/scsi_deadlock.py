@@ -146,7 +146,7 @@ STORIES = {"The way into the deadlock": Scenario()}
 HEADS = {"E": ["error recovery ends", "recovery"], "R": ["sends commands to its disk", "sends commands"]}
 SHORT = {  # for a narrow column
     "disk 0 blocked, or nothing queued?": "nothing to do?",
-    "host full? if not, count the command": "count the command",
+    "host full? if not, count the command": "count it",
     "host full or disk blocked?": "host full?",
     "dequeue a command": "dequeue",
     "dispatch the queue": "dispatch",

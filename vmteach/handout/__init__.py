@@ -249,8 +249,9 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     links = [HOME]
     for word, i in (("Previous", at - 1), ("Next", at + 1)):
         if 0 <= i < len(names) and names[i] != name:
-            links.append(f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>')
-    return {"where": where, "links": " · ".join(links)}
+            link = f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>'
+            links.append(f'<span class="beside"> · {link}</span>')
+    return {"where": where, "links": "".join(links)}
 
 
 def _spoken(name: str) -> str:

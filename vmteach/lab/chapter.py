@@ -120,7 +120,7 @@ class Chapter:
         """A question of the chapter, to be answered before the result is known."""
         from vmteach.lab.predict import predict
 
-        return predict(f"{self.stem}/{name}")
+        return predict(self.stem, name)
 
     def goal(self, name: str) -> "GoalFace":
         """A goal in a cell of its own; it follows the newest explorer of the chapter."""

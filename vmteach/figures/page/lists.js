@@ -155,7 +155,7 @@ function drawScript(sheet, group, x, y, w) {
 // ---- the graph of locks: threads above, locks below, so that no line runs through a name ----
 
 function drawNodes(sheet, group, area, context) {
-  const threadW = 62, lockW = 54, h = 36, room = area.right - area.left;
+  const threadW = 62, lockW = Math.max(54, ...group.locks.map((name) => widthOf(name, NORMAL, true) + 14)), h = 36, room = area.right - area.left;
   const place = (names, w, y) => {
     const gap = Math.min(150, room / Math.max(1, names.length));
     const left = area.left + (room - gap * names.length) / 2;

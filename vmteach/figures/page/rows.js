@@ -104,7 +104,7 @@ function drawBracket(sheet, key, { start, end, words, tone }, scale, y, area, ta
   for (const said of spellings(words)) {
     const w = widthOf(said, SMALL, true);
     const boxOf = (x) => [x, y - 21, x + w, y - 8];
-    const free = (box) => !taken.some((other) => overlap(box, other, 5)) && !walls.some((wall) => overlap(box, wall, 3));
+    const free = ([left, ...rest]) => !taken.some((other) => overlap([left - 5, rest[0], rest[1] + 5, rest[2]], other)) && !walls.some((wall) => overlap([left, ...rest], wall, 3));
     const spots = [(x0 + x1) / 2 - w / 2, ...walls.flatMap((wall) => [wall[0] - w - 4, wall[2] + 4]).filter((x) => x >= x0 - w / 2 && x + w <= x1 + w / 2)];
     const box = spots.map((x) => boxOf(Math.min(Math.max(x, area.left), area.right - w))).find(free);
     if (!box) continue;
