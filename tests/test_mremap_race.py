@@ -10,8 +10,9 @@ from vmteach import chapter
 from vmteach.cases import score
 from vmteach.figures import mremap_race as figure
 from vmteach.kernel.entry import NONE, OOPS, PRESENT, PTL, SWAP, Clearer
+from vmteach.kernel.interleavings import explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Stepped, explore, replay
+from vmteach.kernel.threads import END, Stepped, replay
 from vmteach.machine import GIB, KIB, MIB, PRESETS
 from vmteach.patches.mremap_race import (
     CACHED,

@@ -12,7 +12,9 @@ from vmteach.cases import score
 from vmteach.cases.scsi_deadlock import scenario_of
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.figures.titles import kernel
-from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
+from vmteach.kernel.interleavings import explore
+from vmteach.kernel.lockorder import cycle, lock_order
+from vmteach.kernel.threads import Stepped, Waited, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (
     CONTROLS,

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
-from vmteach.kernel.threads import Stepped, cycle, lock_order, replay
+from vmteach.kernel.lockorder import cycle, lock_order
+from vmteach.kernel.threads import Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import scsi_deadlock as scsi
 from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Policy, Scenario, simulate

@@ -32,8 +32,9 @@ from vmteach.kernel.entry import (
     clearer_thread,
     clearing,
 )
+from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
+from vmteach.kernel.threads import END, Program, Schedule, State, Step, Stepped, Thread, replay
 from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
