@@ -26,8 +26,8 @@ from nbclient import NotebookClient
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from load import NOTEBOOKS, as_a_page, kernel
-from page import put, table
+from load import as_a_page, kernel
+from page import NOTEBOOKS, notebooks, put, table
 
 GOAL_ALL, GOAL_FIRST = 60, 2  # s
 ROUNDS = 3
@@ -55,10 +55,6 @@ def execute_all(chapters: list[str], at_once: int = 2) -> tuple[float, dict[str,
     with ThreadPoolExecutor(at_once) as students:
         each = dict(zip(chapters, students.map(execute, chapters)))
     return perf_counter() - began, each
-
-
-def has_explorer(chapter: str) -> bool:
-    return "explore(" in (NOTEBOOKS / f"{chapter}.ipynb").read_text(encoding="utf-8")
 
 
 def open_once(chapter: str) -> Opened:
@@ -90,12 +86,10 @@ def medians(chapter: str, rounds: list[dict[str, Opened]]) -> list[str]:
 
 def main(options: list[str]) -> None:
     names = [option for option in options if not option.startswith("-")]
-    everything = sorted(path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
-    chapters = [name for name in everything if not names or any(part in name for part in names)]
+    chapters = notebooks(names)
     whole, each = execute_all(chapters)
     print(f"{len(chapters)} chapters, two at a time: {whole:.1f} s (goal {GOAL_ALL})", flush=True)
-    explored = [chapter for chapter in chapters if has_explorer(chapter)]
-    rounds = [{chapter: open_once(chapter) for chapter in explored} for _ in range(ROUNDS)]
+    rounds = [{chapter: open_once(chapter) for chapter in notebooks(names, explored=True)} for _ in range(ROUNDS)]
     rows = [[chapter, f"{each[chapter]:.1f}", *medians(chapter, rounds)] for chapter in chapters]
     print(*map("  ".join, rows), sep="\n", flush=True)
     rows.append([f"all, two at a time; goals {GOAL_ALL} s and {GOAL_FIRST} s", f"{whole:.1f}", "", "", "", "", ""])

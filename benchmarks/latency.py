@@ -21,12 +21,11 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).parent.parent
-path.insert(0, str(ROOT / "tests"))
+path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from conftest import CHROMIUM_OPTIONS, chromium_program
 from lab import Visit, jupyterlab, slow_link
-from page import put, table
+from page import high, notebooks, put, table
 
 FAR = 4  # stops of a jump, at least: nearer ones may have been thought of
 CLOCK = """(face) => { window.spent = []; let began = 0;
@@ -46,6 +45,27 @@ CONTROLS = """(face) => { const found = {}, at = Object.fromEntries(JSON.parse(f
     found[field] = [at[field], one.type === 'range' ? Number(one.max) + 1 : one.options?.length ?? radios]; }
   return found }"""
 Times = dict[str, list[float]]  # field -> ms of each move
+
+
+class Reader:
+    """A browser, and a JupyterLab at the other end of a link of so many milliseconds there and back."""
+
+    def __init__(self, stack: ExitStack, link: float) -> None:
+        self.scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self._stack, self._link = stack, link
+        lab: Any = stack.enter_context(jupyterlab(self.scratch / "lab"))
+        self.lab = lab._replace(url=self.behind(int(lab.url.rsplit(":", 1)[1])))
+        chromium = stack.enter_context(sync_playwright()).chromium
+        self.browser = chromium.launch(executable_path=chromium_program(), args=list(CHROMIUM_OPTIONS))
+
+    def behind(self, port: int) -> str:
+        """The address of a port of this machine, through the link."""
+        held = self._stack.enter_context(slow_link(port, self._link / 2000)) if self._link else port
+        return f"http://127.0.0.1:{held}"
+
+    def visit(self) -> Visit:
+        """A new page of the JupyterLab."""
+        return Visit(self.browser, self.lab)
 
 
 class Hand:
@@ -98,11 +118,6 @@ def measure(visit: Visit, notebook: str, pace: float, jumps: int) -> tuple[Times
     return times, [ms for _, ms in hand.jumps(jumps, Random(2004))]
 
 
-def high(spent: list[float]) -> float:
-    """The 95th percentile."""
-    return sorted(spent)[min(len(spent) - 1, round(0.95 * len(spent)))] if spent else float("nan")
-
-
 def line(name: str, times: Times, jumped: list[float]) -> list[str]:
     """A row of the table."""
     every = [ms for spent in times.values() for ms in spent]
@@ -126,24 +141,17 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=1, help="seconds from a picture to the next move")
     parser.add_argument("--jumps", type=int, default=12)
     asked = parser.parse_args()
-    notebooks = [path.name for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if "explore(" in path.read_text()]
-    chosen = [name for name in notebooks if not asked.chapters or any(part in name for part in asked.chapters)]
     head = ["chapter", "stops", "median, ms", "p95, ms", "slowest control, its p95", "a jump, median, ms"]
     rows = []
     with ExitStack() as stack:
-        lab: Any = stack.enter_context(jupyterlab(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
-        if asked.link:
-            port = stack.enter_context(slow_link(int(lab.url.rsplit(":", 1)[1]), asked.link / 2000))
-            lab = lab._replace(url=f"http://127.0.0.1:{port}")
-        chromium = stack.enter_context(sync_playwright()).chromium
-        browser = chromium.launch(executable_path=chromium_program(), args=list(CHROMIUM_OPTIONS))
-        for name in chosen:
-            visit = Visit(browser, lab)
-            times, jumped = measure(visit, name, asked.pace, asked.jumps)
+        reader = Reader(stack, asked.link)
+        for name in notebooks(asked.chapters, explored=True):
+            visit = reader.visit()
+            times, jumped = measure(visit, f"{name}.ipynb", asked.pace, asked.jumps)
             visit.close()
             for field, spent in times.items():
-                print(f"{name[:-6]:24}{field:24}{len(spent):5}{median(spent):8.0f}{high(spent):8.0f}", flush=True)
-            rows.append(line(name[:-6], times, jumped))
+                print(f"{name:24}{field:24}{len(spent):5}{median(spent):8.0f}{high(spent):8.0f}", flush=True)
+            rows.append(line(name, times, jumped))
             print("  ".join(rows[-1]), f"p95 {high(jumped):.0f}", flush=True)
     if asked.write and not asked.link:
         put("latency", table(head, rows))

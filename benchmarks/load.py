@@ -24,6 +24,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -31,9 +32,8 @@ from typing import Any, NamedTuple
 
 import nbformat
 from nbclient import NotebookClient
+from page import NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = ROOT / "notebooks"
 GIB, MIB = 1 << 30, 1 << 20
 
 PROBE = """\
@@ -194,12 +194,11 @@ def students_on(memory: int, each: int, system: int = GIB) -> int:
 
 def line(name: str, found: list[Measured]) -> str:
     """A row of the table: medians, the highest peak, the slowest twentieth of the answers."""
-    answers = sorted(1000 * spent for one in found for spent in one.answers)
-    slow = answers[int(0.95 * (len(answers) - 1))] if answers else float("nan")
-    memory = [median(one.resident for one in found), median(one.own for one in found), max(one.peak for one in found)]
-    mib = "".join(f"{value / MIB:10.0f}" for value in memory)
-    times = f"{median(one.chapter for one in found):10.1f}{median(one.processor for one in found):13.1f}"
-    return f"{name:16}{len(found):4}{mib}{times}{median(answers or [float('nan')]):8.0f}{slow:8.0f}"
+    resident, own, peak, chapter, processor, answers = zip(*found)
+    spent = sorted(1000 * seconds for seconds in chain(*answers)) or [float("nan")]
+    mib = "".join(f"{bytes_ / MIB:10.0f}" for bytes_ in (median(resident), median(own), max(peak)))
+    times = f"{median(chapter):10.1f}{median(processor):13.1f}"
+    return f"{name:16}{len(found):4}{mib}{times}{median(spent):8.0f}{spent[int(0.95 * (len(spent) - 1))]:8.0f}"
 
 
 def main() -> None:

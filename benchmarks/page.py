@@ -1,9 +1,13 @@
-"""The tables of docs/speed.md: each stands between two comments and is written by the command that made it."""
+"""What measurements share: the chapters to be measured, and the tables of docs/speed.md.
+
+Each table stands between two comments and is written by the command that made it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "speed.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, NOTEBOOKS = ROOT / "docs" / "speed.md", ROOT / "notebooks"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -18,6 +22,19 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ruler = "|---|" + "--:|" * (len(head) - 1)
     texts = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join([texts[0], ruler, *texts[1:]])
+
+
+def high(spent: Sequence[float]) -> float:
+    """The 95th percentile."""
+    return sorted(spent)[min(len(spent) - 1, round(0.95 * len(spent)))] if spent else float("nan")
+
+
+def notebooks(asked: Sequence[str] = (), explored: bool = False) -> list[str]:
+    """The chapters whose names have one of these words in them, or all; with `explored` those with an explorer."""
+    found = [
+        path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) if any(part in path.stem for part in asked or [""])
+    ]
+    return [path.stem for path in found if not explored or "explore(" in path.read_text(encoding="utf-8")]
 
 
 def put(name: str, text: str, path: Path = PAGE) -> None:

@@ -10,7 +10,6 @@ and panel (and vmteach); what it has not is left out. A move goes one stop on, a
 import argparse
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,12 +17,11 @@ from statistics import median
 from typing import Any
 
 import nbformat
-from latency import Hand, high
-from playwright.sync_api import sync_playwright
+from latency import Hand, Reader
+from page import high
 
 # isort: split
-from conftest import CHROMIUM_OPTIONS, chromium_program
-from lab import Visit, free_port, jupyterlab, slow_link, wait_for
+from lab import Visit, free_port, wait_for
 
 DRAW = """
 from vmteach.figures import plain, shm_big_iron as figure
@@ -59,6 +57,15 @@ WATCH = """() => { const deep = (root) => [...root.querySelectorAll('*')].flatMa
     requestAnimationFrame(look); };
   requestAnimationFrame(look); }"""
 HANDLE = ".noUi-handle"
+# Of the programs that serve a page of their own: the command, what is there when they are ready, and the page.
+SERVED = {
+    "interactive_output, Voila": (
+        "voila peer.ipynb --no-browser --port={port} --Voila.ip=127.0.0.1", "/voila/static/favicon.ico", "/"
+    ),
+    "Panel": (
+        "panel serve peer.py --port={port} --allow-websocket-origin=*", "/static/js/bokeh.min.js", "/peer"
+    ),
+}  # fmt: skip
 ROUND = ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowLeft")
 
 
@@ -109,52 +116,39 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=8)
     asked = parser.parse_args()
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        lab: Any = stack.enter_context(jupyterlab(scratch / "lab"))
-        chromium = stack.enter_context(sync_playwright()).chromium
-        browser = chromium.launch(executable_path=chromium_program(), args=list(CHROMIUM_OPTIONS))
-
-        def behind(port: int) -> str:
-            held = stack.enter_context(slow_link(port, asked.link / 2000)) if asked.link else port
-            return f"http://127.0.0.1:{held}"
-
-        def tell(name: str, spent: list[float]) -> None:
-            print(f"{name:42}{len(spent):4}{median(spent):8.0f}{high(spent):8.0f}  ms", flush=True)
-
-        lab_behind = lab._replace(url=behind(int(lab.url.rsplit(":", 1)[1])))
-        notebook(lab.folder / "ours.ipynb", EXPLORER)
-        notebook(lab.folder / "theirs.ipynb", DRAW, WIDGETS)
-        visit = Visit(browser, lab_behind)
-        tell("the explorer, JupyterLab", ours(visit, asked.moves))
-        visit.close()
-        visit = Visit(browser, lab_behind)
-        visit.open("theirs.ipynb")
-        visit.run_all()
-        tell("interactive_output, JupyterLab", pressed(visit.page, asked.moves))
-        visit.close()
-        notebook(scratch / "peer.ipynb", DRAW, WIDGETS)
-        (scratch / "peer.py").write_text(DRAW + PANEL)
-        peers = {
-            "interactive_output, Voila": (
-                "voila",
-                "peer.ipynb",
-                "--no-browser",
-                "--port={port}",
-                "--Voila.ip=127.0.0.1",
-            ),
-            "Panel": ("panel", "serve", "peer.py", "--port={port}", "--allow-websocket-origin=*"),
-        }
-        for name, command in peers.items():
-            if subprocess.run([asked.python, "-c", f"import {command[0]}"], capture_output=True).returncode:
+        reader = Reader(stack, asked.link)
+        in_jupyterlab(reader, asked.moves)
+        for name, (command, ready, place) in SERVED.items():
+            if subprocess.run([asked.python, "-c", f"import {command.split()[0]}"], capture_output=True).returncode:
                 print(f"{name:42}not installed")
                 continue
-            port, at = free_port(), "/static/js/bokeh.min.js" if name == "Panel" else "/voila/static/favicon.ico"
-            words = (word.format(port=port) for word in command)
-            with served(asked.python, "-m", *words, port=port, scratch=scratch, at=at):
-                page = browser.new_page(viewport={"width": 1280, "height": 1400})
-                page.goto(behind(port) + ("/peer" if name == "Panel" else "/"), timeout=120_000)
+            port = free_port()
+            words = command.format(port=port).split()
+            with served(asked.python, "-m", *words, port=port, scratch=reader.scratch, at=ready):
+                page = reader.browser.new_page(viewport={"width": 1280, "height": 1400})
+                page.goto(reader.behind(port) + place, timeout=120_000)
                 tell(name, pressed(page, asked.moves))
                 page.close()
+
+
+def in_jupyterlab(reader: Reader, moves: int) -> None:
+    """The explorer, and interactive_output, in one JupyterLab."""
+    notebook(reader.lab.folder / "ours.ipynb", EXPLORER)
+    notebook(reader.lab.folder / "theirs.ipynb", DRAW, WIDGETS)
+    visit = reader.visit()
+    tell("the explorer, JupyterLab", ours(visit, moves))
+    visit.close()
+    visit = reader.visit()
+    visit.open("theirs.ipynb")
+    visit.run_all()
+    tell("interactive_output, JupyterLab", pressed(visit.page, moves))
+    visit.close()
+    notebook(reader.scratch / "peer.ipynb", DRAW, WIDGETS)
+    (reader.scratch / "peer.py").write_text(DRAW + PANEL)
+
+
+def tell(name: str, spent: list[float]) -> None:
+    print(f"{name:42}{len(spent):4}{median(spent):8.0f}{high(spent):8.0f}  ms", flush=True)
 
 
 if __name__ == "__main__":

@@ -85,10 +85,10 @@ def slowest_position(what_ifs: bool) -> Ratio:
 
 def new_figure(runs: dict[str, Any]) -> None:
     """What a notebook without the explorer does at each move: a figure, and its PNG."""
-    from vmteach.figures import draw
     from vmteach.figures import shm_big_iron as figure
+    from vmteach.figures.drawing import Drawing
 
-    draw(figure, runs).png()
+    Drawing([(label, figure.scene(run)) for label, run in runs.items()], runs=runs).png()
 
 
 def picture() -> Ratio:

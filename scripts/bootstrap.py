@@ -135,19 +135,24 @@ def python_of(folder: Path) -> Path:
 def setup(*locks: str) -> None:
     """Make .venv what these files of requirements/ say, if it is not so already."""
     stamp, base = VENV / "vmteach.stamp", {"base": base_key()}
-    have = dict(line.split() for line in stamp.read_text("utf-8").splitlines()) if stamp.exists() else {}
-    want, same = {name: key_of(name) for name in locks}, base.items() <= have.items()
-    complete = want.items() <= have.items()
+    have, want = stamped(stamp), {name: key_of(name) for name in locks}
+    same, complete = base.items() <= have.items(), want.items() <= have.items()
     if same and complete and sound(*locks):
         return
     if not same or complete:  # as it should be, and yet something is missing
         make_venv()
         have = {}
     stamp.unlink(missing_ok=True)
-    kept = {name: key for name, key in have.items() if name not in {"base", *want} and key == key_of(name)}
+    others = {name: key_of(name) for name in have.keys() - want.keys() - base.keys()}
+    kept = dict(others.items() & have.items())
     install(*want, *kept)
     lines = base | want | kept
     stamp.write_text("".join(f"{name} {key}\n" for name, key in lines.items()), encoding="utf-8")
+
+
+def stamped(stamp: Path) -> dict[str, str]:
+    """What .venv was made of, when it was whole: a key for each lock, and one for what it is based on."""
+    return dict(line.split() for line in stamp.read_text("utf-8").splitlines()) if stamp.exists() else {}
 
 
 def base_key() -> str:
@@ -225,9 +230,9 @@ def why_not(version: tuple[int, int], *, has_ensurepip: bool) -> str:
 def install(*locks: str) -> None:
     """Install the pinned packages and the project itself in place: by uv, else by pip."""
     files = [REQUIREMENTS / f"{lock}.txt" for lock in locks]
-    pins = sum(line[:1].isalpha() for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    pins = sum(len(re.findall("^[a-zA-Z]", file.read_text(encoding="utf-8"), re.M)) for file in files)
     print(f"Installing up to {pins} packages into {VENV.name}, once ...", flush=True)
-    locked = ["--require-hashes", *(word for file in files for word in ("-r", str(file)))]
+    locked = ["--require-hashes", *(f"--requirement={file}" for file in files)]
     ourselves = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     said = ""
     for way in (by_uv, by_pip):

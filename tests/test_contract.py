@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
+from vmteach import chapter
 from vmteach.course import CHAPTERS
-from vmteach.figures import draw
 from vmteach.figures.titles import alt, title
 from vmteach.figures.words import number
 from vmteach.machine import PRESETS, Machine
@@ -300,9 +300,9 @@ def test_every_corner_of_the_controls_can_be_drawn(stem):
 
 @every_patch
 def test_a_notebook_can_show_it(stem):
-    shown = draw(figure(stem), runs_of(stem, *patch(stem).POLICIES))
+    shown = chapter(stem).draw(runs_of(stem, *patch(stem).POLICIES))
     assert shown.alt
-    assert shown._repr_html_().startswith("<figure")
+    assert shown.still().startswith("<figure")
 
 
 # ---- one name everywhere ----

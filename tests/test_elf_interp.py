@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 
 from vmteach import cases
 from vmteach.figures import elf_interp as figure
+from vmteach.kernel import binfmt
+from vmteach.kernel.binfmt import ARCHS, INTERPRETER, Checked, check_machine, check_magic, check_type, interpreter_path
 from vmteach.kernel.elf import DYN, EXEC, REL, elf, header_fields, parse, segment_fields, write
-from vmteach.patches import elf_interp as model
 from vmteach.patches.elf_interp import (
     AOUT,
-    ARCHS,
     CONTROLS,
     ERRNO,
     FILES,
-    INTERPRETER,
     MISSING,
     NATIVE,
     NONE,
@@ -31,7 +30,6 @@ from vmteach.patches.elf_interp import (
     RELOCATABLE,
     TEXT,
     UNPATCHED,
-    Checked,
     Closed,
     Crossed,
     Files,
@@ -42,11 +40,7 @@ from vmteach.patches.elf_interp import (
     Returned,
     Scenario,
     Started,
-    check_machine,
-    check_magic,
-    check_type,
     image,
-    interpreter_path,
     load_elf_binary,
     simulate,
 )
@@ -331,7 +325,7 @@ def test_every_case_of_the_kernels_own_loader():
 
 def test_the_judge_would_notice_a_wrong_rule(monkeypatch):
     rows = [row for row in read_cases("elf_interp-headers") if "44:" in (row["interpreter_changes"] or "")]
-    monkeypatch.setitem(model.HEADERS_MAX, INTERPRETER, 16 * model.PAGE)
+    monkeypatch.setitem(binfmt.HEADERS_MAX, INTERPRETER, 16 * binfmt.PAGE)
     assert len(cases.judged("elf_interp-headers", rows, cases.judge_of("elf_interp-headers")).differ) > 0
 
 

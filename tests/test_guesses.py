@@ -195,7 +195,7 @@ def test_what_is_said_belongs_to_the_question_as_it_stands(tmp_path, monkeypatch
     """Whoever changes the scenario gets another result, of which the words would not be true."""
     monkeypatch.setenv("VMTEACH_PROGRESS", str(tmp_path / "progress.json"))
     learn_kept._remembered.clear()
-    prediction = predict("mremap_race/way", "How many?", unit="steps", low=0, high=60).answer(10)
+    prediction = predict("mremap_race", "way").answer(10)
     assert "must come in between" in repr(prediction.against(13))
     assert repr(prediction.against(14)).endswith(CALM)
     assert repr(prediction.answer(11).against(13)).endswith(CALM)

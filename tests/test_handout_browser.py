@@ -259,7 +259,7 @@ def test_lessons_work_and_are_kept(visit, lessons):  # noqa: F811
         here.keyboard.press("Enter")
         assert compared.text_content().startswith(begins)
         assert compared.text_content().endswith(ends)
-    assert said.nth(1).text_content().startswith("Not reached yet.")
+    assert said.nth(1).text_content().startswith("Not yet.")
     stops = {control.field: control.stops for control in CONTROLS}
     for field, stop in (("dispatchers", 3), ("disks", 3), ("machine", "32 MB")):
         slider = here.locator(f'input[data-field="{field}"]')

@@ -7,22 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach.kernel.threads import (
-    END,
-    Order,
-    Program,
-    Step,
-    Stepped,
-    Thread,
-    Waited,
-    cycle,
-    explore,
-    held_before,
-    interruptible,
-    lock_order,
-    replay,
-    thread,
-)
+from vmteach.kernel.interleavings import explore
+from vmteach.kernel.lockorder import Order, cycle, interruptible, lock_order
+from vmteach.kernel.threads import END, Program, Step, Stepped, Thread, Waited, held_before, replay, thread
 
 SETTINGS = settings(max_examples=200, deadline=None, print_blob=True)
 

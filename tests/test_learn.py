@@ -24,14 +24,14 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows, get_win_folder_from_env_vars
 
-from vmteach.exercises import Outcome, Verdict, card, chapter, marked, moved, right
+from vmteach.exercises import Asked, Outcome, Verdict, card, chapter, marked, moved, right, task_of
 from vmteach.figures import scsi_deadlock as lanes
 from vmteach.lab import kept
 from vmteach.lab.bounded import DEPTH, Bounds, Endless, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.exercise import Exercise, exercise, folds
 from vmteach.lab.explorer import explore
 from vmteach.lab.goal import goal
-from vmteach.lab.predict import _how_far, predict
+from vmteach.lab.predict import Prediction, _how_far, predict
 from vmteach.lab.progress import progress
 from vmteach.lab.recall import recall
 from vmteach.patches import scsi_deadlock
@@ -46,9 +46,8 @@ def file(monkeypatch, tmp_path):
 
 
 def seconds(**limits):
-    return predict(
-        "shm_big_iron/copy", "How many seconds will it take?", unit="s", **{"low": 0, "high": 10_000, **limits}
-    )
+    asked = Asked("How many seconds will it take?", None, {}, "s", **{"low": 0, "high": 10_000, **limits})
+    return Prediction("shm_big_iron", "copy", asked)
 
 
 def solve(stem="scsi_deadlock", name="turns"):
@@ -101,7 +100,7 @@ def test_a_value_that_is_no_answer_is_refused_and_the_old_one_stays(value):
 def test_what_no_longer_fits_the_question_is_not_taken_up():
     seconds().answer(60)
     assert seconds(high=50).value is None
-    assert predict("shm_big_iron/copy", "Which?", choices=("a", "b")).value is None
+    assert Prediction("shm_big_iron", "copy", Asked("Which?", None, {}, choices=("a", "b"))).value is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,8 @@ def test_how_far_off_it_was_is_said_calmly(said, result, words):
 def test_one_is_said_in_the_singular():
     words = {"patches": "1 patch", "pages": "1 page", "bytes": "1 byte", "s": "1 s", "MiB": "1 MiB", "": "1"}
     for unit, said in words.items():
-        told = repr(predict("extraversion/rejected", "How many?", unit=unit).answer(1).against(2))
+        asked = Asked("How many?", None, {}, unit)
+        told = repr(Prediction("extraversion", "rejected", asked).answer(1).against(2))
         assert told.startswith(f"You said {said}; it is 2 {unit}".rstrip())
 
 
@@ -175,7 +175,7 @@ def test_what_the_page_gives_is_confirmed_by_its_number_and_only_when_it_is_writ
 
 
 def test_a_choice():
-    which = predict("scsi_deadlock/who", "Who waits?", choices=("E", "R0", "both"))
+    which = Prediction("scsi_deadlock", "who", Asked("Who waits?", None, {}, choices=("E", "R0", "both")))
     with pytest.raises(ValueError, match="prediction must be one of E, R0, both, got all"):
         which.answer("all")
     assert repr(which.answer("E").against("both")).startswith("You said E; it is both.")
@@ -191,10 +191,10 @@ def test_a_value_from_the_page_is_kept_and_a_wrong_one_answered():
     assert seconds().value == 45
 
 
-@pytest.mark.parametrize("name", ["copy", "no_such_chapter/copy", "shm_big_iron/", ""])
-def test_a_prediction_belongs_to_a_chapter(name):
-    with pytest.raises(ValueError, match=r"STEM/what"):
-        predict(name, "How long?")
+@pytest.mark.parametrize(("stem", "name"), [("no_such_chapter", "copy"), ("shm_big_iron", "way"), ("", "")])
+def test_a_prediction_belongs_to_a_chapter(stem, name):
+    with pytest.raises(ValueError, match="must be one of"):
+        predict(stem, name)
 
 
 @given(st.floats(1e-6, 1e9), st.floats(1e-6, 1e9))
@@ -236,15 +236,6 @@ def test_on_a_page_hints_lie_inside_each_other_and_all_is_folded():
     assert page.count("<details>") == page.count("</details>") == 4
     assert "open" not in page
     assert page.index("Hint 1") < page.index("Hint 2") < page.index("Hint 3") < page.index("Solution")
-
-
-def test_another_one_has_other_numbers_and_the_seed_says_which():
-    one = fresh(name="reach")
-    assert one.another(1).stub == one.another().stub != one.stub
-    assert one.another(5).stub == one.another(1).stub
-    assert one.another(1).check(one.another(1).given["total"] // one.another(1).given["dirty"]).outcome == "right"
-    with pytest.raises(ValueError, match="numbers that vary, got laps"):
-        fresh().another(1)
 
 
 def test_a_check_on_a_page_is_a_status_and_escapes_what_it_repeats():
@@ -431,7 +422,7 @@ def explorer():
 def test_a_goal_follows_the_explorer(explorer, file):
     crowd = goal(explorer, "scsi_deadlock", "crowd")
     assert not crowd.met
-    assert "Not reached yet." in crowd.said["html"]
+    assert "Not yet." in crowd.said["html"]
     explorer.set(dispatchers=3, disks=3, machine="1 GB")
     assert crowd.met
     assert crowd.said["outcome"] == "right"
@@ -519,7 +510,7 @@ def test_progress_makes_the_round_trip(file):
 def test_the_picture_tells_each_prediction():
     assert progress().picture is None
     seconds().answer(60).against(163.98)
-    predict("scsi_deadlock/steps", "How many?").answer(8).against(9)
+    Prediction("scsi_deadlock", "steps", Asked("How many?", None, {})).answer(8).against(9)
     picture = progress().picture
     assert picture.finding == "1 of 2 predictions within a factor of two"
     assert "shm_big_iron/copy: said 60, found 164 s" in picture.alt
@@ -535,10 +526,14 @@ def test_a_solved_exercise_stays_solved_and_the_best_score_stays():
     assert (facts["solved"], facts["score"], facts["tries"], facts["outcome"]) == (True, 3, 4, "not yet")
 
 
-def test_another_one_and_an_untouched_one_are_not_kept(file):
+def test_an_untouched_one_is_not_kept(file):
     exercise("shm_big_iron", "reach").check(...)
-    exercise("shm_big_iron", "reach").another(1).check(3)
     assert not file.exists()
+
+
+def test_an_exercise_with_a_class_s_own_numbers_is_kept_as_any_other(file):
+    Exercise("shm_big_iron", task_of("shm_big_iron", "reach"), variant=1).check(3)
+    assert json.loads(file.read_text())["chapters"]["shm_big_iron"]["exercises"]["reach"]["tries"] == 1
 
 
 def test_nothing_is_read_but_when_called(monkeypatch):
@@ -707,10 +702,11 @@ CELLS = (
     "from vmteach.figures import scsi_deadlock as figure\n"
     "from vmteach.lab.exercise import exercise\n"
     "from vmteach.lab.goal import goal\n"
-    "from vmteach.lab.predict import predict\n"
+    "from vmteach.exercises import Asked\n"
+    "from vmteach.lab.predict import Prediction\n"
     "from vmteach.lab.recall import recall\n"
     "from vmteach.patches import scsi_deadlock as patch",
-    'predict("scsi_deadlock/steps", "How many steps?", unit="steps", low=1)',
+    'Prediction("scsi_deadlock", "steps", Asked("How many steps?", None, {}, "steps", low=1))',
     'exercise("scsi_deadlock", "turns")',
     "explorer = explore(patch, figure)\nexplorer",
     'goal(explorer, "scsi_deadlock", "alone")',
@@ -765,7 +761,7 @@ def play(visit, axe):
     keys.press("Space")
     assert page.locator(".vmteach-card details[open]").count() == 2
 
-    assert "Not reached yet" in said.nth(1).inner_text()
+    assert "Not yet" in said.nth(1).inner_text()
     page.locator('.vmt input[data-field="dispatchers"]').focus()
     keys.press("Home")
     said.nth(1).get_by_text("Reached.").wait_for()

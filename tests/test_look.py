@@ -17,6 +17,7 @@ from vmteach.figures.data import LONGEST_TITLE
 from vmteach.figures.story import MOST_ASKS, MOST_BYTES, stories
 from vmteach.figures.titles import title
 from vmteach.handout import page as pages
+from vmteach.handout.front import HOME
 from vmteach.lab import explorer as lab_explorer
 from vmteach.lab.explorer import explore
 from vmteach.machine import PRESETS
@@ -25,10 +26,11 @@ from vmteach.patches import STEMS
 ROOT = Path(__file__).parent.parent
 LAB = Path(lab_explorer.__file__).parent
 NOTEBOOKS = {path.stem[3:]: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": "", "links": ""}
+FACTS = {"version": "0", "date": "1 May 2026", "key": "k", "where": " · chapter 12 of 12", "links": HOME}
 LOWEST = 640  # px that an explorer takes of a window at most, where it is 840 px wide
 IN_A_FRAME = 818  # px that are left of 840 in a handout's frame, which is 6 px higher than nothing
 SCREEN = 800  # px of a laptop's first screen
+PHONES = ((366, 844, 1), (390, 844, 1), (390, 664, 0.9))  # px, and how much of the picture is in the first screen
 
 # The explorer's face and what it draws with, without a kernel: it shows one answer.
 FACE = """([spec, shown, width]) => { const at = document.getElementById('at'); at.replaceChildren();
@@ -63,13 +65,14 @@ def sheet(browser):
         .read_text(encoding="ascii")
         .replace("export function mount(", "window.mountFace = function (")
     )
+    looks = "".join((LAB / name).read_text(encoding="ascii") for name in ("explorer.css", "learn.css"))
     context = browser.new_context(viewport={"width": 900, "height": 1000})
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.set_content(
         f'<!doctype html><html lang="en"><title>Explorers</title><style>body {{ margin: 8px }} {script.style()}'
-        f"{(LAB / 'explorer.css').read_text(encoding='ascii')}</style><main><h1>Explorers</h1><div id=at></div></main>"
+        f"{looks}</style><main><h1>Explorers</h1><div id=at></div></main>"
         f"<script>{script.script()}</script><script type=module>{face}</script></html>"
     )
     yield page
@@ -98,6 +101,61 @@ def test_an_explorer_is_low_and_its_words_are_readable_and_whole(sheet, axe, ste
                 found = axe.run(sheet, options={"resultTypes": ["violations"]}).response["violations"]
                 assert [(one["id"], one["nodes"][0]["html"][:90]) for one in found] == [], theme
             sheet.emulate_media(color_scheme="light")
+
+
+LINES = """() => [...document.querySelectorAll('.vmt-goal')].map((goal) => goal.clientHeight
+  / parseFloat(getComputedStyle(goal).lineHeight)).map(Math.floor)"""
+MOST_LINES = 3  # of a goal with its verdict
+
+
+def places(explorer):
+    """Every preset, and both ends of each control that matters (of the flagship the presets alone)."""
+    spec, first = explorer.get_state()["spec"], explorer.stage.first
+    yield from ({**first, **preset["at"]} for preset in spec["presets"])
+    for control in spec["controls"]:
+        if not control["why"] and explorer.stem != "shm_big_iron":
+            yield from ({**first, control["field"]: end} for end in (0, len(control["stops"]) - 1))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("stem", STEMS)
+def test_wherever_a_control_is_put_nothing_scrolls_and_goals_are_short(sheet, stem, tmp_path, monkeypatch):
+    monkeypatch.setenv("VMTEACH_PROGRESS", str(tmp_path / "progress.json"))
+    explorer = explorers(stem)
+    sheet.set_viewport_size({"width": 864, "height": 1000})
+    for at in places(explorer):
+        explorer.at = at
+        explorer._show()
+        state = explorer.get_state()
+        sheet.evaluate(FACE, [state["spec"], {**state["shown"], "at": at}, 840])
+        assert sheet.locator(".vmt").bounding_box()["height"] <= LOWEST, at
+        assert max(sheet.evaluate(LINES)) <= MOST_LINES, at
+
+
+LAB_DARK = """(kinds) => { const box = document.createElement('div'); document.body.dataset.jpThemeLight = 'false';
+  document.body.append(box);
+  const said = (kind) => `<div class="vml"><p class="vml-said" data-outcome="${kind}">x</p><input></div>`;
+  box.innerHTML = kinds.map(said).join('') + `<div class="vmt">
+    <section class="vmt-goal" data-outcome="right">x</section><span class="vmt-range"><input></span></div>`;
+  const looks = [...box.querySelectorAll('.vml, .vml-said, .vmt-goal')].map((e) => getComputedStyle(e).borderLeftColor);
+  looks.push(...[...box.querySelectorAll('input')].map((e) => getComputedStyle(e).accentColor));
+  const schemes = [...box.children].map((e) => getComputedStyle(e).colorScheme);
+  box.remove(); delete document.body.dataset.jpThemeLight; return [looks, schemes] }"""
+
+
+def brightness(colour: str) -> float:
+    """The relative luminance of a computed colour."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.browser
+def test_marks_and_sliders_are_seen_in_a_dark_jupyterlab(sheet):
+    """On its ground, #111111, every mark has three times its light; what the browser draws itself is dark as well."""
+    looks, schemes = sheet.evaluate(LAB_DARK, ["right", "not yet", "lost"])
+    assert [look for look in looks if (brightness(look) + 0.05) / (brightness("17 17 17") + 0.05) < 3] == []
+    assert set(schemes) == {"dark"}
 
 
 CHOSEN = {
@@ -170,9 +228,12 @@ def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
     assert page.locator("main h1").bounding_box()["y"] < SCREEN / 4
     picture = page.locator("main img, main svg").first
     assert picture.bounding_box()["y"] + picture.bounding_box()["height"] <= SCREEN
-    page.set_viewport_size({"width": 366, "height": SCREEN})
-    page.wait_for_timeout(100)
-    assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
+    for width, height, shown in PHONES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(100)
+        assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
+        box = picture.bounding_box()
+        assert box["y"] + box["height"] * shown <= height, (width, height)
     page.close()
 
 

@@ -9,12 +9,12 @@ from random import Random
 
 import pytest
 
-from vmteach.exercises import RUNGS, chapter, fill
+from vmteach.exercises import RUNGS, chapter, fill, task_of
 from vmteach.lab.answer import names, view, why_not
 from vmteach.lab.bounded import Bounds
 from vmteach.lab.drawn import DRAWN
 from vmteach.lab.exercise import Exercise, exercise, seeded
-from vmteach.lab.marks import _defined, _right_for_others, judged, main, marks_of, task_of
+from vmteach.lab.marks import _defined, _right_for_others, judged, main, marks_of
 from vmteach.patches import STEMS
 
 EVERY = [(stem, task.name) for stem in STEMS for task in chapter(stem).EXERCISES]

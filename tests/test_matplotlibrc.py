@@ -25,14 +25,14 @@ import hashlib, json, warnings
 from importlib import import_module
 import matplotlib
 matplotlib.use("agg")
-import vmteach.figures as figures
+from vmteach.figures.drawing import Drawing
 from vmteach.patches import STEMS
 drawn = {}
 for stem in STEMS:
     patch, figure = (import_module(f"vmteach.{room}.{stem}") for room in ("patches", "figures"))
     labels = list(patch.POLICIES)[:2]
     runs = {label: patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in labels}
-    drawn[stem] = figures.draw(figure, runs).png()
+    drawn[stem] = Drawing([(label, figure.scene(run)) for label, run in runs.items()]).png()
 own = matplotlib.rcParams["font.size"]
 print(json.dumps([own, {name: hashlib.sha256(png).hexdigest() for name, png in drawn.items()}]))
 """

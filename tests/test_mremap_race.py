@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from vmteach import chapter
 from vmteach.cases import score
-from vmteach.figures import draw
 from vmteach.figures import mremap_race as figure
+from vmteach.kernel.entry import NONE, OOPS, PRESENT, PTL, SWAP, Clearer
+from vmteach.kernel.interleavings import explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Stepped, explore, replay
+from vmteach.kernel.threads import END, Stepped, replay
 from vmteach.machine import GIB, KIB, MIB, PRESETS
 from vmteach.patches.mremap_race import (
     CACHED,
@@ -19,17 +20,11 @@ from vmteach.patches.mremap_race import (
     KEPT,
     LEAVES,
     MAINLINE,
-    NONE,
-    OOPS,
     PATCHED,
     POLICIES,
-    PRESENT,
-    PTL,
     SKIPS,
-    SWAP,
     TODAY,
     UNPATCHED,
-    Clearer,
     Scenario,
     explored,
     found,
@@ -426,7 +421,7 @@ def test_the_shown_schedule_leads_where_the_numbers_say(case, policy):
 
 def test_the_picture_draws_the_prediction_and_tells_both_schedules():
     runs = {label: simulate(Scenario(), POLICIES[label]) for label in (UNPATCHED, PATCHED)}
-    shown = draw(figure, runs, 9)
+    shown = chapter("mremap_race").draw(runs, 9)
     assert "13 steps" in shown.alt and "M10 read through the pointer" in shown.alt
     assert figure.predicted(9)["words"] == ["your prediction: 9 steps", "you: 9"]
 

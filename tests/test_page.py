@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import pytest
 from pictures import all_forms, storm, two_threads
@@ -30,6 +31,11 @@ function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
 }
 function covers(item, [x0, y0, x1, y1]) { // a box with its own words, drawn over the line
   return item.kind === "rect" && item.fill && item.fill !== "none" && item.x <= x0 && item.y <= y0 + 2 && item.x + item.w >= x1 && item.y + item.h >= y1 - 2;
+}
+function nameless(picture) { // brackets without their name, words without their end
+  const items = flat(picture.items), keys = new Set(items.map((item) => item.key));
+  return items.flatMap(({ key, text = "" }) => (/\\.bracket\\d+$/.test(key) && !keys.has(`${key}.words`) ? [`no name: ${key}`]
+    : text.includes("\\u2026") && !/^.{9,}\\u2026.{9,}$/.test(text) ? [`cut: ${text}`] : []));
 }
 function faults(picture) {
   const items = flat(picture.items), found = [];
@@ -217,6 +223,21 @@ def test_a_prediction_and_the_last_position_are_drawn_on_the_shared_axis(sheet, 
     assert all(key.startswith(f"{forms['swap'][1][0]}/") for key in was)
 
 
+def test_the_line_of_the_last_position_stays_in_the_chart(sheet, forms):
+    label, scene = forms["swap"][0]
+    far = json.loads(json.dumps(scene))
+    for line in [line for group in far["groups"] if group["as"] == "chart" for line in group["lines"]]:
+        line[1] = [[3 * x, 3 * y] for x, y in line[1]]
+    lines, last = sheet.evaluate(
+        "([panels, was]) => { const { items } = layout(panels, 848, { was }); const boxOf = (what) => { const at ="
+        " flat(items).filter((item) => item.points && what.test(item.key)).flatMap((item) => item.points);"
+        " return [0, 1].map((i) => [Math.min, Math.max].map((f) => f(...at.map((point) => point[i])))) };"
+        " return [boxOf(/\\.(line|rule)\\d/), boxOf(/\\.was\\d/)] }",
+        [[[label, scene]], [[label, far]]],
+    )
+    assert all(low <= was[0] + 12 and was[1] <= high + 12 for (low, high), was in zip(lines, last)), (lines, last)
+
+
 def test_no_picture_has_a_blank_band(sheet, forms):
     wide = sheet.evaluate(
         """(forms) => Object.entries(forms).flatMap(([name, panels]) => [848, 366].flatMap((width) => {
@@ -319,7 +340,8 @@ def test_a_chapters_story_is_readable_at_every_step(sheet, stem):
                 "([story, width]) => { const at = document.getElementById('at'); at.replaceChildren();"
                 " at.style.width = width + 'px'; const { stepper } = mountStory(at, story); at.style.width = '';"
                 " return stepper.tracks.flatMap((track, t) => track.frames.flatMap((frame, n) =>"
-                " faults(stepper.pictureOf(t, frame)).map((fault) => `${track.name} ${n}: ${fault}`))) }",
+                " [...faults(stepper.pictureOf(t, frame)), ...nameless(stepper.pictureOf(t, frame))]"
+                ".map((fault) => `${track.name} ${n}: ${fault}`))) }",
                 [story, width],
             )
             assert found == [], (story["name"], width)
@@ -465,7 +487,7 @@ def test_on_a_phone_one_kernel_is_shown_and_the_numbers_of_both(sheet):
     sheet.wait_for_timeout(100)
     assert sheet.locator(".vm-panel:visible").count() == 1
     assert sheet.locator(".vm-both tbody tr").count() == 2
-    assert sheet.locator(".vm-rules li:visible").count() == 3  # those that fire
+    assert sheet.locator(".vm-rules li:visible code").all_inner_texts() == ["shrink_cache", "shmem_writepage"]
     assert sheet.evaluate("document.documentElement.scrollWidth") <= 390
     heights = sheet.evaluate(
         "[...document.querySelectorAll('.vm-controls button')].map((b) => b.getBoundingClientRect().height).filter(Boolean)"
@@ -473,6 +495,10 @@ def test_on_a_phone_one_kernel_is_shown_and_the_numbers_of_both(sheet):
     assert min(heights) >= 46
     sheet.locator(".vm-switch button").nth(1).click()
     assert "its write starts at once" in sheet.locator(".vm-say").inner_text()
+    assert "swap_writepage" in sheet.locator(".vm-rules li:visible code").all_inner_texts()
+    sheet.evaluate("stepper.to(99)")  # it has ended long before: what it says, and its rule, are of its last step
+    assert re.match(r"Finished at step \d+\. ", sheet.locator(".vm-say").inner_text())
+    assert sheet.locator(".vm-rules li:visible .vm-chip").all_inner_texts() == ["patched"]
     sheet.set_viewport_size({"width": 900, "height": 1000})
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import chapter
 from vmteach.cases import score
-from vmteach.figures import draw
 from vmteach.figures import rawio as figure
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches.rawio import (
@@ -241,7 +241,7 @@ def test_an_address_that_is_not_on_a_page_is_refused():
 
 def test_the_picture_tells_what_was_got_and_walked():
     runs = {label: simulate(policy=policy) for label, policy in POLICIES.items()}
-    shown = draw(figure, runs, 240)
+    shown = chapter("rawio").draw(runs, 240)
     assert "192 of 256 pages wanted were got, 256 pointers walked, 64 of them stale" in shown.alt
     assert figure.predicted(192)["at"] == 768 * KIB
 

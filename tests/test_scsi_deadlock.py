@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import chapter
 from vmteach.cases import score
 from vmteach.cases.scsi_deadlock import scenario_of
-from vmteach.figures import draw
 from vmteach.figures import scsi_deadlock as figure
 from vmteach.figures.titles import kernel
-from vmteach.kernel.threads import Stepped, Waited, cycle, explore, lock_order, replay
+from vmteach.kernel.interleavings import explore
+from vmteach.kernel.lockorder import cycle, lock_order
+from vmteach.kernel.threads import Stepped, Waited, replay
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import (
     CONTROLS,
@@ -544,7 +546,7 @@ def runs(dispatchers=1, disks=1, keys=(UNPATCHED, PATCHED)):
 
 
 def test_the_picture_says_the_finding_and_tells_the_schedule_in_words():
-    shown = draw(figure, runs())
+    shown = chapter("scsi_deadlock").draw(runs())
     assert shown.finding == "The unpatched kernel deadlocks after 6 steps; the patched kernel cannot deadlock"
     assert "R0 R1 lock Q0, E E1 end the recovery, R0 R2" in shown.alt
     assert "R0 waits for H, which E holds, and E waits for Q0, which R0 holds, for ever" in shown.alt
@@ -569,13 +571,13 @@ def test_the_bars_are_the_locks_that_the_events_name(cpus, dispatchers, disks, p
 
 
 def test_the_prediction_is_drawn_only_where_there_is_one():
-    without, eight, many = (draw(figure, runs(), prediction).png() for prediction in (None, 8, 10_000))
+    without, eight, many = (chapter("scsi_deadlock").draw(runs(), prediction).png() for prediction in (None, 8, 10_000))
     assert len({without, eight, many}) == 3
-    assert draw(figure, runs(), "no idea").png() == without
+    assert chapter("scsi_deadlock").draw(runs(), "no idea").png() == without
 
 
 def test_of_four_policies_those_that_cannot_deadlock_share_a_clause():
-    shown = draw(figure, runs(keys=tuple(POLICIES)))
+    shown = chapter("scsi_deadlock").draw(runs(keys=tuple(POLICIES)))
     assert shown.finding == "The unpatched kernel deadlocks after 6 steps; the other 3 cannot deadlock"
     assert shown.alt.count("One run:") == 3 and shown.alt.count("The shortest way:") == 1
 
@@ -584,7 +586,7 @@ def test_of_four_policies_those_that_cannot_deadlock_share_a_clause():
 @pytest.mark.parametrize("keys", [(UNPATCHED, PATCHED), (LATER, MAINLINE), (PATCHED,)])
 def test_every_size_and_every_pair_of_policies_can_be_drawn(dispatchers, keys):
     some = runs(dispatchers, 2, keys)
-    alt = draw(figure, some).alt.casefold()
+    alt = chapter("scsi_deadlock").draw(some).alt.casefold()
     assert all(kernel(key).removeprefix("the ") in alt for key in keys)
 
 

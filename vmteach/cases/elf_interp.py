@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import cache
 from itertools import groupby
 
+from vmteach.kernel.binfmt import ARCHS, interpreter_path
 from vmteach.patches.elf_interp import (
-    ARCHS,
     PATCHED,
     POLICIES,
     UNPATCHED,
@@ -18,7 +18,6 @@ from vmteach.patches.elf_interp import (
     Oops,
     Opened,
     Returned,
-    interpreter_path,
     load_elf_binary,
 )
 from vmteach.tables import Case, read_cases

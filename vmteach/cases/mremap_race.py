@@ -3,24 +3,10 @@
 from dataclasses import replace
 
 from vmteach.cases import Outside
+from vmteach.kernel.entry import LIST, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.threads import END, Program, State, Step
 from vmteach.machine import PRESETS
-from vmteach.patches.mremap_race import (
-    LIST,
-    MAINLINE,
-    MMAP_SEM,
-    OOPS,
-    PATCHED,
-    POLICIES,
-    PRESENT,
-    PTL,
-    SWAP,
-    UNPATCHED,
-    Clearer,
-    Scenario,
-    broken,
-    program,
-)
+from vmteach.patches.mremap_race import MAINLINE, MMAP_SEM, PATCHED, POLICIES, UNPATCHED, Scenario, broken, program
 from vmteach.tables import Case
 
 CODES = {"2.4.22": MAINLINE, "2.4.27": PATCHED, "highpte before": UNPATCHED, "highpte after": PATCHED}

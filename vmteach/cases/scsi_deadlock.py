@@ -2,7 +2,8 @@
 
 from collections import deque
 
-from vmteach.kernel.threads import Explored, State
+from vmteach.kernel.interleavings import Explored
+from vmteach.kernel.threads import State
 from vmteach.machine import PRESETS
 from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Host, Scenario, explored
 from vmteach.tables import Case

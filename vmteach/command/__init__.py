@@ -27,6 +27,11 @@ class Command(NamedTuple):
     extra: str
     needs: tuple[str, ...]
 
+    @property
+    def lacking(self) -> list[str]:
+        """What is not installed of it."""
+        return [name for name in self.needs if not find_spec(name)]
+
 
 COMMANDS = {
     "lab": Command("vmteach.command.lab", "lab", ("jupyterlab", "ipywidgets", "matplotlib", "pandas")),
@@ -42,17 +47,15 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach` with these arguments, by default the program's own."""
     word, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    if word in ("-h", "--help", "help"):
-        sys.stdout.write(__doc__ or "")
-        return 0
-    if word == "--version":
-        sys.stdout.write(f"vmteach {__version__}\n")
+    said = {"--version": f"vmteach {__version__}\n"} | dict.fromkeys(("-h", "--help", "help"), __doc__ or "")
+    if word in said:
+        sys.stdout.write(said[word])
         return 0
     if word not in COMMANDS:
         return _refuse(f"the command must be one of {', '.join(COMMANDS)}, got {word}; see vmteach --help")
     command = COMMANDS[word]
-    if lacking := [name for name in command.needs if not find_spec(name)]:
-        return _refuse(f"vmteach {word} needs {', '.join(lacking)}: pip install 'vmteach[{command.extra}]'")
+    if command.lacking:
+        return _refuse(f"vmteach {word} needs {', '.join(command.lacking)}: pip install 'vmteach[{command.extra}]'")
     try:
         return int(import_module(command.module).main(rest))
     except OSError as trouble:

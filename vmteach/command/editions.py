@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vmteach.exercises import RUNGS, Task, chapter, fill, teaching
-from vmteach.figures.story import stories
+from vmteach.figures.story import sentences, stories
+from vmteach.lab.door import MINUTES
 from vmteach.lab.exercise import Exercise, exercise, seeded
 from vmteach.run import Record
 from vmteach.tables import COURSE
@@ -220,14 +221,10 @@ def in_full(text: str, stem: str) -> str:
 
 def section_end(notebook: Notebook, name: str) -> int | None:
     """The place of the cell after a section's last one, or None where there is no such section."""
-    starts = [i for i, cell in enumerate(notebook["cells"]) if is_heading(cell)]
-    for start, end in zip(starts, [*starts[1:], len(notebook["cells"])]):
-        if (
-            source(notebook["cells"][start]).startswith(f"## {name}\n")
-            or source(notebook["cells"][start]) == f"## {name}"
-        ):
-            return end
-    return None
+    cells = notebook["cells"]
+    starts = [i for i, cell in enumerate(cells) if is_heading(cell)]
+    ends = {source(cells[start]).partition("\n")[0]: end for start, end in zip(starts, [*starts[1:], len(cells)])}
+    return ends.get(f"## {name}")
 
 
 def is_heading(cell: Cell) -> bool:
@@ -362,34 +359,35 @@ def build(
     names: Sequence[str] = (), into: Path = Path("editions"), repository: str = OWNER, seed: str = ""
 ) -> dict[str, list[Path]]:
     """Write the editions of these chapters, or of all; the files of each edition."""
-    written: dict[str, list[Path]] = {edition: [] for edition in EDITIONS}
     editions: dict[str, Callable[[Notebook, str], Notebook]] = {
         **EDITIONS,
         "colab": partial(colab, repository=repository),
         "nbgrader": partial(nbgrader, seed=seed),
     }
+    written: dict[str, list[Path]] = {edition: [] for edition in editions}
     for path in chosen(names):
-        text = path.read_text(encoding="utf-8")
-        notebook = json.loads(text)
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         for edition, make in editions.items():
             try:
                 made = make(notebook, path.stem[3:])
             except ValueError as wrong:
                 raise ValueError(f"{path.name}: {wrong}") from None
-            if edition not in MARKED:
-                sheet = into / edition / "notebooks" / path.name
-            elif any(places(notebook)):
-                sheet = into / edition / MARKED[edition] / path.stem / path.name
-            else:
-                continue  # nothing to grade
-            for name, test in otter_tests(notebook).items() if edition == "otter" else ():
-                write(sheet.parent / "tests" / name, test)
-            write(sheet, text if made == notebook else as_text(made))
-            written[edition].append(sheet)
-            for picture in re.findall(r"[(\"](pictures/[\w.]+)", text):
-                write(sheet.parent / picture, (NOTEBOOKS / picture).read_text(encoding="utf-8"))
+            if edition not in MARKED or uses_learning(notebook):  # else there is nothing to grade
+                written[edition].append(sheet(path, notebook, made, edition, into / edition))
     write(into / "nbgrader" / "nbgrader_config.py", CONFIG.format(seed=seed))
     return written
+
+
+def sheet(path: Path, notebook: Notebook, made: Notebook, edition: str, into: Path) -> Path:
+    """Write one notebook of an edition, with its pictures, and with its tests where the edition has some."""
+    folder = into / MARKED[edition] / path.stem if edition in MARKED else into / "notebooks"
+    text = path.read_text(encoding="utf-8")
+    for name, test in otter_tests(notebook).items() if edition == "otter" else ():
+        write(folder / "tests" / name, test)
+    write(folder / path.name, text if made == notebook else as_text(made))
+    for picture in re.findall(r"[(\"](pictures/[\w.]+)", text):
+        write(folder / picture, (NOTEBOOKS / picture).read_text(encoding="utf-8"))
+    return folder / path.name
 
 
 def source_of(notebook: Notebook) -> str:
@@ -447,10 +445,9 @@ def note_on_board(stem: str) -> list[str]:
     marks = dict(map(tuple, story.get("marks", ())))
     wanted = sorted({1, *marks, len(story["steps"])})
     lines = [f"**On the board:** {story['title']}. Draw the lists, locks or bytes of the first step, then change them:"]
+    said = sentences(story, "*{}:* ")
     for n in wanted:
-        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], story["steps"][n - 1])}
-        said = " ".join(f"*{name}:* {say}" if len(says) > 1 else say for say, name in says.items())
-        lines.append(f"- step {n}{f' ({marks[n]})' if n in marks else ''}: {said}")
+        lines.append(f"- step {n}{f' ({marks[n]})' if n in marks else ''}: {said[n - 1]}")
     return lines
 
 
@@ -515,8 +512,8 @@ def minutes(notebook: Notebook, stem: str) -> Minutes:
     """The minutes of a chapter."""
     prose = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     reading = ceil(sum(map(words, prose)) / WORDS_A_MINUTE)
-    says = re.search(r"^\| *\**(?:time|minutes)\** *\| *(\d+)|^\*\*(\d+) min\*\*", "\n".join(prose), re.M | re.I)
-    card = int(says[1] or says[2]) if says else None
+    says = MINUTES.search("\n".join(prose))
+    card = int(says[1]) if says else None
     if not uses_learning(notebook):
         return Minutes(reading, 0, 0, card)
     calls = re.findall(r"^(?:\w+ = )?(ch\.explore|(?:ch\.)?(?:predict|goal|recall))\(", source_of(notebook), re.M)

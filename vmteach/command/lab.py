@@ -38,16 +38,18 @@ def main(arguments: Sequence[str]) -> int:
 
 def lay_out(folder: Path) -> tuple[int, int]:
     """Put notebooks, their pictures and what they link to into `folder`; how many are new, how many there differ."""
-    ours = [file for file in sorted((COURSE / "notebooks").rglob("*.*")) if file.is_file()]
-    ours = [file for file in ours if ".ipynb_checkpoints" not in file.parts]
+    ours = list(filter(_is_ours, sorted((COURSE / "notebooks").rglob("*.*"))))
     files = {folder / file.relative_to(COURSE): file for file in ours}
     files |= {folder / path: place(path) for path in linked(file for file in ours if file.suffix == ".ipynb")}
     new = [theirs for theirs in files if not theirs.exists()]
-    changed = [theirs for theirs, file in files.items() if theirs.exists() and theirs.read_bytes() != file.read_bytes()]
     for theirs in new:
         theirs.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files[theirs], theirs)
-    return len(new), len(changed)
+    return len(new), sum(theirs.read_bytes() != file.read_bytes() for theirs, file in files.items())
+
+
+def _is_ours(file: Path) -> bool:
+    return file.is_file() and ".ipynb_checkpoints" not in file.parts
 
 
 def jupyterlab(folder: Path, options: Sequence[str]) -> int:

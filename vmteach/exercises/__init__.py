@@ -19,7 +19,7 @@ at a time; the first is the chapter's. Hints are three: a nudge, where to look, 
 tests/bank/STEM.py holds right and wrong answers with the verdict that each must get.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
@@ -112,9 +112,9 @@ def misfit(value: object, *kinds: type, what: str = "Your function gives") -> st
     """
     if value is None:
         return f"{what} nothing (None): is there a `return`?"
-    if isinstance(value, Real) and not isinstance(value, Rational) and not isfinite(value):
+    if _endless(value):
         return f"{what} {value}, which is no number to reckon with."
-    if bool in kinds if is_truth(value) else any(_fits(value, kind) for kind in kinds):
+    if any(_fits(value, kind) for kind in kinds):
         return ""
     if int in kinds and isinstance(value, Real) and not is_truth(value):
         return f"{what} {value}, which is no whole number."
@@ -122,8 +122,25 @@ def misfit(value: object, *kinds: type, what: str = "Your function gives") -> st
     return f"{what} {_a(type(value).__name__)}, not {_a(names)}."
 
 
+def are(values: object, count: int, *kinds: type) -> bool:
+    """Whether these are so many values, each of one of these kinds.
+
+    >>> are((1, 2), 2, int), are([1, "2"], 2, int), are(12, 2, int)
+    (True, False, False)
+    """
+    if not isinstance(values, Sequence) or len(values) != count:
+        return False
+    return not any(misfit(value, *kinds) for value in values)
+
+
+def _endless(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, Rational) and not isfinite(value)
+
+
 def _fits(value: object, kind: type) -> bool:
     """Whether a value is of a kind; a number that is whole is an int, whatever its type."""
+    if is_truth(value) or kind is bool:
+        return is_truth(value) and kind is bool
     if kind is int:
         return isinstance(value, Real) and bool(value == value // 1)
     return isinstance(value, Real if kind is float else kind)
@@ -266,16 +283,9 @@ def written(
 
     ValueError names the file, the line and the mending.
     """
-    found: dict[str, list[prose.Section]] = {}
-    for section in prose.sections(stem):
-        found.setdefault(section.kind, []).append(section)
-    variants = variants or {}
+    found, variants = _by_kind(stem), variants or {}
     checks = {name.removeprefix("check_"): one for name, one in module.items() if name.startswith("check_")}
-    without = {*checks, *variants} - {s.name for kind in ("Exercise", "Goal") for s in found.get(kind, ())}
-    if without:
-        raise ValueError(
-            f"vmteach/exercises/{stem}.md must have an exercise or a goal named {', '.join(sorted(without))}"
-        )
+    _look_up(stem, (*checks, *variants), [*found.get("Exercise", ()), *found.get("Goal", ())])
     try:
         return Written(
             found["Imports"][0].code(),
@@ -288,6 +298,20 @@ def written(
         raise ValueError(f"vmteach/exercises/{stem}.md must have a heading or a property {missing}") from None
     except ValueError as wrong:
         raise ValueError(f"vmteach/exercises/{stem}.md, {wrong}") from None
+
+
+def _by_kind(stem: str) -> dict[str, list[prose.Section]]:
+    found: dict[str, list[prose.Section]] = {}
+    for section in prose.sections(stem):
+        found.setdefault(section.kind, []).append(section)
+    return found
+
+
+def _look_up(stem: str, names: Iterable[str], sections: Iterable[prose.Section]) -> None:
+    """ValueError unless there is a section of each name."""
+    if lacking := set(names) - {section.name for section in sections}:
+        named = ", ".join(sorted(lacking))
+        raise ValueError(f"vmteach/exercises/{stem}.md must have an exercise or a goal named {named}")
 
 
 def _task(section: prose.Section, check: Check, variants: tuple[Given, ...]) -> Task:
@@ -337,12 +361,14 @@ def moved(state: Position, scenario: object, but: tuple[str, ...] = ()) -> list[
 def chapter(stem: str) -> ModuleType:
     """The exercises of a chapter."""
     one_of("chapter", stem, STEMS)
-    try:
-        return import_module(f"vmteach.exercises.{stem}")
-    except ModuleNotFoundError as error:
-        if error.name != f"vmteach.exercises.{stem}":
-            raise
-        raise ValueError(f"chapter must be one that has exercises, got {stem}") from None
+    return import_module(f"vmteach.exercises.{stem}")
+
+
+def task_of(stem: str, name: str) -> Task:
+    """An exercise of a chapter by its name; ValueError names what there is."""
+    known: dict[str, Task] = {task.name: task for task in chapter(stem).EXERCISES}
+    one_of("exercise", name, tuple(known))
+    return known[name]
 
 
 def fill(text: str, given: Given) -> str:

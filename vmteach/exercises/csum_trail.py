@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, are, misfit, not_yet, right, written
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, Scenario, schedule, simulate
 
@@ -22,7 +22,7 @@ def _span(load: Loaded) -> tuple[int, int]:
 
 
 def check_touched(touched: Answer, given: Given) -> Verdict:
-    if not (isinstance(touched, tuple | list) and len(touched) == 2) or any(misfit(byte, int) for byte in touched):
+    if not are(touched, 2, int):
         return not_yet("Write two whole numbers: the first byte that the load touches, and the last one.")
     first, last = map(int, touched)
     if first > last:

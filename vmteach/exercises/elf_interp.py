@@ -5,14 +5,13 @@ from dataclasses import replace
 from itertools import dropwhile, product
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.kernel.binfmt import ARCHS, Checked
 from vmteach.kernel.elf import EXEC, elf
 from vmteach.patches.elf_interp import (
-    ARCHS,
     FILES,
     PATCHED,
     POLICIES,
     UNPATCHED,
-    Checked,
     Crossed,
     Killed,
     Policy,

@@ -22,16 +22,19 @@ def check_fates(mine: Answer, given: Given) -> Verdict:
     if odd := [word for word in mine.values() if word not in WORDS]:
         return not_yet(f"The words are {', '.join(WORDS)}. You have {odd[0]!r} too.")
     for topic, fate in true.items():
-        if mine[topic] == fate:
-            continue
-        if fate == "superseded" and mine[topic] in ("new", "dropped"):
-            return not_yet(f"`{topic}`: a name in one list only can still be a topic in both.")
-        if mine[topic] == "superseded":
-            return not_yet(f"`{topic}`: is there the same prefix and topic, with another serial, in the other list?")
-        if fate in ("superseded", "unchanged"):
-            return not_yet(f"`{topic}`: look for it in both lists, and compare the serials.")
-        return not_yet(f"`{topic}`: which of the two lists has it?")
+        if mine[topic] != fate:
+            return not_yet(f"`{topic}`: {_overlooked(fate, mine[topic])}")
     return right("By names alone. What has become of the contents, the names do not tell.")
+
+
+def _overlooked(fate: str, mine: str) -> str:
+    if fate == "superseded" and mine in ("new", "dropped"):
+        return "a name in one list only can still be a topic in both."
+    if mine == "superseded":
+        return "is there the same prefix and topic, with another serial, in the other list?"
+    if fate in ("superseded", "unchanged"):
+        return "look for it in both lists, and compare the serials."
+    return "which of the two lists has it?"
 
 
 def _lists(old: Sequence[str], new: Sequence[str]) -> Given:

@@ -35,25 +35,26 @@ def check_refuse(refuse: Answer, _: Given) -> Verdict:
     answers = {what: refuse(call) for what, call in CALLS.items()}
     if wrong := next(filter(None, (misfit(answer, bool, int) for answer in answers.values())), ""):
         return not_yet(wrong)
-    if not any(answers.values()):
+    refused = {what for what, answer in answers.items() if answer}
+    if not refused:
         return not_yet("That refuses nothing. The call that makes a mapping without a byte goes through.")
-    for what, call in CALLS.items():
-        if answers[what] and not _cured(call):
-            return not_yet(f"That refuses {what}, which has to go on working.")
-    missed = next((what for what, call in CALLS.items() if _cured(call) and not answers[what]), "")
-    if missed:
-        asks = (
-            "How long is the mapping that it makes?" if not CALLS[missed].old_len else "What is left when step 4 looks?"
-        )
-        return not_yet(f"That lets {missed} through. {asks}")
+    bad = _bad()
+    for what in filter((refused - bad).__contains__, CALLS):
+        return not_yet(f"That refuses {what}, which has to go on working.")
+    for what in filter((bad - refused).__contains__, CALLS):
+        how_long, what_left = "How long is the mapping that it makes?", "What is left when step 4 looks?"
+        return not_yet(f"That lets {what} through. {what_left if CALLS[what].old_len else how_long}")
     return right("It needs the arguments alone, and it comes before anything is unmapped.")
 
 
-def _cured(call: Call) -> bool:
-    """Whether the fix of the zero length, and nothing else, refuses this call."""
-    space = Scenario(call="move", below_limit=8).space
-    results = [mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in (UNPATCHED, "fix of the zero length")]
-    return results[0] != results[1]
+def _bad() -> set[str]:
+    """The calls that the fix of the zero length, and nothing else, refuses."""
+    space, kernels = Scenario(call="move", below_limit=8).space, (UNPATCHED, "fix of the zero length")
+
+    def results(call: Call) -> set[int]:
+        return {mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in kernels}
+
+    return {what for what, call in CALLS.items() if len(results(call)) > 1}
 
 
 # ---- careful

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
+from vmteach.kernel.entry import INVARIANTS, NONE, PRESENT, SWAP, Clearer
 from vmteach.kernel.threads import State, Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import mremap_race as race
-from vmteach.patches.mremap_race import INVARIANTS, POLICIES, UNPATCHED, Clearer, Policy, Scenario
+from vmteach.patches.mremap_race import POLICIES, UNPATCHED, Policy, Scenario
+from vmteach.run import of_kind
 
-VALUES = {race.NONE, race.PRESENT, race.SWAP}
+VALUES = {NONE, PRESENT, SWAP}
 
 
 # ---- seen
@@ -22,7 +24,7 @@ def check_seen(seen: Answer, given: Given) -> Verdict:
         return right("All that can be found there, over every order of the steps.")
     if found < true:
         return not_yet("What you have can be found. But C may run earlier, later, or in between: is that all?")
-    if race.PRESENT not in found:
+    if PRESENT not in found:
         return not_yet("Must C have run by then? Nothing makes it hurry.")
     return not_yet("Not all of that can be found. When can C run (M4 to M7), and what does **this** C leave behind?")
 
@@ -30,7 +32,7 @@ def check_seen(seen: Answer, given: Given) -> Verdict:
 def _seen(scenario: Scenario) -> set[str]:
     """What the entry holds when M, which has found it present, stands at M9, over all orders of version 1."""
     there = (state.data for state in _states(scenario) if state.at[0] == "M9")
-    return {tables.old for tables in there if tables.kept == race.PRESENT}
+    return {tables.old for tables in there if tables.kept == PRESENT}
 
 
 def _states(scenario: Scenario) -> Iterator[State]:
@@ -60,7 +62,7 @@ def check_turns(turns: Answer, _: Given) -> Verdict:
         events = replay(race.program(Scenario(), POLICIES[UNPATCHED]), turns.split()[:100])
     except ValueError as error:
         return not_yet(f"There are two threads here: {error}.")
-    order = [event.at for event in events if isinstance(event, Stepped)]
+    order = [event.at for event in of_kind(events, Stepped)]
     if "M6" not in order or "C1" not in order[: order.index("M6")]:
         return not_yet("Let C take its first step before M takes M6.")
     if "M10" not in order:

@@ -1,12 +1,12 @@
 """Exercises of rawio: counting pages and bytes, a rule for a short list, what the strict rule discards."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, are, not_yet, right, written
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio
 from vmteach.patches.rawio import PATCHED, POLICIES, SHORT, UNPATCHED, Scenario, pages_wanted, simulate
+from vmteach.run import of_kind
 
 STALE, COVERED = "stale pointers walked", "bytes covered (B)"
 
@@ -28,8 +28,7 @@ class Buffer(NamedTuple):
         """Pointers walked and bytes recorded under the rule that keeps what was got."""
         answers = iter([""] * self.got + ["ENOMEM"])
         events = rawio.map_user_kiobuf(self.va, self.length, self.page, answers.__next__, POLICIES[SHORT])
-        walked = next(event.walked for event in events if isinstance(event, rawio.Flushed))
-        return walked, next(event.length for event in events if isinstance(event, rawio.Mapped))
+        return of_kind(events, rawio.Flushed)[0].walked, of_kind(events, rawio.Mapped)[0].length
 
     def __str__(self) -> str:
         begins = "on" if not self.va % self.page else "within"
@@ -40,7 +39,7 @@ class Buffer(NamedTuple):
 
 
 def check_count(mine: Answer, given: Given) -> Verdict:
-    if not isinstance(mine, tuple | list) or len(mine) != 2 or any(misfit(value, int, float) for value in mine):
+    if not are(mine, 2, int, float):
         return not_yet("Give two numbers: pages wanted, and bytes covered.")
     buffer: Buffer = given["buffer"]
     pages, covered = mine
@@ -70,7 +69,7 @@ LISTS = [Buffer(*sizes) for sizes in (*SIZES, (0x8000, 0x20000, LARGE, 7))]
 def check_keep(keep: Answer, _: Given) -> Verdict:
     for buffer in LISTS:
         answer = keep(*buffer)
-        if not isinstance(answer, Sequence) or len(answer) != 3 or any(misfit(n, int, float) for n in answer):
+        if not are(answer, 3, int, float):
             return not_yet("Give three numbers: pointers to walk, bytes to record, pages to release at once.")
         (walked, recorded, released), (walk, record) = answer, buffer.short
         if released:

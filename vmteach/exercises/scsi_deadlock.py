@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
-from vmteach.kernel.threads import Stepped, cycle, lock_order, replay
+from vmteach.kernel.lockorder import cycle, lock_order
+from vmteach.kernel.threads import Stepped, replay
 from vmteach.machine import PRESETS
 from vmteach.patches import scsi_deadlock as scsi
 from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Policy, Scenario, simulate
+from vmteach.run import of_kind
 
 WAITING, DEADLOCK = "disks left waiting (worst end)", "deadlock"
 FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["patched (form 2)"]
@@ -17,11 +19,8 @@ WORDS = 30  # of a script: enough for anything sensible, and soon explored
 
 
 def check_pairs(pairs: Answer, given: Given) -> Verdict:
-    if not isinstance(pairs, set | frozenset | list | tuple):
-        return not_yet('Write pairs of two locks each, in a set, such as {("A", "B")}.')
-    try:
-        found = {(str(held).rstrip("0123456789"), str(wanted).rstrip("0123456789")) for held, wanted in pairs}
-    except (TypeError, ValueError):
+    found = _read_pairs(pairs)
+    if found is None:
         return not_yet('Write pairs of two locks each, in a set, such as {("A", "B")}.')
     names = {name for pair in found for name in pair}
     if not names <= {"H", "Q"}:
@@ -38,6 +37,16 @@ def check_pairs(pairs: Answer, given: Given) -> Verdict:
             f'You have ("{held}", "{wanted}"). Stop at each +{wanted}, and in `run`: is {held} still held there?'
         )
     return not_yet("Every pair that you have is there, but not all that are there. `run` takes a lock too.")
+
+
+def _read_pairs(pairs: Answer) -> set[tuple[str, str]] | None:
+    """Pairs of locks without their disks' numbers; None if the answer is something else."""
+    if not isinstance(pairs, set | frozenset | list | tuple):
+        return None
+    try:
+        return {(str(held).rstrip("0123456789"), str(wanted).rstrip("0123456789")) for held, wanted in pairs}
+    except (TypeError, ValueError):
+        return None
 
 
 def _restart(script: str) -> Answer:
@@ -60,7 +69,7 @@ def check_turns(turns: Answer, _: Given) -> Verdict:
         events = replay(scsi.program(Scenario(), POLICIES[UNPATCHED]), [*names, "R0", "E"])
     except ValueError as error:
         return not_yet(f"There is one dispatcher and the recovery here: {error}.")
-    taken = [event for event in events if isinstance(event, Stepped)]
+    taken = of_kind(events, Stepped)
     stuck = sorted(event.wants for event in events[-2:] if not isinstance(event, Stepped))
     if [event.thread for event in taken[:3]] != ["E"] * 3:
         return not_yet("The first three steps must be E's.")

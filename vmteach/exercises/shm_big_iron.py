@@ -1,6 +1,6 @@
 """Exercises of shm_big_iron: a quota, laps, the reach of the search, a search of one's own, a slower copy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, moved, not_yet, right, written
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
@@ -40,14 +40,14 @@ def check_quota(quota: Answer, _: Given) -> Verdict:
 # ---- laps
 
 PAGES = 64
+STOCK, FIX_2 = Rules(), Rules(starts_io=True)
 
 
 def check_laps(laps: Answer, _: Given) -> Verdict:
-    mine = laps(Rules()), laps(Rules(starts_io=True))
+    mine = laps(STOCK), laps(FIX_2)
     if wrong := misfit(mine[0], int, float) or misfit(mine[1], int, float):
         return not_yet(wrong)
-    counts = [_band(rules) for rules in (Rules(), Rules(starts_io=True))]
-    visits, converted = (tuple(count[name] for count in counts) for name in ("visits", "conversions"))
+    visits, converted = zip(_band(STOCK), _band(FIX_2))
     if mine == tuple(-(-n // PAGES) for n in visits):
         return right("Convert, write, free: fix 2 saves the lap between the first two.")
     if mine == visits:
@@ -70,12 +70,12 @@ def _no_laps(stock: float, fixed: float) -> Verdict:
     return not_yet("Look at `few.count` for both kernels, and follow one page from its first visit to its last.")
 
 
-def _band(rules: Rules) -> Mapping[str, int]:
-    """The counters after one request on a list of dirty shared pages."""
+def _band(rules: Rules) -> tuple[int, int]:
+    """Visits and conversions of one request on a list of dirty shared pages."""
     band = PageRun(0, PAGES, DIRTY)
     few = Reclaim(Setup(shm=PAGES, inactive=(band,), slots=PAGES, service=1), rules)
     few.reclaim()
-    return few.count
+    return few.count["visits"], few.count["conversions"]
 
 
 # ---- reach

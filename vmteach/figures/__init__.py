@@ -1,17 +1,1 @@
-"""Pictures of runs: a scene a chapter (plain values), a page that draws scenes, and `draw` for a notebook cell."""
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from vmteach.figures.drawing import Drawing, draw
-
-__all__ = ["Drawing", "draw"]
-
-
-def __getattr__(name: str) -> Any:
-    """These when they are asked for: they bring matplotlib, which no scene needs."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vmteach.figures import drawing
-
-    return getattr(drawing, name)
+"""Pictures of runs: a scene a chapter (plain values), a page that draws scenes, a plain figure of the same."""

@@ -3,13 +3,13 @@
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vmteach.figures.plain import figure, own_style
 from vmteach.figures.scene import Scene
 from vmteach.figures.titles import alt, title
-from vmteach.figures.words import number
+from vmteach.figures.words import read_out
 from vmteach.run import Run, Values
 
 Panels = Sequence[tuple[str, Scene]]
@@ -67,34 +67,15 @@ class Drawing:
         if not self.numbers:
             return ""
         head = "".join(f'<th scope="col" style="{_CELL}text-align:right">{html.escape(x)}</th>' for x in self.numbers)
-        names = list(dict.fromkeys(name for values in self.numbers.values() for name in values))
-        rows = "".join(self._row(name) for name in names)
+        rows = "".join(map(self._row, read_out(self.numbers)))
         return (
             '<details style="margin-top:0.4em"><summary>The numbers</summary>'
             f'<table style="border-collapse:collapse"><thead><tr><td></td>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></details>"
         )
 
-    def _row(self, name: str) -> str:
-        cells = "".join(
-            f'<td style="{_CELL}text-align:right">{html.escape(number(values.get(name, "")))}</td>'
-            for values in self.numbers.values()
-        )
+    def _row(self, row: Sequence[str]) -> str:
+        name, *values = map(html.escape, row)
+        cells = "".join(f'<td style="{_CELL}text-align:right">{value}</td>' for value in values)
         style = f"{_CELL}text-align:left;font-weight:400"
-        return f'<tr><th scope="row" style="{style}">{html.escape(name)}</th>{cells}</tr>'
-
-
-def draw(figure: Any, runs: Mapping[str, Run] | Iterable[Run], prediction: Any = None) -> Drawing:
-    """What a notebook cell shows: these runs, drawn by a figure module, your prediction with them.
-
-    `runs` maps the label of a policy to its run, in the order to be shown. A plain list of runs is
-    labelled "run 1", "run 2" and so on.
-    """
-    named = runs if isinstance(runs, Mapping) else {f"run {i}": run for i, run in enumerate(runs, 1)}
-    if not named:
-        raise ValueError("draw needs at least one run, got none")
-    said = figure.predicted(prediction) if prediction is not None and hasattr(figure, "predicted") else None
-    return Drawing([(label, figure.scene(run)) for label, run in named.items()], said, named)
-
-
-__all__ = ["Drawing", "draw"]
+        return f'<tr><th scope="row" style="{style}">{name}</th>{cells}</tr>'

@@ -6,14 +6,12 @@ from itertools import groupby
 from vmteach.figures.data import Group, Words
 from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis, grid, row, script
 from vmteach.figures.story import Ask, Frame, Story
+from vmteach.kernel.binfmt import ARCHS, INTERPRETER, Checked
 from vmteach.kernel.elf import MAGIC
 from vmteach.patches.elf_interp import (
-    ARCHS,
-    INTERPRETER,
     PATCHED,
     POLICIES,
     UNPATCHED,
-    Checked,
     Closed,
     Crossed,
     Event,

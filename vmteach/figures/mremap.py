@@ -1,8 +1,8 @@
 """The address space as a row of pages under brackets: what a call left, and the call step by step."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, row
@@ -10,6 +10,7 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.mm import (
     AddressSpace,
     Asserted,
+    Followed,
     Ignored,
     Mapped,
     Moved,
@@ -26,8 +27,10 @@ from vmteach.patches.mremap import (
     PATCHED,
     POLICIES,
     UNPATCHED,
+    Event,
     Found,
     Left,
+    Returned,
     Scenario,
     simulate,
 )
@@ -318,3 +321,34 @@ def story(case: Scenario) -> Story:
     tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
     title = "moving one page onto a full list" if case.arguments.new_len else "moving nothing"
     return Story(title, STATES, RULES, tracks)
+
+
+# ---- any call, a line a step ----
+
+WORDS: dict[type, Callable[[Any], str]] = {
+    Unmapped: lambda e: f"do_munmap [{e.start:#x}, {e.end:#x}): {name_of(e.result) if e.result else 'done'}",
+    Ignored: lambda e: f"{name_of(e.result)} ignored: {e.step}",
+    Moved: lambda e: (
+        f"page-table entries moved from {e.source:#x} to {e.target:#x}: {e.pages}"
+        + (f", onto present ones: {e.overwritten}" if e.overwritten else "")
+    ),
+    MovedBack: lambda e: f"no page table for {e.target:#x}: entries moved back, [{e.start:#x}, {e.end:#x}) cleared",
+    Mapped: lambda e: f"[{e.start:#x}, {e.end:#x}) {'joined to a neighbour' if e.joined else 'entered into the list'}",
+    Asserted: lambda e: f"assertion in {e.where}",
+    Followed: lambda e: f"an unset pointer followed in {e.where}: the kernel dies",
+    Returned: lambda e: f"returned {name_of(e.result)}",
+    Broke: lambda e: f"{e.invariant} broken: {e.what}",
+}
+
+
+def told(event: Event) -> str:
+    """One step of a call as a line, addresses as a reader knows them; "" for the states before and after.
+
+    >>> for event in simulate(Scenario(call="shrink in the middle"), POLICIES[UNPATCHED]).events:
+    ...     print(told(event), end="\\n" if told(event) else "")
+    do_munmap [0x42000, 0x44000): ENOMEM
+    ENOMEM ignored: shrinking
+    returned 0x40000
+    I4 broken: success, and yet 2 pages are still mapped at 0x42000
+    """
+    return WORDS[type(event)](event) if type(event) in WORDS else ""

@@ -9,25 +9,10 @@ from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid
 from vmteach.figures.scene import script as script_of
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
+from vmteach.kernel.entry import LIST, NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.threads import END, Data, Stepped, Thread, Waited
 from vmteach.machine import PRESETS
-from vmteach.patches.mremap_race import (
-    LIST,
-    MMAP_SEM,
-    NONE,
-    OOPS,
-    PATCHED,
-    POLICIES,
-    PRESENT,
-    PTL,
-    SWAP,
-    UNPATCHED,
-    Clearer,
-    Scenario,
-    program,
-    simulate,
-    states_of,
-)
+from vmteach.patches.mremap_race import MMAP_SEM, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate, states_of
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -145,10 +130,8 @@ def _alt(run: Run, taken: list[Stepped]) -> str:
     )
 
 
-def predicted(value: object) -> Record | None:
+def predicted(value: float) -> Record:
     """A predicted number of steps, as a line in the lanes."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
 
 
@@ -275,8 +258,10 @@ class _Told:
         at = event.at if event else ""
         rule = [self._rule(at, data)] if at else []
         groups = {thread.name: self._script(thread) for thread in self.threads}
-        groups |= {"locks": nodes("lock", [t.name for t in self.threads], [PTL]), "entries": _entries(data)}
-        links = [Link(name, "holds", PTL) for name, locks in self.held.items() if PTL in locks]
+        groups |= {"locks": nodes("lock", [t.name for t in self.threads], [MMAP_SEM, PTL]), "entries": _entries(data)}
+        links = [
+            Link(name, "holds", lock) for name, locks in self.held.items() for lock in locks if lock in (MMAP_SEM, PTL)
+        ]
         return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
 
     def _rule(self, at: str, data: Data) -> str:
@@ -289,7 +274,8 @@ class _Told:
         order, done = self.order[thread.name], self.taken[thread.name]
         rows = [step for step in thread.steps if step.at not in (OOPS, END)]
         names = [step.at for step in rows]
-        at = names.index(order[done]) if done < len(order) else len(names)
+        over = names.index("M10") if order[-1:] == ["M10"] else len(names)  # the line that ends in the oops is the last
+        at = names.index(order[done]) if done < len(order) else over
         lines = [(step.at, SHORT.get(step.says, step.says)) for step in rows]
         return script_of(thread.name, lines, at, head="moves the page" if thread.name == "M" else "cuts the file short")
 

@@ -29,7 +29,7 @@ from vmteach.patches.ncpfs import (
 from vmteach.run import Run, of_kind
 
 STATES = {
-    "T": (["task descriptor", "descriptor"], "attention"),
+    "T": (["task descriptor", "descriptor", "task"], "attention"),
     "F": ("free", "nothing"),
     "C": (["functions of the call", "functions", "calls"], "other"),
     "A": (["array for a name", "array"], "data"),
@@ -53,7 +53,7 @@ def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> G
     top = area - SAVED - scenario.extra_depth - frames
     low = arrays[-1].low if arrays else top
     over = low < task
-    cells = [] if over else [Cell("T", 0, task, ["task descriptor", "descriptor"], "task")]
+    cells = [] if over else [Cell("T", 0, task, ["task descriptor", "descriptor", "task"], "task")]
     cells += [Cell("F", task, low - task, "free", "free")] if low > task else []
     for which, each in zip(("old name", "new name"), arrays):
         start, end = max(each.low, task), each.low + each.size

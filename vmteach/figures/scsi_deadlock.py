@@ -14,7 +14,7 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.kernel.threads import END, Stepped, Thread, Waited
 from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate
-from vmteach.run import Run, of_kind
+from vmteach.run import Record, Run, of_kind
 
 COLUMNS = 40  # steps that are shown
 STATES = {
@@ -50,10 +50,8 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: object) -> dict[str, object] | None:
+def predicted(value: float) -> Record:
     """A predicted number of steps, as a line in the lanes."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
 
 
@@ -146,7 +144,7 @@ STORIES = {"The way into the deadlock": Scenario()}
 HEADS = {"E": ["error recovery ends", "recovery"], "R": ["sends commands to its disk", "sends commands"]}
 SHORT = {  # for a narrow column
     "disk 0 blocked, or nothing queued?": "nothing to do?",
-    "host full? if not, count the command": "count the command",
+    "host full? if not, count the command": "count it",
     "host full or disk blocked?": "host full?",
     "dequeue a command": "dequeue",
     "dispatch the queue": "dispatch",

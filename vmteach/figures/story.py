@@ -137,6 +137,15 @@ def stories(figure: Any) -> list[Record]:
     return [{**figure.story(case).data, "name": name} for name, case in figure.STORIES.items()]
 
 
+def sentences(story: Values, named: str = "{}: ") -> list[str]:
+    """What a story says, a step a line; where the kernels differ each has its name before it."""
+    said = []
+    for step in story["steps"]:
+        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
+        said.append(" ".join(named.format(name) * (len(says) > 1) + say for say, name in says.items()))
+    return said
+
+
 def pair(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
     """Which item stands beside which: equal keys at the same step, what lies between them side by side.
 

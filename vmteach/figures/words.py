@@ -1,6 +1,9 @@
 """Numbers as a reader sees them: sizes, times, counts. Standard library only; the page has its twin in words.js."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from vmteach.run import Values
 
 _SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
@@ -43,6 +46,16 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return _short(value) if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+def read_out(numbers: Mapping[str, Values]) -> list[list[str]]:
+    """The numbers of some runs, by label, as they are read: a row a number, its name and a cell a run.
+
+    >>> read_out({"unpatched": {"lost (B)": 1024}, "patched": {"lost (B)": 0, "seen": "EIO"}})
+    [['lost (B)', '1,024', '0'], ['seen', '', 'EIO']]
+    """
+    names = dict.fromkeys(name for values in numbers.values() for name in values)
+    return [[name, *(number(values.get(name, "")) for values in numbers.values())] for name in names]
 
 
 def _short(value: float) -> str:

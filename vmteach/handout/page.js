@@ -82,7 +82,7 @@ async function explorer(place, i) {
   const keyOf = (at) => stored.fields.map((field) => at[field]).join(",");
   const verdicts = (at) => stored.goals.map((goal, g) => {
     const hidden = goal.needs.filter((label) => !at.policies.includes(label));
-    if (hidden.length) return { outcome: "not yet", html: `<strong>Not reached yet.</strong> Show the kernel ${hidden.join(" and ")} too.` };
+    if (hidden.length) return { outcome: "not yet", html: `<strong>Not yet.</strong> Show the kernel ${hidden.join(" and ")} too.` };
     const said = stored.said[keyOf(at)];
     if (!said) return { outcome: "not yet", html: "" };
     const [outcome, html] = stored.verdicts[g][said[g]];

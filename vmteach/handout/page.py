@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vmteach.figures import page as scenes
+from vmteach.figures.story import sentences
 from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
 from vmteach.run import Values
@@ -400,15 +401,6 @@ def in_words(still: Values) -> str:
     return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
 
 
-def sentences(story: Values) -> list[str]:
-    """What a story says, a step a line; where the kernels differ, each by its name."""
-    said = []
-    for step in story["steps"]:
-        says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
-        said.append(" ".join(f"{name}: {say}" if len(says) > 1 else say for say, name in says.items()))
-    return said
-
-
 def _printed(text: str) -> str:
     """Text as a program prints it, without a terminal's colours."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
@@ -416,7 +408,7 @@ def _printed(text: str) -> str:
 
 
 def _no_picture(_: object, cell: str) -> NoReturn:
-    raise ValueError(f"cell {cell} shows a picture without words: give it an alt text (vmteach.figures.draw)")
+    raise ValueError(f"cell {cell} shows a picture without words: give it an alt text (ch.draw does)")
 
 
 def _no_widget(_: object, cell: str) -> NoReturn:

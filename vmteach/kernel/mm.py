@@ -1,13 +1,12 @@
 """An address space of Linux 2.4: a sorted list of mappings, page-table entries, and the rules that change them.
 
-source      mm/mmap.c and the shared half of mm/mremap.c of 2.4.22 and 2.4.27, lib/rbtree.c's order (read);
+source      mm/mmap.c of 2.4.22 and 2.4.27, lib/rbtree.c's order (read);
             compared with the same files, compiled and run: tests/test_mremap.py
 left out    files, shared and locked mappings, growing stacks, limits on memory, threads
 """
 
 import errno
 from bisect import insort_right
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn
 
@@ -23,6 +22,14 @@ class Vma(NamedTuple):
     start: int
     end: int
     prot: str
+
+    def joins(self, behind: "Vma") -> bool:
+        """Whether the other begins where this one ends, with the same rights: then one mapping can be both.
+
+        >>> Vma(0, 4096, "rw-").joins(Vma(4096, 8192, "rw-")), Vma(0, 4096, "rw-").joins(Vma(4096, 8192, "r--"))
+        (True, False)
+        """
+        return self.end == behind.start and self.prot == behind.prot
 
 
 class Call(NamedTuple):
@@ -40,6 +47,7 @@ class Call(NamedTuple):
 
     @property
     def fixed(self) -> bool:
+        """Whether new_addr is where the mapping must go; without FIXED it is not read."""
         return bool(self.flags & FIXED)
 
     @property
@@ -157,13 +165,29 @@ class AddressSpace:
         """
         return -(-length // self.page) * self.page % self.wrap
 
+    def has_room_at(self, addr: int, length: int) -> bool:
+        """Whether `length` bytes from a page's border on are something, and lie in user space.
+
+        >>> [AddressSpace().has_room_at(addr, length) for addr, length in ((0, 1), (0, 0), (1, 1), (0xBFFF_F000, 4097))]
+        [True, False, False, False]
+        """
+        return addr % self.page == 0 and 0 < length <= self.task_size - addr
+
     def table_of(self, addr: int) -> int:
-        """The number of the page table that holds the entry of `addr`: on i386 one for 4 MiB."""
+        """The number of the page table that holds the entry of `addr`: on i386 one for 4 MiB.
+
+        >>> AddressSpace().table_of(0x3F_FFFF), AddressSpace().table_of(0x40_0000)
+        (0, 1)
+        """
         entry = 4 if self.task_size < 1 << 32 else 8
         return addr // (self.page * (self.page // entry))
 
     def find_vma(self, addr: int) -> Vma | None:
-        """The first mapping that ends after `addr`; it need not contain it."""
+        """The first mapping that ends after `addr`; it need not contain it. None where there is none.
+
+        >>> AddressSpace(vmas=[Vma(4096, 8192, "rw-")]).find_vma(0)
+        Vma(start=4096, end=8192, prot='rw-')
+        """
         return next((vma for vma in self.vmas if vma.end > addr), None)
 
     def find_vma_prev(self, addr: int) -> tuple[Vma | None, Vma | None]:
@@ -182,10 +206,12 @@ class AddressSpace:
         return vma if vma and vma.start <= addr else None
 
     def insert(self, vma: Vma) -> None:
+        """Put a mapping into its place of the list, and count it; whether it overlaps another is not asked."""
         insort_right(self.vmas, vma, key=lambda other: other[:2])
         self.map_count += 1
 
     def remove(self, vma: Vma) -> None:
+        """Take a mapping out of the list and of the count."""
         self.vmas.remove(vma)
         self.map_count -= 1
 
@@ -193,6 +219,12 @@ class AddressSpace:
         """Move the ends of a mapping, as the kernel does it in place: no descriptor, no count; the new one."""
         self.vmas[self.vmas.index(vma)] = new
         return new
+
+    def swallow(self, vma: Vma, behind: Vma) -> Vma:
+        """A mapping takes in the one behind it, whose descriptor is free again; the joined one."""
+        self.remove(behind)
+        self.descriptors += 1
+        return self.change(vma, vma._replace(end=behind.end))
 
     def assertion(self, where: str) -> None:
         """Note that the kernel's own check failed; raise Stopped where the call is to end there."""
@@ -210,9 +242,12 @@ class AddressSpace:
 
 
 def do_munmap(space: AddressSpace, addr: int, length: int) -> int:
-    """Unmap [addr, addr + length): 0, or EINVAL or ENOMEM below 0. Nothing there is no error.
+    """Unmap [addr, addr + length): 0, or EINVAL or ENOMEM below 0. Nothing there is no error, a length of zero is one.
 
-    >>> do_munmap(AddressSpace(), 0x10000, 0) == EINVAL
+    >>> space = AddressSpace(vmas=[Vma(0x10000, 0x13000, "rw-")], map_count=1)
+    >>> do_munmap(space, 0x11000, 4096), [(hex(vma.start), hex(vma.end)) for vma in space.vmas]
+    (0, [('0x10000', '0x11000'), ('0x12000', '0x13000')])
+    >>> do_munmap(space, 0x11000, 0) == EINVAL
     True
     """
     result = check_munmap(space, addr, length)
@@ -224,8 +259,13 @@ def do_munmap(space: AddressSpace, addr: int, length: int) -> int:
 
 
 def check_munmap(space: AddressSpace, addr: int, length: int) -> int:
-    """0, or why the range cannot be unmapped. Only a hole inside one mapping needs room in the list."""
-    if addr % space.page or addr > space.task_size or length > space.task_size - addr or length <= 0:
+    """0, or why the range cannot be unmapped. Only a hole inside one mapping needs room in the list.
+
+    >>> full = AddressSpace(vmas=[Vma(0x10000, 0x13000, "rw-")], map_count=1, limit=1)
+    >>> check_munmap(full, 0x11000, 4096) == ENOMEM, check_munmap(full, 0x12000, 4096)
+    (True, 0)
+    """
+    if not space.has_room_at(addr, length):
         return EINVAL
     end, first = addr + space.align(length), space.find_vma(addr)
     if first is None or first.start >= end:
@@ -286,9 +326,13 @@ def do_mmap(space: AddressSpace, addr: int, length: int, prot: str, fill: str = 
     """Map [addr, addr + length) anew, over whatever was there; the address, or an errno below 0.
 
     `fill` writes a content into every page: fill "s" gives "s0", "s1", ...
+
+    >>> space = AddressSpace()
+    >>> [do_mmap(space, addr, 4096, "rw-") for addr in (0x1000, 0x2000)], space.vmas
+    ([4096, 8192], [Vma(start=4096, end=12288, prot='rw-')])
     """
     length = space.align(length)
-    if length <= 0 or addr % space.page or length > space.task_size or addr > space.task_size - length:
+    if not space.has_room_at(addr, length):
         return EINVAL
     covered = space.find_vma(addr)
     if covered and covered.start < addr + length and do_munmap(space, addr, length):
@@ -312,17 +356,20 @@ def put_pages(space: AddressSpace, pages: dict[int, str]) -> None:
 
 
 def vma_merge(space: AddressSpace, new: Vma) -> bool:
-    """Let a direct neighbour of the same rights take the new range in; whether one did."""
+    """Let a direct neighbour of the same rights take the new range in, and its other neighbour too; whether one did.
+
+    >>> space = AddressSpace(vmas=[Vma(0x1000, 0x2000, "rw-"), Vma(0x3000, 0x4000, "rw-")], map_count=2)
+    >>> vma_merge(space, Vma(0x2000, 0x3000, "rw-")), space.vmas, space.map_count
+    (True, [Vma(start=4096, end=16384, prot='rw-')], 1)
+    """
     prev, behind = space.find_vma_prev(new.start)
     if behind is None:  # at the end of the list the kernel looks up the byte below
         prev = space.find_vma(new.start - 1)
-    if prev and prev.end == new.start and prev.prot == new.prot:
+    if prev and prev.joins(new):
         prev = space.change(prev, prev._replace(end=new.end))
-        if behind and prev.end == behind.start and behind.prot == new.prot:
-            space.remove(behind)
-            space.descriptors += 1
-            space.change(prev, prev._replace(end=behind.end))
-    elif behind and behind.start == new.end and behind.prot == new.prot:
+        if behind and prev.joins(behind):
+            space.swallow(prev, behind)
+    elif behind and new.joins(behind):
         space.change(behind, behind._replace(start=new.start))
     else:
         return False
@@ -347,7 +394,11 @@ def insert_vm_struct(space: AddressSpace, new: Vma) -> None:
 
 
 def get_unmapped_area(space: AddressSpace, length: int) -> int:
-    """The lowest free place of `length` bytes from a third of the address space upwards, or ENOMEM."""
+    """The lowest free place of `length` bytes from a third of the address space upwards, or ENOMEM.
+
+    >>> hex(get_unmapped_area(AddressSpace(), 4096)), get_unmapped_area(AddressSpace(), 0xC000_0000) == ENOMEM
+    ('0x40000000', True)
+    """
     addr = -(-(space.task_size // 3) // space.page) * space.page
     for vma in space.vmas:
         if vma.end > addr:
@@ -355,83 +406,3 @@ def get_unmapped_area(space: AddressSpace, length: int) -> int:
                 break
             addr = vma.end
     return addr if addr + length <= space.task_size else ENOMEM
-
-
-# mm/mremap.c: what 2.4 and today have in common
-
-
-def grow_in_place(space: AddressSpace, vma: Vma, more: int) -> bool:
-    """Move the end of a mapping up, if nothing is in the way; whether that was done."""
-    behind = space.behind(vma)
-    if vma.end + more > (behind.start if behind else space.task_size):
-        return False
-    space.change(vma, vma._replace(end=vma.end + more))
-    space.log.append(Mapped(vma.end, vma.end + more, joined=True))
-    return True
-
-
-def move_vma(space: AddressSpace, vma: Vma, call: Call) -> int:
-    """Put the mapping into its new place and unmap the old range; the new address, or ENOMEM.
-
-    The result of that unmapping is ignored: in 2.4.22, in 2.4.32, and in 6.16.
-    """
-    if not copy_vma(space, vma, call):
-        return ENOMEM
-    if call.old_len and (result := do_munmap(space, call.addr, call.old_len)):
-        space.log.append(Ignored("unmapping the old place", result))
-    return call.new_addr
-
-
-def copy_vma(space: AddressSpace, vma: Vma, call: Call) -> bool:
-    """Join a neighbour or take a descriptor, carry the entries over; whether memory sufficed.
-
-    A neighbour that was extended stays extended where it did not.
-    """
-    new = Vma(call.new_addr, call.new_addr + call.new_len, vma.prot)
-    joined = vma_merge(space, new)
-    if not joined and not space.descriptors:
-        return False
-    if not move_page_tables(space, call.new_addr, call.addr, call.old_len):
-        return False
-    if not joined:
-        insert_vm_struct(space, new)
-    return True
-
-
-def move_page_tables(space: AddressSpace, new_addr: int, old_addr: int, length: int) -> bool:
-    """Carry each present entry over, top down; whether there was a page table for each.
-
-    An entry that one falls on is lost, and its page never freed.
-    """
-    leaked, moved = len(space.leaked), 0
-    for offset in range(length - space.page, -1, -space.page):
-        if old_addr + offset in space.pages:
-            if not move_one_page(space, old_addr + offset, new_addr + offset):
-                move_back(space, new_addr, old_addr, range(offset + space.page, length, space.page), length)
-                return False
-            moved += 1
-    space.log.append(Moved(old_addr, new_addr, moved, len(space.leaked) - leaked))
-    return True
-
-
-def move_one_page(space: AddressSpace, old: int, new: int) -> bool:
-    """Move one present entry; False, and nothing moved, if there is no page table for it."""
-    table = space.table_of(new)
-    if table not in space.tables:
-        if not space.page_tables:
-            return False
-        space.page_tables -= 1
-        space.tables.add(table)
-    if new in space.pages:
-        space.leaked.append(space.pages[new])
-    space.pages[new] = space.pages.pop(old)
-    return True
-
-
-def move_back(space: AddressSpace, new_addr: int, old_addr: int, offsets: Iterable[int], length: int) -> None:
-    """Undo a move halfway: whatever stands at the new place goes to the old one, and the new place is cleared."""
-    for offset in offsets:
-        if new_addr + offset in space.pages:
-            move_one_page(space, new_addr + offset, old_addr + offset)
-    zap_page_range(space, new_addr, new_addr + length)
-    space.log.append(MovedBack(new_addr, new_addr, new_addr + length))

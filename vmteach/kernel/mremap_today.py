@@ -13,18 +13,22 @@ from vmteach.kernel.mm import (
     MAYMOVE,
     AddressSpace,
     Call,
-    copy_vma,
     do_munmap,
     get_unmapped_area,
-    grow_in_place,
-    move_vma,
 )
+from vmteach.kernel.moving import copy_vma, grow_in_place, move_vma
 
 SPARE = 3  # mappings that must be left below the limit before anything is moved
 
 
 def do_mremap_today(space: AddressSpace, call: Call, policy: object = None) -> int:
-    """Shrink, grow or move as 6.17 does: refuse first, then act. The new address, or an errno below 0."""
+    """Shrink, grow or move as 6.17 does: refuse first, then act. The new address, or an errno below 0.
+
+    >>> from vmteach.kernel.mm import Vma
+    >>> space = AddressSpace(vmas=[Vma(0x10000, 0x14000, "rw-")], map_count=1)
+    >>> do_mremap_today(space, Call(0x10000, 0x4000, 0, MAYMOVE | FIXED, 0x40000)) == EINVAL, len(space.vmas)
+    (True, 1)
+    """
     call = call._replace(old_len=space.align(call.old_len), new_len=space.align(call.new_len))
     if error := check_mremap_params(space, call):
         return error
@@ -38,17 +42,24 @@ def do_mremap_today(space: AddressSpace, call: Call, policy: object = None) -> i
 
 
 def check_mremap_params(space: AddressSpace, call: Call) -> int:
-    """0, or why the arguments alone, or a list that is nearly full, forbid the call."""
+    """0, or why the arguments alone, or a list that is nearly full, forbid the call (6.17's function of this name)."""
+    if call.flags & ~(MAYMOVE | FIXED | DONTUNMAP) or call.addr % space.page:
+        return EINVAL
+    if not 0 < call.new_len <= space.task_size:
+        return EINVAL
+    return check_new_place(space, call) if call.flags & (FIXED | DONTUNMAP) else 0
+
+
+def check_new_place(space: AddressSpace, call: Call) -> int:
+    """0, or why a call that names a place cannot have it: EINVAL; ENOMEM where the list is nearly full.
+
+    >>> check_new_place(AddressSpace(), Call(0x10000, 0x2000, 0x2000, MAYMOVE | FIXED, 0x11000)) == EINVAL
+    True
+    """
     addr, old_len, new_len, flags, new_addr = call
-    if flags & ~(MAYMOVE | FIXED | DONTUNMAP) or addr % space.page or new_len > space.task_size:
-        return EINVAL
-    if not new_len:
-        return EINVAL
-    if not flags & (FIXED | DONTUNMAP):
-        return 0
     if flags & DONTUNMAP and old_len != new_len:
         return EINVAL
-    if new_addr % space.page or not flags & MAYMOVE or new_addr > space.task_size - new_len:
+    if not flags & MAYMOVE or not space.has_room_at(new_addr, new_len):
         return EINVAL
     if addr + old_len > new_addr and new_addr + new_len > addr:
         return EINVAL
@@ -109,10 +120,8 @@ def expand_vma(space: AddressSpace, call: Call) -> int:
     vma, more = space.at(call.addr), call.new_len - call.old_len
     if vma and vma.end - call.addr == call.old_len and grow_in_place(space, vma, more):
         grown, behind = vma._replace(end=vma.end + more), space.at(vma.end + more)
-        if behind and behind.prot == grown.prot:
-            space.remove(behind)
-            space.descriptors += 1
-            space.change(grown, grown._replace(end=behind.end))
+        if behind and grown.joins(behind):
+            space.swallow(grown, behind)
         return call.addr
     if not call.flags & MAYMOVE:
         return ENOMEM

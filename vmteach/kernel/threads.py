@@ -1,19 +1,16 @@
-"""Threads as tables of atomic steps: every interleaving is walked, and the shortest bad one is kept.
+"""Threads as tables of atomic steps, run in any order that one names.
 
 A thread is a table. A row takes or gives one lock, changes the shared data, or jumps. A state says at
-which row each thread stands, which locks it holds, and what the data are. `explore` visits every state that
-any order of the threads' steps can reach, nearest first: what it does not find does not exist, and
-what it finds is found by the fewest steps. `lock_order` reads the same tables without running them.
+which row each thread stands, which locks it holds, and what the data are. `replay` takes the steps in one
+order, vmteach/kernel/interleavings.py in every order; vmteach/kernel/lockorder.py
+reads the same tables without running them.
 
 left out    priorities, fairness, sleeping on an event, memory that becomes visible late
 """
 
-from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Data = Any  # what the threads share: hashable, and known to their steps alone
@@ -55,7 +52,10 @@ class Thread(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where each thread stands, the locks that each holds in the order taken, and the shared data."""
+    """Where each thread stands, the locks that each holds in the order taken, and the shared data.
+
+    A value that can be a key: two ways that lead to equal states need not be told apart any more.
+    """
 
     at: tuple[str, ...]
     held: tuple[tuple[str, ...], ...]
@@ -81,15 +81,6 @@ class Waited(NamedTuple):
     owner: str
 
 
-class Order(NamedTuple):
-    """The thread held one lock while it wanted the other, at this row."""
-
-    held: str
-    wanted: str
-    thread: str
-    at: str
-
-
 Schedule = tuple[Stepped | Waited, ...]
 
 
@@ -105,9 +96,6 @@ def thread(name: str, script: str) -> Thread:
         return Step(at, take=lock) if word[0] == "+" else Step(at, give=lock) if word[0] == "-" else Step(at, word)
 
     return Thread(name, tuple(row(number, word) for number, word in enumerate(script.split(), 1)))
-
-
-# ---- reading the tables without running them ----
 
 
 def held_before(thread: Thread) -> dict[str, set[tuple[str, ...]]]:
@@ -149,54 +137,6 @@ def _held_after(name: str, step: Step, held: tuple[str, ...]) -> tuple[str, ...]
     return tuple(lock for lock in held if lock != step.give) if step.give else held
 
 
-def interruptible(thread: Thread) -> Thread:
-    """The same thread, resting wherever it holds no lock: with no spin lock held, interrupts are on.
-
-    >>> [step.rests for step in interruptible(thread("A", "+a -a look")).steps]
-    [True, False, True]
-    """
-    before = held_before(thread)
-    steps = (step._replace(rests=before.get(step.at, {()}) == {()}) for step in thread.steps)
-    return Thread(thread.name, tuple(steps))
-
-
-def lock_order(threads: Iterable[Thread]) -> frozenset[Order]:
-    """Each "holds one lock while it wants another" that the tables contain, whatever the data say.
-
-    >>> sorted(lock_order([thread("A", "+a +b -b -a")]))
-    [Order(held='a', wanted='b', thread='A', at='2')]
-    """
-    return frozenset(
-        Order(lock, step.take, each.name, step.at)
-        for each in threads
-        for step in each.steps
-        if step.take
-        for held in held_before(each).get(step.at, ())
-        for lock in held
-    )
-
-
-def cycle(orders: Iterable[Order]) -> tuple[str, ...]:
-    """A ring of locks in which each is held while the next is wanted; empty if there is none.
-
-    >>> cycle(lock_order([thread("A", "+a +b -b -a"), thread("B", "+b +a -a -b")]))
-    ('a', 'b', 'a')
-    """
-    held_for: dict[str, list[str]] = {}
-    for held, wanted in sorted({(order.held, order.wanted) for order in orders}):
-        held_for.setdefault(wanted, []).append(held)
-    try:
-        TopologicalSorter(held_for).prepare()
-    except CycleError as error:
-        ring = error.args[1][:-1]
-        first = ring.index(min(ring))
-        return (*ring[first:], *ring[: first + 1])
-    return ()
-
-
-# ---- running them ----
-
-
 @dataclass(frozen=True)
 class Program:
     """Threads that run at once on some CPUs over shared data.
@@ -235,7 +175,11 @@ class Program:
 
     @property
     def start(self) -> State:
-        """The state before the first step: no thread has arrived, no lock is held."""
+        """The state before the first step: no thread has arrived, no lock is held.
+
+        >>> Program((thread("A", "+a -a"),), data=0).start
+        State(at=('1',), held=((),), data=0)
+        """
         return State(tuple(each.steps[0].at for each in self.threads), ((),) * len(self.threads), self.data)
 
     def moves(self, state: State) -> Iterator[tuple[int, State]]:
@@ -272,12 +216,22 @@ class Program:
         return State((*at[:i], below, *at[i + 1 :]), held, step.do(data) if step.do else data)
 
     def wants(self, i: int, at: str) -> str:
-        """The lock that thread i takes next when it stands at this row; empty if none."""
+        """The lock that thread i takes next when it stands at this row; empty if none.
+
+        >>> program = Program((thread("A", "look +a"),))
+        >>> program.wants(0, "1"), program.wants(0, "2")
+        ('', 'a')
+        """
         row = self._tables[i].get(at)
         return row[0].take if row else ""
 
     def owner(self, state: State, lock: str) -> int | None:
-        """The number of the thread that holds the lock."""
+        """The number of the thread that holds the lock; None if it is free.
+
+        >>> program = Program((thread("A", "+a -a"),))
+        >>> [program.owner(state, "a") for state in (program.start, dict(program.moves(program.start))[0])]
+        [None, 0]
+        """
         return next((i for i, held in enumerate(state.held) if lock in held), None)
 
     def stuck(self, state: State) -> tuple[int, ...]:
@@ -305,8 +259,12 @@ class Program:
         return tuple(i for i in waits if waits[i] is not None and never(i))
 
     def finished(self, state: State) -> bool:
-        """Whether every thread has come to its end."""
+        """Whether every thread has come to its end; one that ended with a lock has as well."""
         return all(label == END for label in state.at)
+
+    def kept(self, state: State) -> bool:
+        """Whether a thread has come to its end with a lock, which nobody will give back."""
+        return any(held for label, held in zip(state.at, state.held) if label == END)
 
 
 def _check(thread: Thread) -> None:
@@ -317,20 +275,23 @@ def _check(thread: Thread) -> None:
             f"thread {thread.name} must have rows with names of their own, none called {END!r}, got {rows}"
         )
     for step in thread.steps:
-        if step.goto not in ("", END, *rows):
-            raise ValueError(
-                f"goto of {thread.name} at {step.at} must be one of its rows or {END!r}, got {step.goto!r}"
-            )
-        if (step.take and step.give) or (step.when and not step.goto):
-            raise ValueError(f"{thread.name} at {step.at} must take or give one lock, and goto where it has a `when`")
+        _check_row(thread.name, step, ("", END, *rows))
     held_before(thread)
+
+
+def _check_row(name: str, step: Step, places: Collection[str]) -> None:
+    if step.goto not in places:
+        raise ValueError(f"goto of {name} at {step.at} must be one of its rows or {END!r}, got {step.goto!r}")
+    if (step.take and step.give) or (step.when and not step.goto):
+        raise ValueError(f"{name} at {step.at} must take or give one lock, and goto where it has a `when`")
 
 
 def replay(program: Program, turns: Iterable[str], onward: bool = False) -> Schedule:
     """What happens when the threads get the CPU in this order; names may repeat.
 
     A turn of a thread that spins is a `Waited`; of one that has ended, or finds no idle CPU, nothing.
-    With `onward` every thread then gets a turn, round after round, until none can move.
+    With `onward` every thread then gets a turn, round after round, until none can move. ValueError for a name that
+    no thread has.
 
     >>> program = Program((thread("A", "+a -a"), thread("B", "+a -a")))
     >>> [type(event).__name__ for event in replay(program, "A B A B".split())]
@@ -368,139 +329,3 @@ def _locks(program: Program, state: State) -> str:
     """Who holds what, for a reader."""
     pairs = zip(program.threads, state.held)
     return "  ".join(f"{each.name}: {'+'.join(held)}" for each, held in pairs if held) or "-"
-
-
-# ---- every order ----
-
-
-@dataclass(frozen=True)
-class Explored:
-    """All that any order of the steps can lead to."""
-
-    program: Program
-    states: int  # different states that can be reached, the first among them
-    steps: int  # different (state, step of one thread) pairs
-    first: Mapping[str, Schedule]  # each kind of trouble, and a shortest schedule that leads to it
-    ends: tuple[State, ...]  # states in which every thread has come to its end
-    deadlocked: tuple[State, ...]  # states in which no thread can move and some has not
-    lost: frozenset[State]  # states from which no schedule leads to an end any more
-    order: frozenset[Order]  # the lock order that was really seen
-
-    def too_late(self, kind: str) -> int:
-        """The steps of the first schedule to this trouble after which no order of steps leads to an end.
-
-        >>> explore(Program((thread("A", "+a +b -b -a"), thread("B", "+b x +a -a -b")))).too_late("deadlock")
-        2
-        """
-        numbers = {each.name: i for i, each in enumerate(self.program.threads)}
-        state, taken = self.program.start, 0
-        for event in self.first[kind]:
-            if state in self.lost:
-                break
-            state, taken = dict(self.program.moves(state))[numbers[event.thread]], taken + 1
-        return taken
-
-
-def _nothing(state: State) -> str:
-    return ""
-
-
-def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: int = 1_000_000) -> Explored:
-    """Every state that some order of the steps reaches, breadth first.
-
-    Trouble is "deadlock" (some threads can never go on), "lock kept" (a thread ended with a lock), and
-    whatever name `wrong` gives to a state; a state that `wrong` names is not left any more. The first
-    schedule to each kind is the shortest there is. More than `limit` states is a ValueError: there is no
-    half a proof.
-
-    >>> found = explore(Program((thread("A", "+a +b -b -a"), thread("B", "+b +a -a -b"))))
-    >>> found.states, len(found.deadlocked), [event.thread for event in found.first["deadlock"]]
-    (19, 1, ['A', 'B', 'A', 'B'])
-    """
-    came: dict[State, tuple[State, int] | None] = {program.start: None}
-    before: dict[State, list[State]] = {}
-    first: dict[str, State] = {}
-    ends: list[State] = []
-    dead: list[State] = []
-    steps = 0
-    for state, named, moves in _nearest_first(program, wrong, came, limit):
-        for kind in _trouble(program, state, len(moves), first, named):
-            first[kind] = state
-        if named:
-            continue
-        if not moves:
-            (ends if program.finished(state) else dead).append(state)
-        steps += len(moves)
-        for _, after in moves:
-            before.setdefault(after, []).append(state)
-    schedules = {kind: _schedule(program, came, state) for kind, state in first.items()}
-    return Explored(
-        program=program,
-        states=len(came),
-        steps=steps,
-        first=MappingProxyType(schedules),
-        ends=tuple(ends),
-        deadlocked=tuple(dead),
-        lost=frozenset(came) - _reaching(ends, before),
-        order=_orders(program, came),
-    )
-
-
-def _nearest_first(
-    program: Program, wrong: Callable[[State], str], came: dict[State, tuple[State, int] | None], limit: int
-) -> Iterator[tuple[State, str, list[tuple[int, State]]]]:
-    """Each state that can be reached, what `wrong` calls it and its moves; `came` learns how each was reached first."""
-    queue = deque(came)
-    while queue:
-        state = queue.popleft()
-        named, moves = wrong(state), list(program.moves(state))
-        yield state, named, moves
-        for i, after in () if named else moves:
-            if after not in came:
-                came[after] = state, i
-                queue.append(after)
-        if len(came) > limit:
-            raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
-
-
-def _trouble(program: Program, state: State, moves: int, known: Iterable[str], named: str) -> Iterator[str]:
-    """The kinds of trouble in this state that are not known yet."""
-    if named and named not in known:
-        yield named
-    ended = state.at.count(END)
-    if "deadlock" not in known and moves + ended < len(state.at) and program.stuck(state):
-        yield "deadlock"
-    if ended and "lock kept" not in known and any(h for at, h in zip(state.at, state.held) if at == END):
-        yield "lock kept"
-
-
-def _orders(program: Program, states: Iterable[State]) -> frozenset[Order]:
-    """What is held while something is wanted, in any of the states."""
-    places = {(i, at, held) for state in states for i, (at, held) in enumerate(zip(state.at, state.held)) if held}
-    wanted = ((i, at, held, program.wants(i, at)) for i, at, held in places)
-    return frozenset(
-        Order(lock, want, program.threads[i].name, at) for i, at, held, want in wanted if want for lock in held
-    )
-
-
-def _schedule(program: Program, came: Mapping[State, tuple[State, int] | None], state: State) -> Schedule:
-    """The steps that led to the state, and what those who are stuck in it wait for."""
-    names = [program.threads[i].name for i in program.stuck(state)]
-    link = came[state]
-    while link:
-        state, i = link
-        names.insert(0, program.threads[i].name)
-        link = came[state]
-    return replay(program, names)
-
-
-def _reaching(goals: Iterable[Hashable], before: Mapping[Data, list[State]]) -> set[Data]:
-    """The goals and every state from which one of them can still be reached."""
-    found = set(goals)
-    to_visit = list(found)
-    while to_visit:
-        for earlier in before.get(to_visit.pop(), ()):
-            if earlier not in found:
-                found.add(earlier)
-                to_visit.append(earlier)
-    return found

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from io import StringIO
 
-from vmteach.exercises import Goal, Outcome, chapter, marked
+from vmteach.exercises import Goal, Outcome, chapter, marked, task_of
 from vmteach.figures.lanes import story
 from vmteach.figures.words import number
 from vmteach.kernel.threads import Program, State, Stepped, replay
@@ -52,8 +52,8 @@ def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
     try:
         verdict = goal.verdict(stage.state(at), stage.numbers(at))
     except ValueError as impossible:
-        return "not yet", marked(f"**Not reached yet.** There is nothing to see at these stops: {impossible}.")
-    word = "Reached." if verdict else "Not reached yet."
+        return "not yet", marked(f"**Not yet.** There is nothing to see at these stops: {impossible}.")
+    word = "Reached." if verdict else "Not yet."
     return verdict.outcome.value, marked(f"**{word}** {verdict.message}")
 
 
@@ -68,8 +68,7 @@ def show(stem: str, at: Record) -> Record:
 
 def check(stem: str, name: str, source: str) -> Record:
     """The verdict on an answer cell's source, as HTML."""
-    known = {task.name: task for task in chapter(stem).EXERCISES}
-    one_of("exercise", name, tuple(known))
+    task = task_of(stem, name)
     names: Record = {}
     printed = StringIO()
     exec(chapter(stem).NEEDS, names)
@@ -79,9 +78,9 @@ def check(stem: str, name: str, source: str) -> Record:
     except BaseException as trouble:
         said = marked(f"**Your cell ended with {type(trouble).__name__}:** {trouble}")
         return {"outcome": "your code raised", "html": said}
-    if known[name].answer not in names:
-        return {"outcome": "not yet", "html": marked(f"**Not yet.** Your cell must define `{known[name].answer}`.")}
-    verdict = exercise(stem, name).check(names[known[name].answer])
+    if task.answer not in names:
+        return {"outcome": "not yet", "html": marked(f"**Not yet.** Your cell must define `{task.answer}`.")}
+    verdict = exercise(stem, name).check(names[task.answer])
     if verdict.outcome is Outcome.NOT_ATTEMPTED:  # its words are for cells that one runs
         return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** Change the answer above first.")}
     return {"outcome": verdict.outcome.value, "html": marked(f"**{verdict.word}** {verdict.text}")}

@@ -23,7 +23,7 @@ _OF_STATE = {
     STARTED: "border:2px solid #8A9097",
     "start here": "border:2px solid #0B5CAD",
 }
-_MINUTES = re.compile(r"\*\*(\d+) min\*\*|\*\*(?:time|minutes)\*\* \| (\d+)", re.I)
+MINUTES = re.compile(r"\*\*(\d+) min\*\*")  # as a chapter's first cell says them
 
 
 def front_door() -> str:
@@ -86,8 +86,8 @@ def minutes(stem: str) -> int:
     if not path.is_file():
         return 0
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    found = _MINUTES.search(first)
-    return int(found[1] or found[2]) if found else 0
+    found = MINUTES.search(first)
+    return int(found[1]) if found else 0
 
 
 def reading_order() -> Table:

@@ -12,11 +12,11 @@ from html import escape
 from os import environ
 from typing import Any
 
-from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, not_yet
+from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, task_of
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
-from vmteach.run import Record, one_of
+from vmteach.run import Record
 
 NOTHING: Any = ...  # no answer was handed in
 LONGEST = 60  # characters of an answer that a verdict repeats
@@ -30,9 +30,8 @@ def exercise(stem: str, name: str) -> "Exercise":
     >>> exercise("shm_big_iron", "laps").check()
     Not attempted. Change the cell above, run it, and then run this one again.
     """
-    known = {task.name: task for task in chapter(stem).EXERCISES}
-    one_of("exercise", name, tuple(known))
-    return Exercise(stem, known[name], seeded(stem, name, len(known[name].variants)))
+    task = task_of(stem, name)
+    return Exercise(stem, task, seeded(stem, name, len(task.variants)))
 
 
 def seeded(stem: str, name: str, count: int, seed: str | None = None) -> int:
@@ -46,7 +45,7 @@ def seeded(stem: str, name: str, count: int, seed: str | None = None) -> int:
 
 
 class Exercise:
-    """One exercise in one variant: `check` an answer, ask for a `hint`, read the `solution`, take `another`."""
+    """One exercise in one variant: `check` an answer, ask for a `hint`, read the `solution`."""
 
     def __init__(self, stem: str, task: Task, variant: int = 0) -> None:
         self.stem, self.task, self.variant = stem, task, variant
@@ -79,7 +78,7 @@ class Exercise:
             return Verdict(Outcome.NOT_ATTEMPTED, self._older(source))
         verdict = self.judge(answer, bounds)
         verdict = replace(verdict, printed=bounds.printed, judged=self._named(answer, source))
-        if verdict.outcome is not Outcome.NOT_ATTEMPTED and not self.variant:
+        if verdict.outcome is not Outcome.NOT_ATTEMPTED:
             self._keep(verdict)
         return verdict
 
@@ -116,13 +115,6 @@ class Exercise:
         parts = [(head, fill(text, self.given)) for head, text in self._explained()]
         text = "\n\n".join([self.solved, *(f"{head}: {words}" for head, words in parts)])
         return Note(text, card(self._folded_solution(), QUIET))
-
-    def another(self, seed: int | None = None) -> "Exercise":
-        """The same exercise with other numbers, where it has some; without a seed, the next one."""
-        count = len(self.task.variants)
-        if count < 2:
-            raise ValueError(f"another needs an exercise with numbers that vary, got {self.task.name}")
-        return Exercise(self.stem, self.task, (self.variant + 1 if seed is None else seed) % count)
 
     def __repr__(self) -> str:
         return f"{self.task.name} ({self.task.rung}, {self.task.minutes} minutes)\n{fill(self.task.asks, self.given)}"
@@ -197,7 +189,7 @@ def folds(notes: Sequence[tuple[str, str]]) -> str:
 @cache
 def _stub_answer(stem: str, name: str, variant: int) -> Any:
     """What the untouched stub defines."""
-    task = next(task for task in chapter(stem).EXERCISES if task.name == name)
+    task = task_of(stem, name)
     names: Record = {}
     exec(chapter(stem).NEEDS, names)
     exec(fill(task.stub, task.variants[variant]), names)

@@ -135,9 +135,10 @@ class Explorer(Face):
         return card(f"<p><strong>{marked(self.finding)}</strong></p>{picture}<p>{marked(self.alt)}</p>{table}", QUIET)
 
     def _picture(self) -> str:
-        from vmteach.figures import draw
+        from vmteach.figures.drawing import Drawing
 
-        return str(draw(self.stage.figure, self.runs)._repr_html_())
+        runs = self.runs
+        return Drawing([(label, self.stage.figure.scene(run)) for label, run in runs.items()], runs=runs)._repr_html_()
 
     # ---- how
 

@@ -109,5 +109,5 @@ class Judge:
 
     def say(self, verdict: Verdict) -> str:
         """Where the goal stands, in words."""
-        word = "Reached." if verdict else "Reached before; not at these stops." if self._reached else "Not reached yet."
+        word = "Reached." if verdict else "Reached before; not at these stops." if self._reached else "Not yet."
         return f"**{word}** {verdict.message}"

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from vmteach.exercises import Task, chapter, fill
+from vmteach.exercises import Task, chapter, fill, task_of
 from vmteach.lab.answer import names, why_not
 from vmteach.patches import STEMS
 from vmteach.run import Values, one_of
@@ -65,14 +65,6 @@ def judged(stem: str, name: str, source: str, points: float = 1.0, variant: int 
     if told["right"] and not told["others"]:
         return Mark(points / 2, points, f"Right for the numbers of the visible check, and not for others: {task.rung}.")
     return Mark(points * told["right"], points, told["said"])
-
-
-def task_of(stem: str, name: str) -> Task:
-    """An exercise by its name; ValueError names what there is."""
-    one_of("chapter", stem, STEMS)
-    known: dict[str, Task] = {task.name: task for task in chapter(stem).EXERCISES}
-    one_of("exercise", name, tuple(known))
-    return known[name]
 
 
 def child() -> None:

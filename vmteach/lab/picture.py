@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from vmteach.exercises import card, marked
 from vmteach.figures.scene import Scene
 from vmteach.figures.titles import alt, title
-from vmteach.figures.words import number
+from vmteach.figures.words import read_out
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
 from vmteach.run import Run, Values
 
 if TYPE_CHECKING:
-    from vmteach.figures import Drawing
+    from vmteach.figures.drawing import Drawing
 
 
 class Picture(Face):
@@ -35,7 +35,7 @@ class Picture(Face):
 
     def plain(self) -> "Drawing":
         """The same numbers as a plain figure; matplotlib is loaded for it."""
-        from vmteach.figures import Drawing
+        from vmteach.figures.drawing import Drawing
 
         return Drawing(list(self._scenes.items()), self._said, self._runs)
 
@@ -55,8 +55,7 @@ class Picture(Face):
     @property
     def rows(self) -> list[list[str]]:
         """Each number as it is read: its name, then a cell a kernel."""
-        names = dict.fromkeys(name for values in self.numbers.values() for name in values)
-        return [[name, *(number(values.get(name, "")) for values in self.numbers.values())] for name in names]
+        return read_out(self.numbers)
 
     def __repr__(self) -> str:
         return f"{self.finding}\n{self.alt}"

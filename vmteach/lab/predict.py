@@ -14,40 +14,23 @@ from vmteach.exercises import Asked, card, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET, Note
-from vmteach.patches import STEMS
 from vmteach.run import Record, Values, between, made, one_of
 
 FEW = 20  # up to here a difference says more than a ratio
 CALM = "Wrong is fine: a prediction is there to be compared."
 
 
-def predict(
-    name: str,
-    question: str = "",
-    choices: Sequence[str] = (),
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-) -> "Prediction":
-    """A question to answer before the result is known: a number from `low` to `high`, or one of `choices`.
+def predict(stem: str, name: str) -> "Prediction":
+    """A question of a chapter, to be answered before the result is known. What was predicted last time is there.
 
-    `name` is "STEM/what"; without a question it is the chapter's own. What was predicted last time is still there.
-
-    >>> predict("shm_big_iron/copy").answer(4000)
+    >>> predict("shm_big_iron", "copy").answer(4000)
     Traceback (most recent call last):
         ...
     ValueError: prediction must be between 0 and 3600 s, got 4000
     """
-    stem, _, what = name.partition("/")
-    one_of("the first part of the name (STEM/what)", stem, STEMS)
-    if not what:
-        raise ValueError(f"name must be STEM/what, got {name!r}")
     known: Mapping[str, Asked] = chapter(stem).PREDICTIONS
-    if question:
-        found = known.get(what, Asked("", None, {}))
-        return Prediction(stem, what, Asked(question, found.result, found.overlooked, unit, low, high, tuple(choices)))
-    one_of("prediction", what, tuple(known))
-    return Prediction(stem, what, known[what])
+    one_of("prediction", name, tuple(known))
+    return Prediction(stem, name, known[name])
 
 
 class Prediction(Face):

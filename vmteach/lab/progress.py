@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from html import escape
 from math import isfinite, log10
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmteach.course import CHAPTERS
@@ -19,7 +18,6 @@ from vmteach.run import Values
 if TYPE_CHECKING:
     import pandas as pd
 
-HERE = Path(__file__).parent
 COUNTED = ("predictions", "exercises", "goals", "recall")
 FAR = 3  # powers of ten: a prediction that is further off stands at the edge
 SCALE = {-FAR: "1/1000", -1: "a tenth", 0: "as it is", 1: "ten times", FAR: "1000 times"}
@@ -46,17 +44,17 @@ class Progress:
         return pd.DataFrame([row[1:] for row in table.rows], [row[0] for row in table.rows], table.head[1:])
 
     def _table(self) -> Table:
-        rows = {CHAPTERS[stem].title: self._row(stem) for stem in STEMS if self._has(stem)}
+        rows = {CHAPTERS[stem].title: self._row(stem) for stem in STEMS}
         return Table(["", *COUNTED], [[title, *row] for title, row in rows.items()])
 
     @property
     def states(self) -> dict[str, str]:
         """Each chapter's state: done (all exercises solved), started, to do."""
-        return {stem: self._state(stem) for stem in STEMS if self._has(stem)}
+        return {stem: self._state(stem) for stem in STEMS}
 
     def _state(self, stem: str) -> str:
         solved = self._row(stem)[1].split(" of ")
-        if len(solved) == 2 and solved[0] == solved[1]:
+        if solved[0] == solved[1]:
             return DONE
         kept_here = self._chapters.get(stem, {})
         return STARTED if any(kept_here.get(kind) for kind in kept_here) else TO_DO
@@ -77,7 +75,7 @@ class Progress:
         return _picture(self.predictions) if self.predictions else None
 
     def __repr__(self) -> str:
-        lines = [f"{CHAPTERS[stem].title}: {', '.join(self._told(stem))}" for stem in STEMS if self._has(stem)]
+        lines = [f"{CHAPTERS[stem].title}: {', '.join(self._told(stem))}" for stem in STEMS]
         return "\n".join([*lines, f"Kept in {kept.where()}"])
 
     def _repr_html_(self) -> str:
@@ -86,16 +84,10 @@ class Progress:
         where = f"<p>Kept in <code>{escape(str(kept.where()))}</code>, a file of yours.</p>"
         return f"{cards(self.states)}{table}{picture}{where}"
 
-    def _has(self, stem: str) -> bool:
-        return stem in self._chapters or (HERE.parent / "exercises" / f"{stem}.py").exists()
-
     def _row(self, stem: str) -> tuple[str, ...]:
         done = self._chapters.get(stem, {})
         made = sum(facts.get("value") is not None for facts in done.get("predictions", {}).values())
-        try:
-            module = chapter(stem)
-        except ValueError:
-            return (str(made), "-", "-", "-")
+        module = chapter(stem)
         parts = (("exercises", "solved", module.EXERCISES), ("goals", "reached", module.GOALS))
         counted = [(sum(bool(f.get(key)) for f in done.get(kind, {}).values()), len(a)) for kind, key, a in parts]
         again = sum(bool(facts.get("solved")) for facts in done.get("recall", {}).values())

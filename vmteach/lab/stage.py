@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from vmteach.figures.scene import Scene
 from vmteach.figures.titles import alt, title
-from vmteach.figures.words import number
+from vmteach.figures.words import number, read_out
 from vmteach.lab import cache
 from vmteach.machine import PRESETS, Machine
 from vmteach.run import Control, Preset, Record, Run, Values, one_of
@@ -233,8 +233,7 @@ class Stage:
     def drawn(self, at: At) -> Shown:
         """Simulate, draw, and say."""
         panels = {label: self.panel(at, label) for label in at["policies"]}
-        names = list(dict.fromkeys(name for panel in panels.values() for name in panel.numbers))
-        rows = [[name, *(number(panel.numbers.get(name, "")) for panel in panels.values())] for name in names]
+        rows = read_out({label: panel.numbers for label, panel in panels.items()})
         answer = {"labels": list(panels), "rows": rows, "code": self.code(at)}
         return {**answer, **told([(label, panel.scene) for label, panel in panels.items()])}
 
@@ -268,6 +267,8 @@ class Stage:
     @staticmethod
     def spelled(control: Control, stop: object) -> str:
         """A stop as a reader sees it, with its unit."""
+        if isinstance(stop, bool):
+            return "yes" if stop else "no"
         return f"{stop.value if isinstance(stop, Enum) else number(stop)} {control.unit}".rstrip()
 
     def code(self, at: At) -> str:

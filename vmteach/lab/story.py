@@ -7,7 +7,7 @@ from html import escape
 from types import ModuleType
 
 from vmteach.exercises import card
-from vmteach.figures.story import Story, stories
+from vmteach.figures.story import Story, sentences, stories
 from vmteach.lab import kept
 from vmteach.lab.face import Face
 from vmteach.lab.note import QUIET
@@ -37,19 +37,16 @@ class StoryFace(Face):
     def text(self) -> str:
         """The first story in words: its title, then a sentence a step and kernel."""
         story = self.stories[0]
-        lines = [f"Watch it happen: {story['title']}"]
-        for n, step in enumerate(story["steps"], 1):
-            says = {track["frames"][i]["say"]: track["name"] for track, i in zip(story["tracks"], step)}
-            lines.append(f"{n}. " + " ".join(f"{name}: {say}" if len(says) > 1 else say for say, name in says.items()))
-        return "\n".join(lines)
+        said = (f"{n}. {words}" for n, words in enumerate(sentences(story), 1))
+        return "\n".join([f"Watch it happen: {story['title']}", *said])
 
     def __repr__(self) -> str:
         return self.text
 
     def still(self, page: bool = False) -> str:
-        title, *steps = self.text.split("\n")
-        items = "".join(f"<li>{escape(step.split('. ', 1)[1])}</li>" for step in steps)
-        return card(f"<p><strong>{escape(title)}</strong></p><ol>{items}</ol>", QUIET)
+        items = "".join(f"<li>{escape(said)}</li>" for said in sentences(self.stories[0]))
+        title = escape(self.text.partition("\n")[0])
+        return card(f"<p><strong>{title}</strong></p><ol>{items}</ol>", QUIET)
 
     def _on_given(self, change: Values) -> None:
         """An answer to a question of the story is kept as a prediction is."""

@@ -90,32 +90,52 @@ def _set_soft_blocks(device: int, block: int) -> int:
 
 def _tail_operations(device: str, pattern: bytes, block: int) -> Iterator[Tail]:
     """Reads and writes around the start of the last, straddling block."""
-    import mmap
-
     size = len(pattern)
     tail = (size - 1) // block * block
-    for name, flags in (("read", 0), ("direct read", os.O_DIRECT)):
-        fd = os.open(device, os.O_RDONLY | flags)
+    for how, flags in (("", 0), ("direct ", os.O_DIRECT)):
         for offset, length in ((tail, block), (max(0, tail - block), 2 * block), (tail, size - tail)):
-            memory = mmap.mmap(-1, 2 * block)  # on a page border, as O_DIRECT wants it
-            done, error = _try(lambda: os.preadv(fd, [memoryview(memory)[:length]], offset))  # noqa: B023
-            got, want = memory[: max(done, 0)], pattern[offset : offset + max(done, 0)]
-            data = "" if done <= 0 else "true data" if got == want else "zeros" if not any(got) else "other"
-            yield Tail(name, offset, length, done, error, data)
-        os.close(fd)
-    for name, flags in (("write", 0), ("direct write", os.O_DIRECT)):
+            yield Tail(f"{how}read", offset, length, *_read(device, flags, offset, length, pattern))
+    for how, flags in (("", 0), ("direct ", os.O_DIRECT)):
         for offset, length in ((tail, size - tail), (tail, block), (size, 512)):
-            fd = os.open(device, os.O_RDWR | flags)
-            memory = mmap.mmap(-1, 2 * block)
-            memory[:length] = bytes([251 + (name == "write")]) * length
-            done, error = _try(lambda: os.pwritev(fd, [memoryview(memory)[:length]], offset))  # noqa: B023
-            trouble = _try(lambda: os.fsync(fd))[1]  # noqa: B023
-            os.close(fd)
-            fd = os.open(device, os.O_RDONLY)
-            back = os.pread(fd, max(done, 0), offset)
-            os.close(fd)
-            data = "" if done <= 0 else "is there" if back == memory[:done] else "is not there"
-            yield Tail(name, offset, length, done, error or trouble, data)
+            content = bytes([251 + (not flags)]) * length
+            yield Tail(f"{how}write", offset, length, *_write(device, flags, offset, content))
+
+
+def _read(device: str, flags: int, offset: int, length: int, pattern: bytes) -> tuple[int, str, str]:
+    """Bytes read or -1, the error's name, and whether they are those of the pattern."""
+    memory = _page_bordered(length)
+    with _opened(device, os.O_RDONLY | flags) as fd:
+        done, error = _try(lambda: os.preadv(fd, [memory], offset))
+    got, want = bytes(memory[: max(done, 0)]), pattern[offset : offset + max(done, 0)]
+    return done, error, "" if done <= 0 else "true data" if got == want else "zeros" if not any(got) else "other"
+
+
+def _write(device: str, flags: int, offset: int, content: bytes) -> tuple[int, str, str]:
+    """Bytes written or -1, the error's name (that of a later fsync, too), and whether they are read back."""
+    memory = _page_bordered(len(content))
+    memory[:] = content
+    with _opened(device, os.O_RDWR | flags) as fd:
+        done, error = _try(lambda: os.pwritev(fd, [memory], offset))
+        trouble = _try(lambda: os.fsync(fd))[1]
+    with _opened(device, os.O_RDONLY) as fd:
+        back = os.pread(fd, max(done, 0), offset)
+    return done, error or trouble, "" if done <= 0 else "is there" if back == content[:done] else "is not there"
+
+
+def _page_bordered(length: int) -> memoryview:
+    """Memory that begins on a page border, as O_DIRECT wants it."""
+    import mmap
+
+    return memoryview(mmap.mmap(-1, length))[:length]
+
+
+@contextlib.contextmanager
+def _opened(device: str, flags: int) -> Iterator[int]:
+    fd = os.open(device, flags)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _try(operation: Callable[[], int | None]) -> tuple[int, str]:

@@ -8,62 +8,36 @@ patched     its machine is compared early too: ELIBBAD, and the caller lives on;
 left out    permissions, scripts, core dumps, what an a.out loader checks; other threads of the caller, which live on
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vmteach.kernel.elf import (
-    DYN,
-    EXEC,
-    INTERP,
-    LOAD,
-    MAGIC,
-    REL,
-    Field,
-    Order,
-    elf,
-    header_fields,
-    parse,
-    segment_fields,
-    size_of,
+from vmteach.kernel.binfmt import (
+    AOUT_MAGICS,
+    ARCHS,
+    BUFFER,
+    INTERPRETER,
+    PAGE,
+    PATH_MAX,
+    PROGRAM,
+    Arch,
+    Checked,
+    all_pass,
+    check_headers,
+    check_magic,
+    fits,
+    half,
+    program_headers,
 )
-from vmteach.machine import KIB, PRESETS, Machine, check_sysctl, panel
+from vmteach.kernel.elf import DYN, EXEC, INTERP, LOAD, MAGIC, REL, elf, header_fields, parse
+from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, inputs, one_of, takes_inputs
 
-# ---- architectures and files ----
-
-AOUT_MAGICS = (0o407, 0o413, 0o314)  # OMAGIC, ZMAGIC, QMAGIC; none is how an ELF file begins
-
-
-class Arch(NamedTuple):
-    """A kernel's architecture: the word and byte order in which it reads, and the machines that it accepts."""
-
-    bits: int
-    order: Order
-    machine: int
-    accepts: frozenset[int]
-
-    @property
-    def task_size(self) -> int:
-        """The end of user space, in bytes (of i386; invented for 64 bits)."""
-        return 0xC000_0000 if self.bits == 32 else 1 << 43
-
-
-ARCHS: dict[str, Arch] = {
-    "i386": Arch(32, "little", 3, frozenset({3, 6})),
-    "ppc": Arch(32, "big", 20, frozenset({20})),
-    "ppc64": Arch(64, "big", 21, frozenset({21})),
-    "ia64": Arch(64, "little", 50, frozenset({50})),
-    "x86-64": Arch(64, "little", 62, frozenset({62})),
-}
 NONE, MISSING, TEXT, AOUT, RELOCATABLE, NATIVE = "none", "missing", "text", "a.out", "relocatable", "native"
 FILES = (*ARCHS, NATIVE, RELOCATABLE, AOUT, TEXT, MISSING, NONE)  # what an interpreter may be
 PROGRAMS = (*ARCHS, NATIVE, RELOCATABLE, TEXT)
 PATH = "/lib/ld.so"
-BUFFER = 128  # bytes of a file that exec reads first; an interpreter is read into the same buffer, over the program
-PAGE = 4 * KIB
-UNWRITTEN = 0x5A  # what memory holds that was allocated and not filled (invented: nobody can know)
-PATH_MAX, MMAP_BASE = 4096, 0x4000_0000  # bytes; where i386 puts what may lie anywhere
+MMAP_BASE = 0x4000_0000  # where i386 puts what may lie anywhere
 
 
 def image(name: str, arch: str, kind: int, interpreter: str = "") -> bytes:
@@ -172,15 +146,6 @@ class Opened(NamedTuple):
     file: str
 
 
-class Checked(NamedTuple):
-    """A fact about a file was compared: `found` is what it says."""
-
-    file: str
-    check: str
-    found: str
-    ok: bool
-
-
 class Crossed(NamedTuple):
     """The caller gave up its old address space: the point of no return."""
 
@@ -219,6 +184,7 @@ class Started(NamedTuple):
     file: str
 
 
+Crossing = list[Crossed | Mapped]  # what happens at the point of no return; empty: the old address space stays
 Event = Opened | Checked | Crossed | Mapped | Closed | Returned | Killed | Oops | Started
 FATES: dict[type, str] = {
     Returned: "lives on",
@@ -227,90 +193,6 @@ FATES: dict[type, str] = {
     Started: "became the program",
 }
 ERRNO = {"ENOENT": 2, "ENOEXEC": 8, "ENOMEM": 12, "ELIBBAD": 80}
-PROGRAM, INTERPRETER = "program", "interpreter"
-HEADERS_MAX = {PROGRAM: 16 * PAGE, INTERPRETER: PAGE}  # bytes of program headers
-
-# ---- the checks ----
-
-
-def _half(data: bytes, offset: int, arch: Arch) -> int:
-    """Two bytes as this kernel reads them: in its own order, whatever the file says of itself."""
-    return parse(data.ljust(offset + 2, b"\0"), (Field("half", offset, 2),), arch.order)["half"]
-
-
-def check_magic(file: str, data: bytes, arch: Arch) -> Checked:
-    """Is it ELF, or, for an interpreter, a.out?
-
-    >>> check_magic("interpreter", b"#!/bin/sh", ARCHS["i386"]).ok
-    False
-    """
-    aout = is_aout(data, arch) and file == INTERPRETER
-    found = "ELF" if data[:4] == MAGIC else "a.out" if aout else "neither"
-    return Checked(file, "magic", found, found != "neither")
-
-
-def check_type(file: str, data: bytes, arch: Arch) -> Checked:
-    """Is it a program or a shared object?"""
-    kind = _half(data, 16, arch)
-    return Checked(file, "type", str(kind), kind in (EXEC, DYN))
-
-
-def check_machine(file: str, data: bytes, arch: Arch) -> Checked:
-    """elf_check_arch: is the machine one that this kernel accepts? The file's class is not asked.
-
-    >>> check_machine("interpreter", elf(62, bits=64), ARCHS["i386"])
-    Checked(file='interpreter', check='machine', found='62', ok=False)
-    """
-    machine = _half(data, 18, arch)
-    return Checked(file, "machine", str(machine), machine in arch.accepts)
-
-
-def is_aout(data: bytes, arch: Arch) -> bool:
-    word = parse(data.ljust(4, b"\0"), (Field("a_info", 0, 4),), arch.order)["a_info"]
-    return word & 0xFFFF in AOUT_MAGICS
-
-
-def check_headers(file: str, data: bytes, arch: Arch) -> Checked:
-    """Do the program headers have the size that this kernel knows, and do they fit (64 KiB; an interpreter's: a page)?
-
-    >>> check_headers("program", elf(3), ARCHS["i386"])
-    Checked(file='program', check='program headers', found='1 of 32 bytes', ok=True)
-    """
-    header, size = parse(data, header_fields(arch.bits), arch.order), size_of(segment_fields(arch.bits))
-    count, found = header["e_phnum"], header["e_phentsize"]
-    return Checked(
-        file, "program headers", f"{count} of {found} bytes", found == size and count <= HEADERS_MAX[file] // size
-    )
-
-
-def program_headers(file: bytes, data: bytes, arch: Arch) -> list[dict[str, int]]:
-    """The program headers that the header in `data` points at; what the file does not have was never written.
-
-    >>> [segment["p_type"] for segment in program_headers(elf(3), elf(3), ARCHS["i386"])]
-    [1]
-    """
-    header, fields = parse(data, header_fields(arch.bits), arch.order), segment_fields(arch.bits)
-    size = size_of(fields)
-    whole = file[header["e_phoff"] :][: size * header["e_phnum"]].ljust(size * header["e_phnum"], bytes([UNWRITTEN]))
-    return [parse(whole[at : at + size], fields, arch.order) for at in range(0, len(whole), size)]
-
-
-def interpreter_path(data: bytes, bits: int, order: Order) -> str:
-    """The path in a program's INTERP segment, up to its first NUL; empty where it has none.
-
-    >>> interpreter_path(elf(21, bits=64, order="big", interpreter="/lib64/ld64.so.1"), 64, "big")
-    '/lib64/ld64.so.1'
-    """
-    arch = Arch(bits, order, 0, frozenset())
-    for segment in program_headers(data, data[:BUFFER].ljust(BUFFER, b"\0"), arch):
-        if segment["p_type"] == INTERP:
-            size = min(segment["p_filesz"], PATH_MAX)
-            path = data[segment["p_offset"] :][:size].ljust(size + 1, bytes([UNWRITTEN]))  # it may run on past its end
-            return path.split(b"\0")[0].decode("latin-1")
-    return ""
-
-
-CHECKS = {"type": check_type, "machine": check_machine}
 
 # ---- exec ----
 
@@ -329,33 +211,38 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 
 
 def load_elf_binary(files: Files, arch: Arch, policy: Policy, space_stays: bool = False) -> Iterator[Event]:
-    """The steps of exec in the kernel's order, without the program's own opening and closing."""
+    """The steps of exec in the kernel's order (fs/binfmt_elf.c), without the program's own opening and closing.
+
+    >>> files = Scenario(interpreter="ppc").files
+    >>> [type(step).__name__ for step in load_elf_binary(files, ARCHS["i386"], POLICIES[PATCHED])][-3:]
+    ['Checked', 'Closed', 'Returned']
+    """
     buffer = files.program[:BUFFER].ljust(BUFFER, b"\0")
-    for check in (check_magic, check_type, check_machine):
-        yield (seen := check(PROGRAM, buffer, arch))
-        if not seen.ok:
-            yield Returned("ENOEXEC")
-            return
+    if not (yield from all_pass(PROGRAM, ("magic", "type", "machine"), buffer, arch)):
+        yield Returned("ENOEXEC")
+        return
     if not (headers := check_headers(PROGRAM, buffer, arch)).ok:
         yield from (headers, Returned("ENOMEM"))
         return
-    loaded = program_headers(files.program, buffer, arch)
-    named = next((segment for segment in loaded if segment["p_type"] == INTERP), None)
-    mapped = [Mapped(PROGRAM)] * any(segment["p_type"] == LOAD for segment in loaded)
-    if named is None:
-        if space_stays:
-            yield Oops() if policy.lets_go_of_nothing else Returned("ENOMEM")
-            return
-        yield Crossed()
-        yield from mapped
-        yield Started(PROGRAM)
-    elif named["p_filesz"] > PATH_MAX:
+    segments = {segment["p_type"]: segment for segment in reversed(program_headers(files.program, buffer, arch))}
+    crossing: Crossing = [] if space_stays else [Crossed(), *[Mapped(PROGRAM)] * (LOAD in segments)]
+    if INTERP not in segments:
+        yield from _without_interpreter(policy, crossing)
+    elif segments[INTERP]["p_filesz"] > PATH_MAX:
         yield Returned("ENOMEM")
     elif isinstance(files.interpreter, str):
         yield Returned(files.interpreter)
     else:
-        interpreter = Interpreter(files.interpreter, (files.interpreter[:BUFFER] + buffer[len(files.interpreter) :]))
-        yield from _with_interpreter(interpreter, arch, policy, [] if space_stays else [Crossed(), *mapped])
+        interpreter = Interpreter(files.interpreter, files.interpreter[:BUFFER] + buffer[len(files.interpreter) :])
+        yield from _with_interpreter(interpreter, arch, policy, crossing)
+
+
+def _without_interpreter(policy: Policy, crossing: Crossing) -> Iterator[Event]:
+    """A program that needs no interpreter; an empty `crossing` says that the old address space stays."""
+    if crossing:
+        yield from (*crossing, Started(PROGRAM))
+    else:
+        yield Oops() if policy.lets_go_of_nothing else Returned("ENOMEM")
 
 
 class Interpreter(NamedTuple):
@@ -365,14 +252,12 @@ class Interpreter(NamedTuple):
     buffer: bytes
 
 
-def _with_interpreter(
-    data: Interpreter, arch: Arch, policy: Policy, crossing: list[Crossed | Mapped]
-) -> Iterator[Event]:
-    """From the interpreter's opening on; an empty `crossing` says that the old address space stays."""
+def _with_interpreter(data: Interpreter, arch: Arch, policy: Policy, crossing: Crossing) -> Iterator[Event]:
+    """From the interpreter's opening on."""
     yield Opened(INTERPRETER)
     yield (magic := check_magic(INTERPRETER, data.buffer, arch))
     early = policy.early if magic.found == "ELF" else ()
-    if not magic.ok or not (yield from _all_pass(early, data.buffer, arch)):
+    if not magic.ok or not (yield from all_pass(INTERPRETER, early, data.buffer, arch)):
         yield from (Closed(INTERPRETER), Returned("ELIBBAD"))
         return
     if not crossing:
@@ -386,9 +271,9 @@ def _with_interpreter(
 def load_elf_interp(data: Interpreter, arch: Arch) -> Generator[Event, None, bool]:
     """The late look at type and machine, which every kernel takes, and the mapping; whether there is a place to start.
 
-    An a.out interpreter has a loader of its own.
+    The generator returns that. An a.out interpreter has a loader of its own.
     """
-    if not (yield from _all_pass(("type", "machine"), data.buffer, arch)):
+    if not (yield from all_pass(INTERPRETER, ("type", "machine"), data.buffer, arch)):
         return False
     if not (headers := check_headers(INTERPRETER, data.buffer, arch)).ok:
         yield headers
@@ -411,22 +296,6 @@ def _map(data: Interpreter, arch: Arch) -> Generator[Event, None, bool]:
     return (header["e_entry"] + base) % (1 << arch.bits) <= arch.task_size
 
 
-def fits(start: int, segment: Mapping[str, int], arch: Arch) -> bool:
-    """Whether a segment can be mapped at `start`: its place in the file and in memory, and the end of user space."""
-    within = segment["p_vaddr"] % PAGE
-    length = -(-(segment["p_filesz"] + within) // PAGE) * PAGE
-    return (segment["p_offset"] - within) % PAGE == 0 and start % (1 << arch.bits) + length <= arch.task_size
-
-
-def _all_pass(names: Iterable[str], data: bytes, arch: Arch) -> Generator[Event, None, bool]:
-    """One event a check, up to the first that fails; returns whether all passed."""
-    for name in names:
-        yield (seen := CHECKS[name](INTERPRETER, data, arch))
-        if not seen.ok:
-            return False
-    return True
-
-
 def _numbers(scenario: Scenario, events: tuple[Event, ...]) -> dict[str, int | float | str]:
     crossed = next((i for i, event in enumerate(events) if isinstance(event, Crossed)), len(events))
     last = events[-1]
@@ -439,5 +308,5 @@ def _numbers(scenario: Scenario, events: tuple[Event, ...]) -> dict[str, int | f
         "the caller": FATES[type(last)],
         "checks before the point of no return": early,
         "checks after it": sum(isinstance(event, Checked) for event in events) - early,
-        "interpreter's machine, as read": _half(data, 18, arch) if data[:4] == MAGIC else "none",
+        "interpreter's machine, as read": half(data, 18, arch) if data[:4] == MAGIC else "none",
     }

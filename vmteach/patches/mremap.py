@@ -24,21 +24,15 @@ from vmteach.kernel.mm import (
     AddressSpace,
     Asserted,
     Call,
-    Followed,
     Ignored,
-    Mapped,
-    Moved,
-    MovedBack,
     Step,
     Stopped,
-    Unmapped,
     Vma,
     do_mmap,
     do_munmap,
     get_unmapped_area,
-    grow_in_place,
-    move_vma,
 )
+from vmteach.kernel.moving import grow_in_place, move_vma
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
@@ -59,6 +53,8 @@ class Found(NamedTuple):
 
 
 class Called(NamedTuple):
+    """mremap was called with these arguments, in bytes."""
+
     addr: int
     old_len: int
     new_len: int
@@ -67,6 +63,8 @@ class Called(NamedTuple):
 
 
 class Returned(NamedTuple):
+    """mremap returned an address, or an errno below 0."""
+
     result: int
 
 
@@ -216,45 +214,6 @@ def broken_by(policy: Policy) -> Callable[[AddressSpace, Call], list[Broke]]:
         return [event for event in run_call(space, call, policy) if isinstance(event, Broke)]
 
     return broken
-
-
-def story(run: Run) -> tuple[str, ...]:
-    """What one call did, a sentence a step, addresses as a reader knows them.
-
-    >>> for line in story(simulate(Scenario(call="shrink in the middle"), POLICIES[UNPATCHED])):
-    ...     print(line)
-    do_munmap [0x42000, 0x44000): ENOMEM
-    ENOMEM ignored: shrinking
-    returned 0x40000
-    I4 broken: success, and yet 2 pages are still mapped at 0x42000
-    """
-    return tuple(line for event in run.events if (line := told(event)))
-
-
-def told(event: Event) -> str:
-    """One step as a sentence; nothing for the states before and after."""
-    match event:
-        case Unmapped(start, end, result):
-            return f"do_munmap [{start:#x}, {end:#x}): {name_of(result) if result else 'done'}"
-        case Ignored(step, result):
-            return f"{name_of(result)} ignored: {step}"
-        case Moved(source, target, pages, overwritten):
-            lost = f", onto present ones: {overwritten}" if overwritten else ""
-            return f"page-table entries moved from {source:#x} to {target:#x}: {pages}{lost}"
-        case Mapped(start, end, joined):
-            return f"[{start:#x}, {end:#x}) {'joined to a neighbour' if joined else 'entered into the list'}"
-        case MovedBack(target, start, end):
-            return f"no page table for {target:#x}: entries moved back, [{start:#x}, {end:#x}) cleared"
-        case Asserted(where):
-            return f"assertion in {where}"
-        case Followed(where):
-            return f"an unset pointer followed in {where}: the kernel dies"
-        case Returned(result):
-            return f"returned {name_of(result)}"
-        case Broke(invariant, what):
-            return f"{invariant} broken: {what}"
-        case _:
-            return ""
 
 
 # The calls of the chapter

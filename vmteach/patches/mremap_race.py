@@ -11,35 +11,35 @@ patched     if the second look-up finds nothing, the page is skipped: there is n
 left out    TLB flushes, several pages of one move, time, a clearer that sleeps, who else waits for mmap_sem
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import lru_cache
-from types import MappingProxyType
 from typing import NamedTuple
 
+from vmteach.kernel.entry import (
+    BREAKS,
+    INVARIANTS,
+    LIST,
+    NO_POINTER,
+    NONE,
+    OOPS,
+    PRESENT,
+    PTL,
+    SWAP,
+    Clearer,
+    Judged,
+    Tables,
+    clearer_thread,
+    clearing,
+)
+from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Explored, Program, Schedule, State, Step, Stepped, Thread, explore, replay
+from vmteach.kernel.threads import END, Program, Schedule, State, Step, Stepped, Thread, replay
 from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 
-NONE, PRESENT, SWAP = "none", "present", "swap entry"  # what a page table entry holds
-POINTER, NULL, NO_POINTER = "pointer", "null", "-"  # what M knows of the source entry
-PTL, MMAP_SEM, LIST = "PTL", "mmap_sem", "i_shared_lock"  # the last one protects a file's list of mappings
-OOPS = "oops"  # where M stands when it has read through a null pointer
-
-
-class Clearer(Enum):
-    """Who clears the entry of the page without mmap_sem, and what stays behind.
-
-    TRUNCATE clears the entry wherever it is. The real truncate, LISTED, goes through the file's list of mappings, and
-    the new place enters that list only after the entries have moved.
-    """
-
-    TRUNCATE = "truncate"
-    LISTED = "truncate, by the file's list"
-    FILE = "swap_out of a file page"
-    ANON = "swap_out of dirty anonymous memory"
+POINTER, NULL = "pointer", "null"  # what M knows of the source entry, if it knows anything
+MMAP_SEM = "mmap_sem"
 
 
 @dataclass(frozen=True)
@@ -129,61 +129,6 @@ TRY: tuple[Preset, ...] = (
 # ---- the threads ----
 
 
-class Tables(NamedTuple):
-    """The data that the threads share, and what M has in its hands."""
-
-    old: str
-    new: str
-    table: bool  # the target's page table is there
-    freed: bool  # the page went back to the free list
-    src: str = NO_POINTER
-    kept: str = NONE  # what M read at M3
-    src_map: bool = False  # atomic maps that M holds
-    dst_map: bool = False
-    listed: bool = False  # the new place is in the file's list of mappings
-    cut: bool = False  # truncate has been through that list
-    returned: bool = False  # mremap said 0
-
-
-Change = Callable[[Tables], Tables]
-
-
-def clearing(clearer: Clearer) -> Change:
-    """What the clearer does to the entry, wherever the page is mapped now.
-
-    >>> clearing(Clearer.ANON)(Tables(PRESENT, NONE, True, False)).old
-    'swap entry'
-    """
-    left = SWAP if clearer is Clearer.ANON else NONE
-
-    def clear_listed(tables: Tables) -> Tables:
-        new = NONE if tables.listed else tables.new
-        return tables._replace(old=NONE, new=new, freed=new != PRESENT, cut=True)
-
-    def clear(tables: Tables) -> Tables:
-        old, new = (left if entry == PRESENT else entry for entry in tables[:2])
-        return tables._replace(old=old, new=new, freed=tables.freed or clearer is Clearer.TRUNCATE)
-
-    return clear_listed if clearer is Clearer.LISTED else clear
-
-
-def clearer_thread(name: str, clearer: Clearer) -> Thread:
-    """The other thread: it needs the page-table lock, and if it goes by the file's list, that list's lock around it.
-
-    >>> [step.says for step in clearer_thread("C", Clearer.FILE).steps]
-    ['lock PTL', 'clear the entry', 'unlock PTL']
-    """
-    rows = [
-        Step(f"{name}1", take=PTL),
-        Step(f"{name}2", "clear the entry", do=clearing(clearer)),
-        Step(f"{name}3", give=PTL),
-    ]
-    if clearer is Clearer.LISTED:
-        rows[1] = rows[1]._replace(does="clear the listed entries")
-        rows = [Step(f"{name}0", take=LIST), *rows, Step(f"{name}4", give=LIST)]
-    return Thread(name, tuple(rows))
-
-
 def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     """Thread M: the rows of the move, in the policy's order.
 
@@ -203,35 +148,47 @@ def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
 
 
 class Moving(NamedTuple):
-    """What M's steps do to the tables, as the policy has it."""
+    """What M's steps do to the tables, as the policy has it.
+
+    >>> seen = Moving(POLICIES[UNPATCHED]).look(Tables(PRESENT, NONE, table=False, freed=False))
+    >>> seen.src, Moving(POLICIES[UNPATCHED]).drop(seen).src
+    ('pointer', '-')
+    """
 
     policy: Policy
 
     def look(self, tables: Tables) -> Tables:
+        """M3: M has a pointer to the source entry and knows its value; the map is atomic where the policy says so."""
         return tables._replace(src=POINTER, kept=tables.old, src_map=self.policy.atomic)
 
     def drop(self, tables: Tables) -> Tables:
+        """M4: the atomic map is given up before the allocation, and the pointer with it."""
         gives_up = self.policy.atomic and self.policy.drops_map
         return tables._replace(src=NO_POINTER, src_map=False) if gives_up else tables
 
     def map_target(self, tables: Tables) -> Tables:
+        """M8: the target's slot is seen through an atomic map as well."""
         return tables._replace(dst_map=self.policy.atomic)
 
     def dropped(self, tables: Tables) -> bool:
+        """Whether the entry has to be looked up again."""
         return self.policy.rereads and tables.src == NO_POINTER
 
     def gone(self, tables: Tables) -> bool:
+        """The question of version 2: whether the second look-up finds what the policy takes for nothing."""
         return self.dropped(tables) and tables.old in self.policy.nothing
 
     def look_again(self, tables: Tables) -> Tables:
+        """M9: a pointer again, or the null pointer that version 1 reads through at M10."""
         if not self.dropped(tables):
             return tables
         found = tables.old not in self.policy.nothing
         return tables._replace(src=POINTER if found else NULL, src_map=found)
 
     def move(self, tables: Tables) -> Tables:
+        """M11: the value goes to the target; without a table for it, back to where it was."""
         value = tables.old if self.policy.rereads else tables.kept
-        if not tables.table:  # no place for it: it is put back
+        if not tables.table:
             return tables._replace(old=value)
         return tables._replace(new=value, old=NONE if self.policy.clears_old else tables.old)
 
@@ -300,72 +257,29 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED])
     return Program(threads, tables, min(scenario.machine.cpus, len(threads)))
 
 
-# ---- what must hold ----
-
-INVARIANTS = MappingProxyType(
-    {
-        "I1": "null dereference",
-        "I2": "two entries for one page",
-        "I3": "freed page still mapped",
-        "I4": "sleeps with a map or PTL",
-        "I5": "lock kept",
-        "I6": "entry left behind",
-        "I7": "swapped page lost or doubled",
-        "I8": "not moved",
-        "I9": "mapped after truncate",
-    }
-)
-
-
-class Judged(NamedTuple):
-    """A state as the invariants see it."""
-
-    scenario: Scenario
-    tables: Tables
-    at: str  # where M stands
-    mine: tuple[str, ...]  # the locks of M
-    held: frozenset[str]  # of anybody
-    ended: bool
-
-    @property
-    def entries(self) -> list[str]:
-        """What the two entries hold that is not nothing."""
-        return [entry for entry in self.tables[:2] if entry != NONE]
-
-    @property
-    def anonymous(self) -> bool:
-        return self.scenario.clearer is Clearer.ANON and self.scenario.entry == PRESENT
-
-    @property
-    def undisturbed(self) -> bool:
-        """Whether nobody clears the entry, and the move was not refused."""
-        scenario = self.scenario
-        alone = not scenario.clearers and not scenario.own_reclaim
-        return alone and (self.tables.returned or scenario.entry == NONE)
-
-
-BREAKS: dict[str, Callable[[Judged], bool]] = {
-    "I1": lambda s: s.at == OOPS,
-    "I2": lambda s: len(s.entries) > 1,
-    "I3": lambda s: s.tables.freed and PRESENT in s.entries and PTL not in s.held,
-    "I4": lambda s: s.at == "M6" and (PTL in s.mine or s.tables.src_map or s.tables.dst_map),
-    "I5": lambda s: s.ended and bool(s.held),
-    "I6": lambda s: s.tables.returned and s.tables.old != NONE,
-    "I7": lambda s: s.ended and s.anonymous and len(s.entries) != 1,
-    "I8": lambda s: s.ended and s.undisturbed and s.tables.new != s.scenario.entry,
-    "I9": lambda s: s.tables.cut and s.tables.new == PRESENT and PTL not in s.held,
-}
+# ---- what comes of it ----
 
 
 def broken(scenario: Scenario, state: State) -> str:
-    """The first invariant that does not hold in this state; empty if all do."""
+    """The first invariant that does not hold in this state, such as "I1"; empty if all do.
+
+    >>> broken(Scenario(), program().start)
+    ''
+    """
+    alone = not scenario.clearers and not scenario.own_reclaim
+    anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
     held = frozenset(lock for locks in state.held for lock in locks)
-    judged = Judged(scenario, state.data, state.at[0], state.held[0], held, set(state.at) == {END})
-    return next((name for name, breaks in BREAKS.items() if breaks(judged)), "")
+    at, ended = state.at[0], set(state.at) == {END}
+    seen = Judged(state.data, at, state.held[0], held, ended, scenario.entry, alone, anonymous)
+    return next((name for name, breaks in BREAKS.items() if breaks(seen)), "")
 
 
 def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:
-    """Every interleaving; a state that breaks an invariant is not left any more."""
+    """Every interleaving; a state that breaks an invariant is not left any more.
+
+    >>> sorted(explored(policy=POLICIES[UNPATCHED]).first), sorted(explored().first)
+    (['I1'], [])
+    """
     return explore(program(scenario, policy), lambda state: broken(scenario, state))
 
 
@@ -435,7 +349,11 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 
 
 def states_of(run: Run) -> list[State]:
-    """The states along the run's schedule, the first one before any step."""
+    """The states along the run's schedule, the first one before any step.
+
+    >>> [state.data.src for state in states_of(simulate(policy=POLICIES[UNPATCHED]))][-2:]
+    ['null', 'null']
+    """
     walked = program(run.scenario, run.policy)
     numbers = {each.name: i for i, each in enumerate(walked.threads)}
     states = [walked.start]

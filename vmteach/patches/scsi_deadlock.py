@@ -16,21 +16,9 @@ from functools import lru_cache
 from itertools import count
 from typing import NamedTuple, TypeVar
 
-from vmteach.kernel.threads import (
-    END,
-    Explored,
-    Order,
-    Program,
-    Schedule,
-    Step,
-    Stepped,
-    Thread,
-    cycle,
-    explore,
-    interruptible,
-    lock_order,
-    replay,
-)
+from vmteach.kernel.interleavings import Explored, explore
+from vmteach.kernel.lockorder import Order, cycle, interruptible, lock_order
+from vmteach.kernel.threads import END, Program, Schedule, Step, Stepped, Thread, replay
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
 

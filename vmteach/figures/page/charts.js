@@ -64,9 +64,31 @@ function drawColumns({ sheet, group, x, y, plot, boxes, area }) {
   });
 }
 
-function drawLines({ sheet, group, x, y, strokes, wanted, context }) {
+// The parts of a line that lie in the plot: another position's may leave it, at any side.
+function within(px, { x0, x1, top, bottom }) {
+  const parts = [];
+  let open = null;
+  px.slice(1).forEach(([bx, by], i) => {
+    const [ax, ay] = px[i], [dx, dy] = [bx - ax, by - ay];
+    let from = 0, to = 1;
+    for (const [way, room] of [[-dx, ax - x0], [dx, x1 - ax], [-dy, ay - top], [dy, bottom - ay]]) {
+      if (way < 0) from = Math.max(from, room / way);
+      else if (way > 0) to = Math.min(to, room / way);
+      else if (room < 0) to = -1;
+    }
+    if (from > to) { open = null; return; }
+    const at = (part) => [ax + dx * part, ay + dy * part];
+    if (!open || from > 0) parts.push(open = [at(from)]);
+    open.push(at(to));
+    if (to < 1) open = null;
+  });
+  return parts;
+}
+
+function drawLines({ sheet, group, x, y, strokes, wanted, context, plot }) {
   const last = context.options.was && (context.options.was.groups || []).find((g) => g.as === "chart" && g.label === group.label);
-  (last ? last.lines || [] : []).forEach(([, points], i) => sheet.line(`${group.id}.was${i}`, pixels(points, x, y), { stroke: "quiet", width: 1, dash: "1 3", rule: true }));
+  (last ? last.lines || [] : []).forEach(([, points], i) => within(pixels(points, x, y), plot).forEach((part, n) =>
+    sheet.line(`${group.id}.was${i}.${n}`, part, { stroke: "quiet", width: 1, dash: "1 3", rule: true })));
   (group.lines || []).forEach(([name, points, words, dashed], i) => {
     const key = `${group.id}.line${i}`, px = pixels(points, x, y);
     sheet.line(key, px, { stroke: TONES.has(name) ? name : tone(name), width: 3, dash: dashed ? "6 4" : "", own: key, join: true });

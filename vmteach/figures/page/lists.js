@@ -155,13 +155,13 @@ function drawScript(sheet, group, x, y, w) {
 // ---- the graph of locks: threads above, locks below, so that no line runs through a name ----
 
 function drawNodes(sheet, group, area, context) {
-  const threadW = 62, lockW = 54, h = 36, room = area.right - area.left;
+  const threadW = 62, lockW = Math.max(54, ...group.locks.map((name) => widthOf(name, NORMAL, true) + 14)), h = 36, room = area.right - area.left;
   const place = (names, w, y) => {
     const gap = Math.min(150, room / Math.max(1, names.length));
     const left = area.left + (room - gap * names.length) / 2;
     return names.map((name, i) => [name, { x: left + gap * (i + 0.5) - w / 2, y, w, h, node: true }]);
   };
-  const top = area.y + 4, low = top + h + (context.options.full === false ? 36 : 58);
+  const top = area.y + 4, low = top + h + (context.options.full === false ? 28 : 58);
   const at = new Map([...place(group.threads, threadW, top), ...place(group.locks, lockW, low)]);
   const links = context.links.filter(([start, kind, end]) => at.has(start) && at.has(end) && (kind === "holds" || kind === "waits"));
   const closed = ringOf(links);

@@ -16,17 +16,18 @@ function framesOf(track) {
   });
 }
 
+const endedOf = (frame) => (frame.end === "bad" ? "Stopped" : "Finished");
 const sentences = (text) => text.split(/(?<=[.?!]["')*]*)\s+(?=\S)/);
 
 // What is said at a step: once what all kernels say, then each by its name; who has not moved says nothing.
-function sayOf(said) {
+function sayOf(said, several = said.length > 1) {
   if (!said.length) return "";
   const split = said.map(([, text]) => sentences(text));
   let same = 0;
-  while (split.every((one) => one.length > same && one[same] === split[0][same])) same++;
-  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(A|[A-Z][a-z]+) /, (word) => (said.length > 1 ? word.toLowerCase() : word)));
+  while (said.length > 1 && split.every((one) => one.length > same && one[same] === split[0][same])) same++;
+  const rest = split.map((one) => one.slice(same).join(" ").replace(/^(A|[A-Z][a-z]+) /, (word) => (several ? word.toLowerCase() : word)));
   const shared = split[0].slice(0, same).join(" ");
-  const own = said.length === 1 && !said[0][0] ? rest : rest.map((text, i) => text && `${capital(said[i][0])}: ${text}`);
+  const own = !several ? rest : rest.map((text, i) => text && `${capital(said[i][0])}: ${text}`);
   return [shared, ...own].filter(Boolean).join(" ");
 }
 
@@ -157,7 +158,8 @@ class Stepper {
     if (narrow) this.fold.append(this.legendBox);
     this.screen.append(...(narrow ? [this.fold, this.bar] : [this.bar, this.legendBox, this.fold]));
     this.tall = Math.max(...this.tracks.flatMap((track, t) => track.frames.map((frame) => this.pictureOf(t, frame).height)));
-    const lines = Math.max(2, ...this.story.steps.map((_, n) => wrap(plainly(this.saidAt(n)), room, 15.5).length));
+    const speaks = narrow && this.tracks.length > 1 ? this.track : -1, across = narrow ? room : width;
+    const lines = Math.max(2, ...this.story.steps.map((_, n) => wrap(plainly(this.saidAt(n, speaks)), across, 15.5).length));
     this.say.style.minHeight = `${lines * 1.45}em`;
     const notes = Math.max(0, ...this.tracks.flatMap((track) => track.frames.map((frame) => (frame.note ? wrap(frame.note, this.room - 14, 14).length : 0))));
     for (const panel of this.panels) panel.note.style.minHeight = notes && !narrow ? `${notes * 20 + 4}px` : "";
@@ -197,13 +199,16 @@ class Stepper {
       const at = Math.max(left, free);
       if (at > left + w / 2 || at + w > wide) continue;
       this.scrub.append(make("span", { style: `left:${at}px` }, words));
-      free = at + w + 12;
+      free = at + w + 8;
     }
   }
 
   drawLegendOf() {
     const sheet = new Sheet(this.width);
-    for (const [key, state] of Object.entries(this.story.states)) sheet.legend.set(key, state);
+    for (const [words, meaning] of Object.values(this.story.states)) { // what looks the same is one entry
+      const [same] = sheet.legend.get(meaning) || [];
+      sheet.legend.set(meaning, [same ? `${same}, or ${spellings(words)[0]}` : spellings(words)[0], meaning]);
+    }
     const threads = Math.max(...this.tracks.map((track) => Object.values(track.frames[0].groups).filter((group) => group.as === "script").length));
     if (threads) sheet.legend.set("next", [threads > 1 ? "a thread's next line" : "the line of this step", "lit"]);
     if (threads > 1) sheet.legend.set("waits", ["waits for a lock", "blocked"]);
@@ -221,9 +226,10 @@ class Stepper {
 
   saidAt(n, only = -1) {
     const said = this.framesAt(n).map((frame, t) => [this.tracks[t].name, frame.say, t]);
-    const told = said.filter(([, , t]) => (only < 0 || t === only) && this.moved(n, t));
-    if (only < 0 && told.length === 1 && said.length > 1) return `${capital(told[0][0])}: ${told[0][1]}`;
-    return sayOf(only >= 0 ? (told.length ? told : said.filter(([, , t]) => t === only)).map(([, text]) => ["", text]) : told);
+    if (only < 0) return sayOf(said.filter(([, , t]) => this.moved(n, t)), said.length > 1);
+    const [, text] = said[only], frame = this.framesAt(n)[only];
+    const ended = frame.end && !this.moved(n, only) ? `${endedOf(frame)} at step ${1 + this.story.steps.findIndex((step) => step[only] === this.story.steps[n][only])}. ` : "";
+    return sayOf([["", ended + text]]);
   }
 
   show(step, index = this.index) {
@@ -257,7 +263,7 @@ class Stepper {
     if (panel.node.hidden) return;
     const gone = frame.end && !this.moved(this.step, t);
     panel.name.hidden = narrow && this.tracks.length > 1;
-    panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, frame.end === "bad" ? "stopped" : "finished")] : []));
+    panel.name.replaceChildren(headOf(this.tracks[t].name), ...(gone ? [make("span", { class: "vm-ended" }, endedOf(frame).toLowerCase())] : []));
     const picture = this.pictureOf(t, { ...frame, hot: [...(frame.hot || []), ...this.changedAt(this.step, t)] });
     const title = `${headOf(this.tracks[t].name)}, step ${this.step + 1}`;
     paint(panel.svg, { ...picture, height: narrow ? picture.height : this.tall }, { title, alt: `${plainly(frame.say)} ${this.told(frame)}` });
@@ -306,7 +312,8 @@ class Stepper {
   showRules(frames) {
     const lit = new Map();
     frames.forEach((frame, t) => {
-      if (this.moved(this.step, t)) for (const rule of frame.rule || []) lit.set(rule, [...(lit.get(rule) || []), this.tracks[t].name]);
+      const shown = this.size !== "narrow" ? this.moved(this.step, t) : t === this.track || (this.moved(this.step, t) && this.moved(this.step, this.track));
+      if (shown) for (const rule of frame.rule || []) lit.set(rule, [...(lit.get(rule) || []), this.tracks[t].name]);
     });
     const line = ([rule, words]) => {
       const who = lit.get(rule);
@@ -316,7 +323,7 @@ class Stepper {
     };
     const all = Object.entries(this.story.rules || {});
     const narrow = this.size === "narrow";
-    const list = make("ul", { class: all.length > 5 ? "vm-many" : "" }, ...all.filter(([rule]) => !narrow || lit.has(rule)).map(line));
+    const list = make("ul", { class: all.length > 5 ? "vm-many" : "" }, ...all.filter(([rule]) => !narrow || (frames[this.track].rule || []).includes(rule)).map(line));
     this.rules.replaceChildren(...(all.length && !narrow ? [make("p", { class: "vm-name" }, "The rule that fires"), list] : all.length ? [list] : []));
     this.fold.querySelector("ul")?.remove();
     if (narrow && all.length) this.fold.insertBefore(make("ul", { class: "vm-rules" }, ...all.map(line)), this.legendBox);

@@ -21,13 +21,16 @@ const spellings = (words) => (words == null || words === "" ? [] : Array.isArray
 const fit = (words, room, size, bold, mono) =>
   spellings(words).find((one) => widthOf(one, size, bold, mono) <= room) || "";
 
-// The same, but cut where not even the shortest fits.
+// The same, but cut in the middle where not even the shortest fits: what became of a patch stands at the end.
 function fitOrCut(words, room, size, bold) {
   const said = fit(words, room, size, bold);
   if (said || !spellings(words).length) return said;
-  let cut = spellings(words).at(-1);
-  while (cut && widthOf(`${cut}\u2026`, size, bold) > room) cut = cut.slice(0, -1);
-  return cut && `${cut.trim()}\u2026`;
+  const whole = spellings(words).at(-1);
+  for (let left = whole.length - 1; left > 0; left--) {
+    const head = Math.ceil(left / 2), cut = `${whole.slice(0, head).trim()}\u2026${whole.slice(whole.length - left + head).trim()}`;
+    if (widthOf(cut, size, bold) <= room) return cut;
+  }
+  return "";
 }
 
 // A sentence in lines of a width; at most `most` lines, of which the last may be too long.
