@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parent.parent
 # Ours is this machine, which no proxy of the environment's need know.
 ASK = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+# A score of a few rows of the kernel's cases: each table is judged whole by its chapter's test, and in test_notebooks.
+FEW_ROWS = "import vmteach.cases as _cases; _cases.read_cases = lambda table, read=_cases.read_cases: read(table)[:5]"
+JUPYTERLAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
 OVERRIDES = ROOT / "vmteach" / "lab" / "settings" / "overrides.json"
+WINDOW = {"width": 1280, "height": 1400}
+HERE = """async (path) => {
+  for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
+    await panel.sessionContext?.shutdown(); panel.dispose(); }
+  const panel = await window.jupyterapp.commands.execute('docmanager:open', { path, factory: 'Notebook' });
+  await panel.context.ready; window.jupyterapp.shell.activateById(panel.id) }"""
 READY = """async () => {
   const app = window.jupyterapp; await app.restored; const panel = app.shell.currentWidget;
   await panel.context.ready; await panel.sessionContext.ready;
@@ -68,11 +77,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
+def jupyterlab(scratch: Path, whole: bool = False, few_rows: bool = False) -> Iterator[Lab]:
     """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id.
 
     It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. So does the progress,
-    unless VMTEACH_PROGRESS is set. With `whole` all cells of a notebook are in the page, not only those in view.
+    unless VMTEACH_PROGRESS is set. With `whole` all cells of a notebook are in the page, not only those in view; with
+    `few_rows` scores are quick.
     """
     for name in ("notebooks", "data"):
         if (ROOT / name).is_dir():
@@ -82,19 +92,21 @@ def jupyterlab(scratch: Path, whole: bool = False) -> Iterator[Lab]:
         (scratch / name).mkdir(parents=True)
     settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))  # the course's own
     settings["@jupyterlab/apputils-extension:notification"]["doNotDisturbMode"] = True
+    if whole:
+        settings["@jupyterlab/notebook-extension:tracker"] = {"windowingMode": "none"}
     for plugin, values in settings.items():
         folder, _, name = plugin.partition(":")
         (scratch / "SETTINGS" / folder).mkdir(parents=True, exist_ok=True)
         (scratch / "SETTINGS" / folder / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
-    if whole:
-        cells = scratch / "SETTINGS" / "@jupyterlab" / "notebook-extension"
-        cells.mkdir(parents=True, exist_ok=True)
-        (cells / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    if few_rows:
+        startup = scratch / "IPYTHON/profile_default/startup/few_rows.py"
+        startup.parent.mkdir(parents=True)
+        startup.write_text(FEW_ROWS)
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
     places = {"VMTEACH_PROGRESS": str(scratch / "progress.json"), **os.environ, **places}
     port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command = [sys.executable, "-c", JUPYTERLAB, "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += [
         "--allow-root",
         f"--IdentityProvider.token={token}",
@@ -181,7 +193,7 @@ class Visit:
 
     def __init__(self, browser: Any, lab: Lab) -> None:
         self.lab = lab
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1400})
+        self.context = browser.new_context(viewport=WINDOW)
         self.page = self.context.new_page()
         self.strangers: list[str] = []
         self.complaints: list[str] = []
@@ -196,6 +208,21 @@ class Visit:
     def open(self, notebook: str) -> None:
         """Open a notebook and wait until its kernel answers."""
         self.page.goto(f"{self.lab.url}/lab/tree/{notebook}?token={self.lab.token}&reset")
+        self._until_ready()
+
+    def open_next(self, notebook: str) -> None:
+        """Close what is open, with its kernel, and open a notebook in the same JupyterLab: it need not load again."""
+        if self.page.url == "about:blank":
+            self.open(notebook)
+        else:
+            self.strangers.clear()
+            self.complaints.clear()
+            self.page.set_viewport_size(WINDOW)
+            self.page.evaluate("() => { document.body.style.height = '' }")
+            self.page.evaluate(HERE, notebook)
+            self._until_ready()
+
+    def _until_ready(self) -> None:
         self.page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1", timeout=60_000)
         self.page.evaluate(READY)
 

@@ -65,13 +65,14 @@ def sheet(browser):
         .read_text(encoding="ascii")
         .replace("export function mount(", "window.mountFace = function (")
     )
+    looks = "".join((LAB / name).read_text(encoding="ascii") for name in ("explorer.css", "learn.css"))
     context = browser.new_context(viewport={"width": 900, "height": 1000})
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.set_content(
         f'<!doctype html><html lang="en"><title>Explorers</title><style>body {{ margin: 8px }} {script.style()}'
-        f"{(LAB / 'explorer.css').read_text(encoding='ascii')}</style><main><h1>Explorers</h1><div id=at></div></main>"
+        f"{looks}</style><main><h1>Explorers</h1><div id=at></div></main>"
         f"<script>{script.script()}</script><script type=module>{face}</script></html>"
     )
     yield page
@@ -100,6 +101,61 @@ def test_an_explorer_is_low_and_its_words_are_readable_and_whole(sheet, axe, ste
                 found = axe.run(sheet, options={"resultTypes": ["violations"]}).response["violations"]
                 assert [(one["id"], one["nodes"][0]["html"][:90]) for one in found] == [], theme
             sheet.emulate_media(color_scheme="light")
+
+
+LINES = """() => [...document.querySelectorAll('.vmt-goal')].map((goal) => goal.clientHeight
+  / parseFloat(getComputedStyle(goal).lineHeight)).map(Math.floor)"""
+MOST_LINES = 3  # of a goal with its verdict
+
+
+def places(explorer):
+    """Every preset, and both ends of each control that matters (of the flagship the presets alone)."""
+    spec, first = explorer.get_state()["spec"], explorer.stage.first
+    yield from ({**first, **preset["at"]} for preset in spec["presets"])
+    for control in spec["controls"]:
+        if not control["why"] and explorer.stem != "shm_big_iron":
+            yield from ({**first, control["field"]: end} for end in (0, len(control["stops"]) - 1))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("stem", STEMS)
+def test_wherever_a_control_is_put_nothing_scrolls_and_goals_are_short(sheet, stem, tmp_path, monkeypatch):
+    monkeypatch.setenv("VMTEACH_PROGRESS", str(tmp_path / "progress.json"))
+    explorer = explorers(stem)
+    sheet.set_viewport_size({"width": 864, "height": 1000})
+    for at in places(explorer):
+        explorer.at = at
+        explorer._show()
+        state = explorer.get_state()
+        sheet.evaluate(FACE, [state["spec"], {**state["shown"], "at": at}, 840])
+        assert sheet.locator(".vmt").bounding_box()["height"] <= LOWEST, at
+        assert max(sheet.evaluate(LINES)) <= MOST_LINES, at
+
+
+LAB_DARK = """(kinds) => { const box = document.createElement('div'); document.body.dataset.jpThemeLight = 'false';
+  document.body.append(box);
+  const said = (kind) => `<div class="vml"><p class="vml-said" data-outcome="${kind}">x</p><input></div>`;
+  box.innerHTML = kinds.map(said).join('') + `<div class="vmt">
+    <section class="vmt-goal" data-outcome="right">x</section><span class="vmt-range"><input></span></div>`;
+  const looks = [...box.querySelectorAll('.vml, .vml-said, .vmt-goal')].map((e) => getComputedStyle(e).borderLeftColor);
+  looks.push(...[...box.querySelectorAll('input')].map((e) => getComputedStyle(e).accentColor));
+  const schemes = [...box.children].map((e) => getComputedStyle(e).colorScheme);
+  box.remove(); delete document.body.dataset.jpThemeLight; return [looks, schemes] }"""
+
+
+def brightness(colour: str) -> float:
+    """The relative luminance of a computed colour."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.browser
+def test_marks_and_sliders_are_seen_in_a_dark_jupyterlab(sheet):
+    """On its ground, #111111, every mark has three times its light; what the browser draws itself is dark as well."""
+    looks, schemes = sheet.evaluate(LAB_DARK, ["right", "not yet", "lost"])
+    assert [look for look in looks if (brightness(look) + 0.05) / (brightness("17 17 17") + 0.05) < 3] == []
+    assert set(schemes) == {"dark"}
 
 
 CHOSEN = {

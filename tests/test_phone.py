@@ -43,6 +43,15 @@ def test_every_word_of_a_picture_is_read_without_panning(visit, folder, width): 
         read_at(visit(file).page, width, file.name)
 
 
+def test_a_story_is_stepped_in_a_page_opened_from_disk(visit, folder):  # noqa: F811
+    page = visit(sorted(folder.glob("[0-9]*.html"))[-1]).page
+    story = page.locator(".vm-story").first
+    said = story.locator(".vm-say").inner_text()
+    story.get_by_role("button", name="Next").click()
+    assert page.url.startswith("file:") and story.locator(".vm-count").inner_text().startswith("step 2 of")
+    assert story.locator(".vm-say").inner_text() != said
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_chapter_is_read_without_panning(visit, course, width):  # noqa: F811

@@ -66,8 +66,8 @@ BANK = {
 
 GOALS = {
     "straddle": (
-        ({}, "not yet", "are to have 2048 bytes"),
-        ({"block": 2048}, "right", "1024 bytes are lost"),
+        ({}, "not yet", "are to have 2,048 bytes"),
+        ({"block": 2048}, "right", "1,024 bytes are lost"),
         ({"block": 2048, "sectors": 2004}, "not yet", "fill this device exactly"),
         ({"block": 2048, "sectors": 2001}, "not yet", "fill this device exactly"),
         ({"block": 2048, "sectors": 2003}, "right", "1536 bytes are lost"),

@@ -64,17 +64,17 @@ BANK = {
 
 GOALS = {
     "deepest": (
-        ({}, "not yet", "This name is 1936 bytes too deep"),
+        ({}, "not yet", "This name is 1,936 bytes too deep"),
         ({"length": 3127}, "right", "to the last byte"),
         ({"length": 1000}, "not yet", "a longer one of the panel"),
         ({"length": 3127, "on_server": False}, "not yet", "ended at the look-up"),
         ({"machine": "64-bit 64 GB"}, "not yet", "larger than 8 KiB"),
     ),
     "roomy": (
-        ({}, "not yet", "1936 bytes too deep"),
+        ({}, "not yet", "1,936 bytes too deep"),
         ({"machine": "64-bit 64 GB"}, "right", "enough for any name"),
         ({"machine": "64-bit 64 GB", "length": 255}, "not yet", "Try the worst"),
         ({"machine": "64 GB", "on_server": False}, "not yet", "ended at the look-up"),
-        ({"machine": "64 GB"}, "not yet", "1936 bytes too deep"),
+        ({"machine": "64 GB"}, "not yet", "1,936 bytes too deep"),
     ),
 }

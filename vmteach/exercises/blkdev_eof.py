@@ -61,7 +61,7 @@ def check_silent(mine: Answer, _: Given) -> Verdict:
     if not numbers[ZEROS]:
         missing = " Its odd last sector is missing, as with every kernel of 2.4." if mine.sectors % 2 else ""
         return not_yet(f"Every byte that was read is true: no block of this device straddles its end.{missing}", 0)
-    return right(f"{numbers[ZEROS]} bytes of the backup are wrong, and nobody is told.", numbers[ZEROS])
+    return right(f"{numbers[ZEROS]:,} bytes of the backup are wrong, and nobody is told.", numbers[ZEROS])
 
 
 # ---- the explorer
@@ -69,13 +69,13 @@ def check_silent(mine: Answer, _: Given) -> Verdict:
 
 def check_straddle(state: Position, numbers: Numbers) -> Verdict:
     if state["block"] != 2048:
-        return not_yet("The blocks are to have 2048 bytes.")
+        return not_yet("The blocks are to have 2,048 bytes.")
     if PRESETS[state["machine"]].page != 4096:
         return not_yet("The pages are to have 4 KiB.")
     odd = state["sectors"] % 2 * SECTOR
     if numbers[UNPATCHED][LOST] == odd:
         return not_yet("No block straddles the end: the blocks fill this device exactly.")
-    return right(f"{numbers[UNPATCHED][LOST]} bytes are lost: the size is an odd number of KiB.")
+    return right(f"{numbers[UNPATCHED][LOST]:,} bytes are lost: the size is an odd number of KiB.")
 
 
 def check_most(state: Position, numbers: Numbers) -> Verdict:
@@ -84,8 +84,8 @@ def check_most(state: Position, numbers: Numbers) -> Verdict:
     pages = {machine.page for machine in PRESETS.values()}
     every = (lost(s, b, p) for s in stops["sectors"] for b in stops["block"] for p in pages)
     if here < max(every):
-        return not_yet(f"{here} bytes are lost here. It can cost more.")
-    return right(f"One block costs {here} bytes, most of them in good blocks.")
+        return not_yet(f"{here:,} bytes are lost here. It can cost more.")
+    return right(f"One block costs {here:,} bytes, most of them in good blocks.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

@@ -95,7 +95,7 @@ def check_deepest(state: Position, numbers: Numbers) -> Verdict:
     if room > 8192:
         return not_yet("This stack is larger than 8 KiB.")
     if used:
-        return not_yet(f"This name is {used} bytes too deep.")
+        return not_yet(f"This name is {used:,} bytes too deep.")
     if not state["on_server"]:
         return not_yet("The call ended at the look-up: no file answers for the old name.")
     longest = longest_safe(Scenario(), POLICIES[UNPATCHED])
@@ -106,12 +106,12 @@ def check_deepest(state: Position, numbers: Numbers) -> Verdict:
 
 def check_roomy(state: Position, numbers: Numbers) -> Verdict:
     if state["length"] != 4095:
-        return not_yet("Try the worst: names of 4095 bytes.")
+        return not_yet("Try the worst: names of 4,095 bytes.")
     if not state["on_server"]:
         return not_yet("The call ended at the look-up: no file answers for the old name.")
     if over := numbers[UNPATCHED][OVERRUN]:
-        return not_yet(f"{over} bytes too deep.")
-    return right(f"{numbers[UNPATCHED]['room (B)']} bytes of room are enough for any name.")
+        return not_yet(f"{over:,} bytes too deep.")
+    return right(f"{numbers[UNPATCHED]['room (B)']:,} bytes of room are enough for any name.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

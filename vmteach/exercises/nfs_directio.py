@@ -78,7 +78,7 @@ def check_harm(mine: Answer, _: Given) -> Verdict:
     if not harm[DESTROYED]:
         limit = right_below(mine.block_bits, 32, POLICIES[PATCHED])
         return not_yet(
-            f"The patched kernel writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB} GiB here.", 0
+            f"The patched kernel writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB:,} GiB here.", 0
         )
     score = 100 * harm[DESTROYED] / mine.length_kib
     if harm[KEPT]:
@@ -100,7 +100,8 @@ def check_immune(state: Position, numbers: Numbers) -> Verdict:
 def check_second(state: Position, numbers: Numbers) -> Verdict:
     if gone := numbers[PATCHED][DESTROYED]:
         return right(f"The patched kernel destroys {gone} KiB: the second limit.")
-    return not_yet(f"The patched kernel is right here; its limit is {numbers[PATCHED]['right below (GiB)']} GiB.")
+    limit = numbers[PATCHED]["right below (GiB)"] // 1024
+    return not_yet(f"The patched kernel is right here{f'; its limit is {limit:,} TiB' if limit < 1 << 20 else ''}.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

@@ -38,7 +38,7 @@ FATES = {Applied: "A", AlreadyIn: "I", Rejected: "X"}
 
 
 def scene(run: Run) -> Scene:
-    """The patches that were not simply applied, and the version line's hunk beside the Makefile."""
+    """The patches that were rejected, the one that names the kernel, and its hunk beside the Makefile."""
     shown = [event for event in run.events if not _plain(event)]
     n, base = run.numbers, BASES[run.scenario.base]
     fate = axis("fate", 0, 1, ticks=[(0, "")])
@@ -51,14 +51,21 @@ def scene(run: Run) -> Scene:
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
         [f"call themselves {words}" for words in _clause(run)],
         more=hunks,
-        note=f"{number(len(run.events) - len(shown))} more patches are applied.",
+        note=_rest([event for event in run.events if _plain(event)]),
         end="bad" if n["rejected"] else "good",
     )
 
 
 def _plain(event: Event) -> bool:
-    """Whether a patch was simply applied, and says nothing of the kernel's name."""
-    return isinstance(event, Applied) and "extraversion" not in event.patch
+    """Whether a patch is in, with no trouble, and says nothing of the kernel's name."""
+    return not isinstance(event, Rejected) and "extraversion" not in event.patch
+
+
+def _rest(plain: list[Event]) -> str:
+    """What became of the patches that have no row."""
+    base = sum(isinstance(event, AlreadyIn) for event in plain)
+    had = f", and {number(base)} {'are' if base > 1 else 'is'} already in the base" if base else ""
+    return f"{number(len(plain) - base)} more patches are applied{had}."
 
 
 def _name(version: str) -> Group:

@@ -267,6 +267,8 @@ class Stage:
     @staticmethod
     def spelled(control: Control, stop: object) -> str:
         """A stop as a reader sees it, with its unit."""
+        if isinstance(stop, bool):
+            return "yes" if stop else "no"
         return f"{stop.value if isinstance(stop, Enum) else number(stop)} {control.unit}".rstrip()
 
     def code(self, at: At) -> str:

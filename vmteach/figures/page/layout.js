@@ -131,7 +131,9 @@ function sharedAxes(scenes) {
   return found;
 }
 
-const groupsOf = (scene, full = true) => [...(scene.groups || []), ...(full && scene.more ? scene.more : [])];
+// In a picture that must be low, the graph of many threads is left out: their lanes say who waits for what.
+const groupsOf = (scene, full = true) => (full ? [...(scene.groups || []), ...(scene.more || [])]
+  : (scene.groups || []).filter((group) => group.as !== "nodes" || group.threads.length < 3));
 
 function unique(ticks) {
   const at = new Map(ticks.map((tick) => [Array.isArray(tick) ? tick[0] : tick, tick]));

@@ -161,7 +161,7 @@ function drawNodes(sheet, group, area, context) {
     const left = area.left + (room - gap * names.length) / 2;
     return names.map((name, i) => [name, { x: left + gap * (i + 0.5) - w / 2, y, w, h, node: true }]);
   };
-  const top = area.y + 4, low = top + h + (context.options.full === false ? 36 : 58);
+  const top = area.y + 4, low = top + h + (context.options.full === false ? 28 : 58);
   const at = new Map([...place(group.threads, threadW, top), ...place(group.locks, lockW, low)]);
   const links = context.links.filter(([start, kind, end]) => at.has(start) && at.has(end) && (kind === "holds" || kind === "waits"));
   const closed = ringOf(links);

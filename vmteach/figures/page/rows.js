@@ -9,7 +9,7 @@ function drawRow(sheet, group, area, context, ticks) {
   const brackets = (group.brackets || []).map(([start, end, words, tone = "ink", level = 0]) => ({ start, end, words, tone, level }));
   const levels = brackets.length ? Math.max(...brackets.map((b) => b.level)) + 1 : 0;
   const edges = namesOnce(group.edges || [], context);
-  const arcs = arcsOver(group, context) ? 44 : 0;
+  const arcs = arcsOver(group, context) ? (context.options.full === false ? 40 : 44) : 0;
   const high = Math.max(0, ...group.cells.map((cell) => cell[5] || 0)) * LAYER + tall;
   const lifted = besideHead(edges, scale, area, context); // then the edges' names stand in the line of the kernel's name
   const above = (!lifted && edges.some(([, words]) => words) ? 18 : 0) + levels * LEVEL + arcs;
@@ -141,31 +141,30 @@ function sayNamed(sheet, named, key, said) {
 
 // ---- lanes ----
 
-const RAIL = 20;
-
 function drawLanes(sheet, group, area, context, ticks) {
   const scale = scaleOf(context.axes.get(group.x.name), area.x0, area.x1);
+  const rail = context.options.full === false ? 18 : 20; // px
   const rails = Math.max(1, (group.rails || []).length, ...group.stays.map((stay) => stay[1] + 1));
   const marked = context.options.marked || (group.marks || []).some((mark) => mark[1]);
   let y = area.y + (marked ? 24 : 0);
   const top = y, lane = new Map();
-  const bottom = y + group.threads.reduce((sum, [, words]) => sum + rails * RAIL + (fit(words, area.right - area.x0, SMALL) ? 24 : 7), 0);
+  const bottom = y + group.threads.reduce((sum, [, words]) => sum + rails * rail + (fit(words, area.right - area.x0, SMALL) ? 24 : 7), 0);
   const used = []; // above the lanes, from and to
   (group.marks || []).forEach(([at, words, tone = "ink"], i) => drawMark(sheet, `${group.id}.mark${i}`, scale(at), top - 4, bottom, words, tone, area, used));
   for (const [name, words] of group.threads) {
     sheet.line(`${group.id}.rule.${name}`, [[area.left, y], [area.x1, y]], { stroke: "rule" });
-    sheet.text(`${group.id}.${name}`, area.x0 - 10, y + 4 + (rails * RAIL) / 2 + 5, name, { bold: true, anchor: "end" });
+    sheet.text(`${group.id}.${name}`, area.x0 - 10, y + 4 + (rails * rail) / 2 + 5, name, { bold: true, anchor: "end" });
     const said = fit(words, area.right - area.x0, SMALL);
     sheet.text(`${group.id}.${name}.words`, area.x0, y + 15, said, { size: SMALL, fill: "quiet", plate: "paper" });
     lane.set(name, y + (said ? 20 : 3));
-    y += rails * RAIL + (said ? 24 : 7);
+    y += rails * rail + (said ? 24 : 7);
   }
   const from = scale.axis.from, to = scale.axis.to, named = new Set();
-  group.stays.forEach(([thread, rail, key, start, end, words], i) => {
+  group.stays.forEach(([thread, at, key, start, end, words], i) => {
     if (start > to) return;
     const [name, meaning] = context.states[key];
     const x = scale(Math.max(start, from)), w = scale(end == null ? to : Math.min(end, to)) - x;
-    const said = piece(sheet, `${group.id}.stay${i}`, x + 0.5, lane.get(thread) + rail * RAIL, w - 1, RAIL - 3, meaning, { words: words || name, rim: false, size: SMALL });
+    const said = piece(sheet, `${group.id}.stay${i}`, x + 0.5, lane.get(thread) + at * rail, w - 1, rail - 3, meaning, { words: words || name, rim: false, size: SMALL });
     if (said) sayNamed(sheet, named, key, said);
     else sheet.legend.set(key, context.states[key]);
   });
