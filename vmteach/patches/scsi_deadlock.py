@@ -289,7 +289,6 @@ class Found(NamedTuple):
     """What exploring one scenario under one policy found."""
 
     states: int
-    steps: int
     deadlocked: int  # states that nobody can leave
     lost: int  # states from which there is no way to a good end
     waiting: int  # disks left waiting, at the worst end
@@ -313,7 +312,6 @@ def _found(scenario: Scenario, policy: Policy) -> Found:
     waiting = [len(left_waiting(end.data, scenario.blocked)) for end in seen.ends]
     return Found(
         seen.states,
-        seen.steps,
         len(seen.deadlocked),
         len(seen.lost),
         max(waiting, default=scenario.disks),
