@@ -278,7 +278,7 @@ def test_an_unchanged_chapter_is_not_built_again(tmp_path):
     told = []
     (anew,) = build(source=tmp_path, target=tmp_path / "out", tell=lambda *what: told.append(what))
     assert (anew.title, anew.anew) == ("A < B", True)
-    assert told == [("01_blkdev_eof", 0, 1), ("", 1, 1)]
+    assert told == [(0, 1, "01_blkdev_eof"), (1, 1, "")]
     assert ">42</pre>" in anew.file.read_text(encoding="utf-8")
     (same,) = build(source=tmp_path, target=tmp_path / "out")
     assert (same.title, same.anew) == ("A < B", False)

@@ -24,6 +24,7 @@ from vmteach.kernel.reclaim import (
     Rules,
     Setup,
 )
+from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.runs import PageQueue
 from vmteach.kernel.reclaim.work import Pace
 from vmteach.machine import Sysctls
@@ -239,6 +240,62 @@ def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
     fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(300) for leaps in (True, False))
     assert state(fast) == state(one_by_one)
     assert len(fast.samples) > 2 and fast.sprinted and fast.before_write["passes"] > 1
+
+
+def test_refills_go_over_the_ends_of_many_runs(monkeypatch):
+    """An active list in stretches: no request has to be taken by itself because a quota meets two of them."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    order = in_stretches(6_000, 6_000, 50)
+    setup = Setup(
+        shm=12_000,
+        inactive=(PageRun(12_000, 1_000, FILE),),
+        active=tuple(PageRun(first, count, DIRTY) for first, count in order if count),
+        ptes=(PteRun(0, 6_000, Pte.OLD),),
+        slots=24_000,
+        band=255,
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[2], leaps).run(900) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert fast.count["refilled"] > 1_000 and fast.steps < one_by_one.steps / 3
+
+
+def test_what_is_passed_over_in_many_runs_keeps_its_order(monkeypatch):
+    """Runs that are alike go from the tail to the head together, the first of them in part."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    used = [PageRun(first, 20, PageState(Kind.SHM)) for first in range(280, -1, -40)]
+    file = [PageRun(1_000, 40, FILE), PageRun(2_000, 3_000, FILE), PageRun(9_000, 9, FILE)]
+    setup = Setup(shm=300, inactive=(file[0], *used, *file[1:]), ptes=(PteRun(0, 300, Pte.YOUNG),), band=255)
+    fast, one_by_one = (Reclaim(setup, MAIN[2], leaps).run(64) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert fast.sprinted and [run.first for run in used] == [
+        first for first, _ in fast.lists.queues["ahead"].runs() if first < 300
+    ]
+
+
+def test_a_disk_takes_many_pages_as_it_takes_each():
+    """Until its queue is full, and then as each waits for a write to be done."""
+    chance = random.Random(1)
+    for _ in range(400):
+        service, depth = chance.choice([1, 3, 10, 17]), chance.randint(1, 12)
+        together, each = Disk(service, depth), Disk(service, depth)
+        now = 0
+        for _ in range(3):
+            n, cost = chance.randint(1, 40), chance.choice([0, 1, 2, 5, 9, 11, 17, 20])
+            assert together.settle(now) == each.settle(now)
+            took, time, done = together.submit_all(now, n, cost), now, 0
+            slept = [0]
+            for _ in range(n):
+                if each.n == depth:
+                    slept.append(each.due - time)
+                    time = each.due
+                    done += each.settle(time)
+                each.submit(time)
+                time += cost
+                done += each.settle(time)
+            assert (took.steps, took.now, sum(slept), took.done) == (n, time, took.slept, done)
+            assert cost >= service or took.sleeps == len(slept) - 1
+            assert (together.n, together.last) == (each.n, each.last) and (not each.n or together.due == each.due)
+            now = time + chance.choice([0, 1, 50])
 
 
 @pytest.mark.deep

@@ -1,5 +1,6 @@
 """A map is the same whatever works it out, and an interrupted one keeps what is done."""
 
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
@@ -55,9 +56,16 @@ def test_an_interruption_keeps_what_is_done_and_goes_on_there(parallel):
     assert not set(asked[-(5 - len(before)) :]) & set(before)
 
 
-def test_progress_counts_to_the_end(capsys):
+def test_progress_counts_to_the_end(capsys, monkeypatch):
     told = []
     sweep(abs, [1, 2, 2, 3], told=lambda done, of: told.append((done, of)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    sweep(abs, [1, 2], told=bar(4))
-    assert capsys.readouterr().err.endswith("\r[####] 2 of 2\n")
+    sweep(abs, [1, 2], told=bar)
+    assert capsys.readouterr().err == ""  # no terminal, and nothing has a name
+    bar(1, 2, "chapter")
+    assert capsys.readouterr().err == "1 of 2  chapter\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    sweep(abs, [1, 2], told=bar)
+    assert capsys.readouterr().err.endswith(
+        "[############............] 1 of 2\r\x1b[K[########################] 2 of 2\n"
+    )

@@ -130,10 +130,8 @@ def _alt(run: Run, taken: list[Stepped]) -> str:
     )
 
 
-def predicted(value: object) -> Record | None:
+def predicted(value: float) -> Record:
     """A predicted number of steps, as a line in the lanes."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
 
 

@@ -21,7 +21,7 @@ from vmteach.patches.nfs_directio import (
     simulate,
     wire_offset,
 )
-from vmteach.run import Run, Values, of_kind
+from vmteach.run import Record, Run, of_kind
 
 STATES = {
     "A": (["arrives", ""], "done"),
@@ -59,10 +59,8 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: object) -> Values | None:
+def predicted(value: float) -> Record:
     """A predicted offset on the wire, in MiB, as a line."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("offset", value * MIB, [f"your prediction: {number(value)} MiB", f"you: {number(value)} MiB"])
 
 

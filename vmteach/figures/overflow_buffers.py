@@ -27,7 +27,7 @@ from vmteach.patches.overflow_buffers import (
     Writer,
     simulate,
 )
-from vmteach.run import Record, Run, Values, of_kind
+from vmteach.run import Record, Run, of_kind
 
 LETTERS = {NOTHING: "N", WRITE: "B", WAIT: "W"}
 STATES = {
@@ -75,10 +75,8 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: object) -> Values | None:
+def predicted(value: float) -> Record:
     """A predicted GiB of dirty data as a line."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("dirty data", value * GIB, [f"your prediction: {number(value)} GiB", f"you: {number(value)} GiB"])
 
 

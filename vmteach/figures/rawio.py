@@ -134,7 +134,7 @@ def _alt(run: Run) -> str:
     )
 
 
-def predicted(value: int) -> Record:
+def predicted(value: float) -> Record:
     """A reader's prediction, in pages of 4 KiB passed on, as a line on the buffer."""
     return prediction("buffer", value * 4 * KIB, [f"your prediction: {number(value)} pages", f"you: {number(value)}"])
 

@@ -14,7 +14,7 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
 from vmteach.kernel.threads import END, Stepped, Thread, Waited
 from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate
-from vmteach.run import Run, of_kind
+from vmteach.run import Record, Run, of_kind
 
 COLUMNS = 40  # steps that are shown
 STATES = {
@@ -50,10 +50,8 @@ def scene(run: Run) -> Scene:
     )
 
 
-def predicted(value: object) -> dict[str, object] | None:
+def predicted(value: float) -> Record:
     """A predicted number of steps, as a line in the lanes."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("step", float(value), [f"your prediction: {number(value)} steps", f"you: {number(value)}"])
 
 

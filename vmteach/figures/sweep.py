@@ -4,12 +4,14 @@ source      concurrent.futures: whatever has its `submit` will do, a pool of pro
 left out    splitting one measurement; each place is one task
 """
 
+import sys
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Executor, Future, as_completed
 from typing import TypeVar
 
 Place = TypeVar("Place", bound=Hashable)
 Found = TypeVar("Found")
+WIDTH = 24  # of a bar
 
 
 def sweep(
@@ -60,16 +62,12 @@ def _finished(executor: Executor, tasks: "dict[Future[Found], Place]") -> "Itera
     return tasks
 
 
-def bar(width: int = 30) -> Callable[[int, int], None]:
-    """A progress bar for `told`: one line on the error stream, drawn over itself.
-
-    It is for scripts; a notebook shows the same line below its cell.
-    """
-    import sys
-
-    def told(done: int, of: int) -> None:
-        filled = width * done // max(of, 1)
-        sys.stderr.write(f"\r[{'#' * filled}{'.' * (width - filled)}] {done} of {of}" + ("\n" if done == of else ""))
-        sys.stderr.flush()
-
-    return told
+def bar(done: int, of: int, what: str = "") -> None:
+    """A progress bar for `told`, on the error stream: drawn over itself on a terminal; elsewhere a line a `what`."""
+    if sys.stderr.isatty():
+        filled = WIDTH * done // max(of, 1)
+        sys.stderr.write(f"\r\x1b[K[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {of}  {what}".rstrip())
+        sys.stderr.write("\n" * (done == of and not what))
+    elif what:
+        sys.stderr.write(f"{done} of {of}  {what}\n")
+    sys.stderr.flush()

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
+from vmteach.figures.sweep import bar
 from vmteach.handout.front import HOME, front, head_of, title_of, today
 from vmteach.handout.search import search
 from vmteach.handout.source import source_pages
@@ -53,7 +54,7 @@ class Built(NamedTuple):
 
 
 class BuildError(Exception):
-    """A chapter that cannot be built; the message names it, the cell and the error."""
+    """What cannot be built: the message names the chapter, the cell and the error, or what is missing."""
 
 
 class How(NamedTuple):
@@ -64,7 +65,7 @@ class How(NamedTuple):
 
 
 USUAL = How()
-Tell = Callable[[str, int, int], None]
+Tell = Callable[[int, int, str], None]
 
 
 def build(
@@ -73,11 +74,11 @@ def build(
     target: Path | None = None,
     how: How = USUAL,
     jobs: int = 1,
-    tell: Tell = lambda text, done, of: None,
+    tell: Tell = lambda done, of, what: None,
 ) -> list[Built]:
     """The handouts of these notebooks (all, where none is named), an index of all that there are, and a search.
 
-    `tell` hears the chapter under way, how many are done, and of how many.
+    `tell` hears how many are done, of how many, and the chapter under way.
     """
     source, target = source or COURSE / "notebooks", target or Path("handouts")
     if not source.is_dir():
@@ -90,7 +91,7 @@ def build(
     source_pages(target, wanted)
     make = partial(build_one, target=target, names=tuple(there), how=how)
     built = _in_a_row(make, wanted, tell) if jobs == 1 else _side_by_side(make, wanted, tell, jobs)
-    tell("", len(wanted), len(wanted))
+    tell(len(wanted), len(wanted), "")
     search(target, sorted(target.glob("[0-9][0-9]_*.html")))
     front(target, tuple(there))
     return sorted(built)
@@ -99,7 +100,7 @@ def build(
 def _in_a_row(make: Callable[[Path], Built], wanted: Sequence[Path], tell: Tell) -> list[Built]:
     built: list[Built] = []
     for path in wanted:
-        tell(path.stem, len(built), len(wanted))
+        tell(len(built), len(wanted), path.stem)
         built.append(make(path))
     return built
 
@@ -111,7 +112,7 @@ def _side_by_side(make: Callable[[Path], Built], wanted: Sequence[Path], tell: T
         try:
             for future in as_completed(running):
                 built.append(future.result())
-                tell(running[future], len(built), len(wanted))
+                tell(len(built), len(wanted), running[future])
         except BuildError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -284,8 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.live:
             runtime_script(given.target or Path("handouts"))
         how = How(given.force, not given.no_answers)
-        built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, _bar)
-    except (BuildError, ValueError, RuntimeError) as trouble:
+        built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, bar)
+    except (BuildError, ValueError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
     for one in built:
@@ -302,14 +303,3 @@ def _folders(edition: str, target: Path | None) -> tuple[Path | None, Path | Non
     if edition == "student":
         return None, target
     return Path("editions", edition, "notebooks"), target or Path("handouts", edition)
-
-
-def _bar(text: str, done: int, of: int) -> None:
-    """A progress bar on a terminal, a line a chapter elsewhere."""
-    if sys.stderr.isatty():
-        filled = round(24 * done / of) if of else 24
-        sys.stderr.write(f"\r\x1b[K[{'#' * filled}{'.' * (24 - filled)}] {done} of {of}  {text}")
-        sys.stderr.write("\n" if done == of and not text else "")
-    elif text:
-        sys.stderr.write(f"{done} of {of}  {text}\n")
-    sys.stderr.flush()

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from vmteach import __version__
+from vmteach.handout import BuildError
 from vmteach.run import Record
 from vmteach.tables import COURSE
 
@@ -38,10 +39,6 @@ RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.
 AT_START = ("micropip", "piplite", "ipykernel", "comm", "pyodide-kernel", "jedi", "ipython", "vmteach")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 MARKERS = {"sys_platform": "emscripten", "python_version": PYTHON, "os_name": "posix", "extra": ""}
-
-
-class BuildError(RuntimeError):
-    """The live course could not be built: what is missing, and how to get it."""
 
 
 def build(target: Path) -> Path:

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vmteach.figures.sweep import bar
 from vmteach.handout import BuildError, build
 from vmteach.handout.front import front, plain_page, title_of
 from vmteach.handout.lite import PYODIDE, licences, runtime_script
-from vmteach.handout.lite import BuildError as LiteError
 from vmteach.handout.lite import build as build_lite
 from vmteach.handout.search import search
 from vmteach.handout.source import source_pages
@@ -32,7 +32,7 @@ def site(target: Path, lite: bool = True, jobs: int = 1, source: Path = COURSE /
     if lite:
         runtime_script(target)
     written = documents(target, sorted(source.glob("*.ipynb")))
-    build((), source, target, jobs=jobs, tell=_say)
+    build((), source, target, jobs=jobs, tell=bar)
     chapters = sorted(target.glob("[0-9][0-9]_*.html"))
     written.append(search(target, [*chapters, *written]))
     notebooks(source, target)
@@ -97,11 +97,6 @@ def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
     return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{pages}</ul>"
 
 
-def _say(text: str, done: int, of: int) -> None:
-    if text:
-        sys.stderr.write(f"{done} of {of}  {text}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach site`."""
     from argparse import ArgumentParser
@@ -113,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         site(given.target, lite=not given.no_lite, jobs=given.jobs)
-    except (BuildError, LiteError, ValueError) as trouble:
+    except (BuildError, ValueError) as trouble:
         sys.stderr.write(f"\nNo site: {trouble}\n")
         return 1
     sys.stdout.write(f"{given.target / 'index.html'}\n")

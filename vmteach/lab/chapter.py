@@ -97,8 +97,9 @@ class Chapter:
         named = labelled(self.runs() if runs is None else runs)
         made = {label: one for label, one in named.items() if isinstance(one, Run)}
         scenes = {**named, **{label: self.figure.scene(run) for label, run in made.items()}}
-        predicted = getattr(self.figure, "predicted", None) if prediction is not None else None
-        return Picture(scenes, predicted(prediction) if predicted else None, made)
+        predicted = getattr(self.figure, "predicted", None)
+        is_number = isinstance(prediction, int | float) and not isinstance(prediction, bool)
+        return Picture(scenes, predicted(prediction) if predicted and is_number else None, made)
 
     def watch(self, scenario: object = None) -> "StoryFace":
         """A small case of this chapter, step by step; `scenario` makes a story of another case."""

@@ -125,7 +125,8 @@ class Exercise:
         head = f"<p><strong>{self.task.rung.capitalize()}</strong> ({minutes})</p>"
         asks = f"<p>{marked(fill(self.task.asks, self.given))}</p>"
         stub = f"<pre>{escape(self.stub)}</pre>" if self.variant else ""
-        return card(head + asks + stub + self._folded_hints() + self._folded_solution(), "#0060A0")
+        hints = folds([(f"Hint {i}: {HINTS[i - 1]}", fill(h, self.given)) for i, h in enumerate(self.task.hints, 1)])
+        return card(head + asks + stub + hints + self._folded_solution(), "#0060A0")
 
     # ---- how
 
@@ -161,9 +162,6 @@ class Exercise:
     def _explained(self) -> list[tuple[str, str]]:
         task = self.task
         return [("Why", task.reason), ("The usual wrong turn", task.wrong_turn), ("What the kernel does", task.kernel)]
-
-    def _folded_hints(self) -> str:
-        return folds([(f"Hint {i}: {HINTS[i - 1]}", fill(h, self.given)) for i, h in enumerate(self.task.hints, 1)])
 
     def _folded_solution(self) -> str:
         if hidden():

@@ -7,6 +7,8 @@ left out    seeks, the elevator, requests of more than a page
 from bisect import bisect_left
 from typing import NamedTuple
 
+from vmteach.kernel.reclaim.runs import FOREVER
+
 
 class Disk:
     """First in, first out, `service` ns a page, at most `depth` pages in flight.
@@ -72,6 +74,28 @@ class Disk:
         self.last = self.due + (self.n - 1) * self.service
         now += n * cost
         return Stretch(n, now, 0, 0, self.settle(now))
+
+    def submit_all(self, now: int, n: int, cost: int) -> "Stretch":
+        """Submit `n` pages, `cost` ns of work after each, whatever strikes meanwhile."""
+        if cost >= self.service:
+            return self._by_stretches(now, n, cost)
+        if not self.n:
+            self.due = max(now, self.last) + self.service
+        at_once = self._until_full(now, n, cost) if self.n < self.depth else 0
+        self.n += n
+        end = now + n * cost
+        if at_once < n:  # each of the others waits for a write, and is there before the next one is done
+            end = self.due + (self.n - self.depth - 1) * self.service + cost
+        self.last = self.due + (self.n - 1) * self.service
+        return Stretch(n, end, n - at_once, end - now - n * cost, self.settle(end))
+
+    def _by_stretches(self, now: int, n: int, cost: int) -> "Stretch":
+        steps = sleeps = slept = done = 0
+        while steps < n:
+            some = self.submit_some(now, n - steps, cost, FOREVER)
+            steps, now, sleeps = steps + some.steps, some.now, sleeps + some.sleeps
+            slept, done = slept + some.slept, done + some.done
+        return Stretch(steps, now, sleeps, slept, done)
 
     def _one_by_one(self, now: int, n: int, cost: int, until: int, pausing: bool) -> "Stretch":
         steps = done = 0

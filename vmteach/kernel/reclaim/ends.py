@@ -5,7 +5,8 @@ left out    what a request does: sprint.py
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import islice
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
 from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD
@@ -21,7 +22,8 @@ CONVERTED: Changes = (*VISITED, ("slots_used", 1), ("conversions", 1), ("swapcac
 UNROLLED = 16  # repetitions of a stripe that are written out at once
 
 
-class Known(NamedTuple):
+@dataclass(slots=True)
+class Known:
     """Ids from `low` to below `high` that are alike, and what a scan does with them."""
 
     low: int
@@ -31,7 +33,33 @@ class Known(NamedTuple):
     fate: Fate
 
 
-Piece = tuple[Known, int, int]  # a stretch of a list: what it is, first page, how many
+@dataclass(slots=True)
+class Passed:
+    """What one request passes over, converts and writes, against what it may."""
+
+    budget: int
+    in_use: int
+    slots: int
+    pages: int = 0
+    converted: int = 0
+    written: int = 0
+
+    def holds(self, known: Known, n: int) -> bool:
+        """Whether `n` pages more are among what it may."""
+        self.pages += n
+        kind = known.kind
+        if kind is IN_USE:
+            self.in_use -= n
+        elif kind is CONVERT:
+            self.converted += n
+            self.slots -= n
+        elif kind is WRITE:
+            self.written += n
+            self.slots -= n * (known.page.state.kind is Kind.SHM)
+        return kind is not ODD and self.pages <= self.budget and self.in_use >= 0 and self.slots >= 0
+
+
+Piece = tuple[Known, int, int, int]  # a stretch of a list: what it is, first page, how many, how many more runs
 
 
 class Pending:
@@ -64,6 +92,7 @@ class Ends:
         self.memory, self.lists, self.setup = memory, memory.lists, setup
         self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
         self.searches = memory.rules.clean_pass
+        self.goal = 0  # pages taken, of all
         self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
 
     def _load(self) -> None:
@@ -72,6 +101,7 @@ class Ends:
         self.now, self.free = memory.now, memory.count["free"]
         self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
         self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+        self.left = self.goal - memory.count[self.taken]  # pages that are to be taken yet
         self.owed = 0  # writes that are done, and not completed
         self.known: list[Known] = []
         self.items = lists.queues[AHEAD].items
@@ -114,12 +144,29 @@ class Ends:
         self.moving = self.alike = self.moved = 0  # its first page, how many, and how many of those have moved
         queue = self.lists.queues[ACTIVE]
         if queue:
-            first, count = queue.peek()
-            page, end = self.lists.pages.at(first)
-            assert isinstance(page, Page)
-            fate = refilled(page)
-            if fate.rule == "deactivated" and not page.state.outside:
-                self.moving, self.alike, self.refilled_as = first, min(count, end - first), fate.page
+            self.moving, count = queue.peek()
+            self.alike, self.refilled_as = self._unreferenced(self.moving, count)
+
+    def _unreferenced(self, first: int, count: int) -> tuple[int, Page]:
+        """How many of these pages refill_inactive moves as one, and what they are then."""
+        page, end = self.lists.pages.at(first)
+        assert isinstance(page, Page)
+        fate = refilled(page)
+        plain = fate.rule == "deactivated" and not page.state.outside
+        assert isinstance(fate.page, Page)
+        return min(count, end - first) if plain else 0, fate.page
+
+    def _can_refill(self, n: int) -> bool:
+        """Whether none of the next `n` pages at the active tail is referenced, as far as that is seen at once."""
+        n -= self.alike
+        items = self.lists.queues[ACTIVE].items
+        if n > 0 and items and self.moved + self.alike == items[0].count:
+            for item in islice(items, 1, None):
+                alike = 0 if isinstance(item, Stripe) else self._unreferenced(*item)[0]
+                n -= alike
+                if n <= 0 or alike < item.count:
+                    break
+        return n <= 0
 
     def _store(self) -> None:
         """Put everything back; the machine is as if rules.py had done it."""
@@ -168,20 +215,23 @@ class Ends:
     # ---- what a scan finds
 
     def _stretches(self) -> Iterator[Piece]:
-        """What a scan meets from the tail on, as long as nothing moves."""
-        items, i, low, high = self.items, 0, 0, 0
+        """What a scan meets from the tail on, as long as nothing moves; runs that are passed over alike are one."""
+        items, i, low, high, kind = self.items, 0, 0, 0, ODD
         first, count = self.tail, self.tail_n
         while count:
             if not low <= first < high:
                 known = self._look(first)
-                low, high = known.low, known.high
+                low, high, kind = known.low, known.high, known.kind
             n = count if first + count <= high else high - first
-            yield known, first, n
-            first, count = first + n, count - n
-            if not count and i < len(items):
+            behind, count, runs = first + n, count - n, 0
+            while not count and i < len(items):
                 item = items[i]
-                first, count = item if isinstance(item, Run) else self._run(i)
+                behind, count = item if isinstance(item, Run) else self._run(i)
                 i += 1
+                if (kind is PASS or kind is IN_USE) and low <= behind and behind + count <= high:
+                    n, count, runs = n + count, 0, runs + 1
+            yield known, first, n, runs
+            first = behind
 
     def _look(self, first: int) -> Known:
         """What a scan does with the page, and with those behind it that are alike."""
@@ -198,7 +248,7 @@ class Ends:
         kind, fate = self._kind(page, mapcount > 0)
         known = Known(first, end, kind, page, fate)
         if kind is not ODD:  # what is odd may become plain by itself
-            self.known = [known, *self.known[:3]]
+            self.known = [known, *(other for other in self.known if not first <= other.low < end)][:4]
         return known
 
     def _settle(self) -> None:
@@ -221,6 +271,15 @@ class Ends:
 
     def _refill(self, n: int) -> None:
         """Move `n` pages from the active tail to the inactive head."""
+        while n > self.alike:
+            n -= self.alike
+            self._refill_run(self.alike)
+            self._store_active()
+            self._load_active()
+        if n:
+            self._refill_run(n)
+
+    def _refill_run(self, n: int) -> None:
         if not n:
             return
         self.refilling.add(self.moving, n, self.refilled_as)
@@ -255,9 +314,9 @@ class Ends:
             self._submit(n, cost + costs.submit, each)
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
-        for i, other in enumerate(self.known):
+        for other in self.known:
             if other.low <= first < other.high:  # what is known of the pages behind stays true
-                self.known[i] = new(Known, (first + n, *other[1:]))
+                other.low = first + n
 
     def _submit(self, n: int, cost: int, each: Changes) -> None:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
@@ -269,7 +328,8 @@ class Ends:
             memory.before_write = memory.before_write or dict(count)
         while n:
             began, before = self.now, tuple(count.values()) if strikes else ()
-            steps, self.now, sleeps, slept, done = disk.submit_some(began, n, cost, memory.stop)
+            some = disk.submit_some(began, n, cost, memory.stop) if strikes else disk.submit_all(began, n, cost)
+            steps, self.now, sleeps, slept, done = some
             self._add(each, steps)
             count["writes"] += steps
             count["sleeps"] += sleeps
@@ -294,6 +354,22 @@ class Ends:
             if disk.n + written > disk.depth:  # then it waits for room
                 end += max(0, disk.due - self.now) + written * disk.service
         return end
+
+    def _leave(self, n: int, runs: int, stays: bool) -> None:
+        """Go on by `n` pages at the tail, and by so many whole runs behind them; what `stays` goes to the head."""
+        if n < self.tail_n:
+            if stays:
+                self._push(self.tail, n)
+            self.tail += n
+            self.tail_n -= n
+            return
+        if stays:
+            self._push(self.tail, self.tail_n)
+        if runs:
+            self.items.append(new(Run, (self.head, self.head_n)))
+            self.items.rotate(-runs)
+            self.head, self.head_n = self.items.pop()  # type: ignore[assignment]  # a run, as all of these
+        self._next_run()
 
     def _push(self, first: int, n: int) -> None:
         """Put `n` pages at the head."""

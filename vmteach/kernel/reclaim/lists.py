@@ -5,7 +5,7 @@ left out    a page's place within a run: lists are used at their ends only
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import NamedTuple
 
@@ -118,6 +118,11 @@ class Lists:
             return end, page, 0
         mapcount, same = self.processes.mapcount(first)
         return (end if end < same else same), page, mapcount
+
+    def states(self, firsts: Sequence[int]) -> tuple[list[Page], list[int]]:
+        """The states of some pages that are in memory, and how many processes map each."""
+        mapcount, shm = self.processes.mapcount, self.setup.shm
+        return self.pages.of(firsts), [mapcount(i)[0] if i < shm else 0 for i in firsts]  # type: ignore[return-value]
 
     def copy(self) -> "Lists":
         """Lists that stay as these are now: cheap to keep while a machine runs, to be painted afterwards."""

@@ -4,6 +4,7 @@ source      docs/reclaim-rules.md, swap_out: the walk goes round the processes, 
 left out    mappings of a part of the object, or at different addresses
 """
 
+from bisect import bisect_right
 from collections import deque
 from copy import copy
 from dataclasses import dataclass
@@ -47,11 +48,12 @@ class Processes:
         """How many processes map the page, and the first id after it for which that may differ."""
         count, end = 0, FOREVER
         for group in self.ring:
-            pte, behind = group.ptes.at(page)
-            if pte is not Pte.NONE:
+            starts = group.ptes.starts
+            k = bisect_right(starts, page)
+            if group.ptes.values[k - 1] is not Pte.NONE:
                 count += group.n
-            if behind < end:
-                end = behind
+            if k < len(starts) and starts[k] < end:
+                end = starts[k]
         return count, end
 
     def split_current(self) -> Intervals[Pte]:

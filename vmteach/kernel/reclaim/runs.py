@@ -30,6 +30,11 @@ class Intervals(Generic[T]):
         k = bisect_right(self.starts, i)
         return self.values[k - 1], self.starts[k] if k < len(self.starts) else FOREVER
 
+    def of(self, ids: Iterable[int]) -> list[T]:
+        """The value at each of these ids."""
+        starts, values = self.starts, self.values
+        return [values[bisect_right(starts, i) - 1] for i in ids]
+
     def set(self, low: int, high: int, value: T) -> None:
         """Give the ids from `low` to below `high` one value."""
         if low >= high:

@@ -11,8 +11,9 @@ and writes page states late. A request is looked through before anything of it i
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known, Piece
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Ends, Known, Passed, Piece
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -21,6 +22,15 @@ from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import SECOND
 
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
+
+
+class Plan(NamedTuple):
+    """Requests, and the stretches that they meet at the tail."""
+
+    requests: int
+    gap: int  # the one, from 1, that meets what it does not free; 0: none
+    pieces: list[Piece]
+    end: int  # a time that these surely do not reach, ns
 
 
 def can_sprint(memory: Memory) -> bool:
@@ -39,6 +49,7 @@ class Sprint(Ends):
         self.take, self.top = take, setup.min + setup.band
         self.ratio, self.balance = setup.sysctls.vm_cache_scan_ratio, setup.sysctls.vm_lru_balance_ratio
         self.a_band = setup.band // setup.batch + 1  # requests from the watermark to kswapd's mark
+        self.plain = self.a_band * setup.batch  # pages of a band all of whose requests free a batch
         self.bands = 0  # that were taken
 
     def run(self, goal: int, horizon: int, bands: int) -> bool:
@@ -46,34 +57,31 @@ class Sprint(Ends):
         memory, low, enough = self.memory, self.setup.min, True
         self.goal, self.horizon = goal, horizon
         self._load()
-        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self._left():
-            if self._plain_bands(bands - self.bands):
+        while self.bands < bands and enough and self.now < horizon and not memory.wanted and self.left > 0:
+            if self.tail_n >= self.plain and self._plain_bands(bands - self.bands):
                 continue
             self.bands += 1
             enough = self._reclaim()
-            while enough and (left := self._left()):
-                room = max(1, min(left, self.free - low))
+            while enough and self.left > 0:
+                room = max(1, min(self.left, self.free - low))
                 self._take_pages(1 if memory.wanted else room)  # what is waited for comes before the next page
                 if self.free <= low or memory.wanted:
                     break
         self._store()
         return enough
 
-    def _left(self) -> int:
-        return self.goal - self.memory.count[self.taken] - self.pages
-
     def _plain_bands(self, most: int) -> int:
         """Up to so many bands that free from one run and refill from one, all requests with one quota; how many."""
-        need, visit, m, bands = self.need, self.visit, self.a_band, 0
-        pages, end = m * need, min(self.memory.next_second, self.horizon)
-        if self.tail_n < pages or self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
+        need, visit, m, pages, bands = self.need, self.visit, self.a_band, self.plain, 0
+        end = min(self.memory.next_second, self.horizon)
+        if self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
             return 0
-        most = min(most, min(self.tail_n, known.high - self.tail, self._left()) // pages)
+        most = min(most, min(self.tail_n, known.high - self.tail, self.left) // pages)
         while bands < most:
             quota, last = self._first_and_last(m)
             refill = m * quota
             time = (refill + pages) * visit + pages * self.cost
-            if last != quota or refill > self.alike or self.now + time >= end or self._budget(m) < 0:
+            if last != quota or not self._can_refill(refill) or self.now + time >= end or self._budget(m) < 0:
                 break
             self._refill(refill)
             self._free(self.tail, pages, known.fate.page)
@@ -109,19 +117,19 @@ class Sprint(Ends):
 
     def _requests(self, left: int) -> bool:
         """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
-        memory, began = self.memory, self.now
-        m, pieces, end, calm = self._plan(left)
+        memory, began, visit = self.memory, self.now, self.visit
+        m, gap, pieces, end = self._plan(left)
         quotas = self._quotas(m) if m else []
         refill = sum(quotas)
-        if m and refill <= self.alike and end + refill * self.visit < memory.next_second:
-            longest = self._go(pieces, quotas) + self.need * self.visit
+        if m and self._can_refill(refill) and end + refill * visit < memory.next_second:
+            longest = self._go(pieces, quotas, gap)
         elif left > 1:
-            return self._requests(max(1, min(calm, m // 2)))
-        elif m and refill <= self.alike and memory.idle_touch and self.now + refill * self.visit < memory.next_second:
-            longest = self._go_on(pieces, quotas)
+            return self._requests(max(1, min(gap - 1 if gap else m, m // 2)))
+        elif m and self._can_refill(refill) and memory.idle_touch and began + refill * visit < memory.next_second:
+            self._go(pieces, quotas, 1, strikes=True)
+            longest = self.now - began
         else:
             return False
-        self.requests += 1
         memory.steps += 1
         if longest > memory.longest:
             memory.longest = longest
@@ -156,94 +164,76 @@ class Sprint(Ends):
             pages = self.inactive + (self._quotas(1)[0] if m == 1 else 0)
         return (pages - (m - 1) * self.need) // self.ratio - self.need
 
-    def _plan(self, left: int) -> tuple[int, list[Piece], int, int]:
-        """How many requests can be looked through, up to `left`; the stretches that they meet at the tail; a time
-        that these surely do not reach; and how many requests come before the first that writes.
-        """
-        need, budget, in_use = self.need, self._budget(left), self.need * self.setup.sysctls.vm_mapped_ratio
-        slots, allowed, calm = self.setup.slots - self.memory.count["slots_used"], in_use, left
-        m = freed = passed = seen = converted = written = whole = over = 0
+    def _plan(self, left: int) -> Plan:
+        """Up to `left` requests that can be looked through, one of which at most meets what it does not free."""
+        need, m, gap, freed, whole, over = self.need, 0, 0, 0, 0, 0
+        slots = self.setup.slots - self.memory.count["slots_used"]
+        passed = Passed(self._budget(left), need * self.setup.sysctls.vm_mapped_ratio, slots)
         pieces: list[Piece] = []
-        for piece in self._stretches() if budget >= 0 else ():
-            (_, _, kind, page, _), _, n = piece
-            if kind is FREE:
+        for piece in self._stretches() if passed.budget >= 0 else ():
+            known, _, n, _ = piece
+            if known.kind is FREE:
                 freed += n
+                pieces.append(piece)
+                if freed >= (m + 1) * need:
+                    m = min(freed // need, left)
+                    whole, over = len(pieces), freed - m * need
+                    if m == left:
+                        break
+            elif 0 < gap <= m or not passed.holds(known, n):
+                break
             else:
-                passed += n
-                if kind is IN_USE:
-                    allowed -= n
-                elif kind is CONVERT:
-                    converted, slots = converted + n, slots - n
-                elif kind is WRITE:
-                    written, slots = written + n, slots - n * (page.state.kind is Kind.SHM)
-                    calm = min(calm, m)
-                if passed > budget or allowed < 0 or slots < 0 or kind is ODD:
-                    break
-            pieces.append(piece)
-            seen += n
-            if freed >= (m + 1) * need:
-                passed, allowed, whole = 0, in_use, len(pieces)
-                m = min(freed // need, left)
-                over = freed - m * need
-                if m == left:
-                    break
+                gap = m + 1
+                pieces.append(piece)
+        if not gap <= m:
+            gap, passed = 0, Passed(0, 0, 0)
         del pieces[whole:]
         if over:
-            known, first, n = pieces[-1]
-            pieces[-1] = known, first, n - over
-        return m, pieces, self._latest_end(seen, converted, written), calm
+            known, first, n, _ = pieces[-1]
+            pieces[-1] = known, first, n - over, 0
+        return Plan(m, gap, pieces, self._latest_end(m * need + passed.pages, passed.converted, passed.written))
 
-    def _go(self, pieces: list[Piece], quotas: list[int], begun: int = 0) -> int:
+    def _go(self, pieces: list[Piece], quotas: list[int], gap: int, strikes: bool = False) -> int:
         """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head.
 
-        The most that one of them took beside its batch of free pages, ns.
+        The one that meets such is number `gap`, from 1. With `strikes` seconds may strike meanwhile, and somebody may
+        observe. The most that one of the requests took, ns.
         """
-        freed, spent, visit = 0, [quota * self.visit for quota in quotas], self.visit
-        for known, first, n in pieces:
-            kind = known[2]
-            if kind is FREE:
-                freed += n
-                self._free(first, n, known.fate.page)
-            else:
-                request = freed // self.need
-                if begun <= request:
-                    begun = self._begin(quotas, begun, request + 1)
-                before = self.now
-                if kind is PASS or kind is IN_USE:
-                    self.now += n * visit
-                    self.visits += n
-                else:
-                    self._write(known, first, n)
-                spent[request] += self.now - before
-            if n < self.tail_n:
-                self.tail += n
-                self.tail_n -= n
-            else:
-                self._next_run()
-            if kind is not FREE:
-                self._push(first, n)
-        self._begin(quotas, begun, len(quotas))
-        return max(spent)
-
-    def _begin(self, quotas: list[int], begun: int, requests: int) -> int:
-        """Begin requests up to this one, and end those before it."""
-        if begun < requests:
-            self._refill(sum(quotas[begun:requests]))
-            self.passes += requests - begun
-        self.requests += requests - max(begun, 1)
-        return requests
-
-    def _go_on(self, pieces: list[Piece], quotas: list[int]) -> int:
-        """The same for one request, while seconds strike; somebody may observe. How long it took, ns."""
-        memory, began = self.memory, self.now
-        begun = self._begin(quotas, 0, 1)
-        for known, first, n in pieces:
-            end = self._latest_end(n, n * (known.kind is CONVERT), n * (known.kind is WRITE))
-            if end < memory.next_second or (known.kind is WRITE and end < memory.stop):
-                self._go([(known, first, n)], quotas, begun)
-            else:
+        visit, spent = self.visit, 0
+        if gap:
+            self._begin(quotas[:gap])
+            self.requests -= 1
+        for known, first, n, runs in pieces:
+            kind, before = known.kind, self.now
+            if strikes and self._strikes(kind, n):
                 self._by_rules(known, n)
-        return self.now - began
+                continue
+            if kind is FREE:
+                self._free(first, n, known.fate.page)
+            elif kind is PASS or kind is IN_USE:
+                self.now += n * visit
+                self.visits += n
+            else:
+                self._write(known, first, n)
+            if kind is not FREE:
+                spent += self.now - before
+            self._leave(n, runs, kind is not FREE)
+        if gap:
+            self.requests += 1
+            spent += quotas[gap - 1] * visit
+        self._begin(quotas[gap:])
+        return max(max(quotas) * visit, spent) + self.need * visit
+
+    def _begin(self, quotas: list[int]) -> None:
+        """Refill for requests of these quotas; no more than that is left to do for any but the last."""
+        self._refill(sum(quotas))
+        self.passes += len(quotas)
+        self.requests += len(quotas)
+
+    def _strikes(self, kind: str, n: int) -> bool:
+        """Whether rules.py must deal with so many pages, as seconds strike that a write alone would go over."""
+        end = self._latest_end(n, n * (kind is CONVERT), n * (kind is WRITE))
+        return end >= (self.memory.stop if kind is WRITE else self.memory.next_second)
 
     def _by_rules(self, known: Known, n: int) -> None:
         """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
@@ -272,6 +262,7 @@ class Sprint(Ends):
         self.now += n * self.cost
         self.free -= n
         self.pages += n
+        self.left -= n
         if self.taken == "copied":
             self.reading.add(self.next_id, n, FRESH)
             self._push(self.next_id, n)

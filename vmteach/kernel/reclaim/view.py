@@ -7,7 +7,7 @@ left out    where a list of thousands of small runs is a fine mixture, some of t
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, sub
 from typing import cast
 
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, Lists
@@ -16,6 +16,7 @@ from vmteach.kernel.reclaim.runs import Run, Stripe
 
 WINDOWS, ROW = 40, 12  # a list has 40 windows; in each at most 12 runs in a row stand for its small runs
 LARGE = 3 * WINDOWS  # a run of more than 1/120 of a list is shown as it is
+FIRST, COUNT = itemgetter(0), itemgetter(1)  # of a run
 
 
 def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
@@ -29,33 +30,33 @@ def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     names = INACTIVE if where is Where.INACTIVE else (ACTIVE,)
     items = [*chain.from_iterable(lists.queues[name].items for name in names)]
     plain = Stripe not in set(map(type, items))
-    counts = [*map(itemgetter(1) if plain else attrgetter("count"), items)]
+    counts = [*map(COUNT if plain else attrgetter("count"), items)]
     ends = [*accumulate(counts)]
     whole, done = (ends[-1] if ends else 0), 0
-    large = [i for i, n in enumerate(counts) if n > whole // LARGE or (not plain and isinstance(items[i], Stripe))]
+    small = whole // LARGE
+    large = [i for i, n in enumerate(counts) if n > small]
+    if not plain:
+        large = [i for i, item in enumerate(items) if isinstance(item, Stripe) or item.count > small]
     for i in [*large, len(items)]:
-        yield from _of_small(lists, cast("list[Run]", items[done:i]), ends[done:i], whole)
+        yield from _of_small(lists, cast("list[Run]", items[done:i]), ends[done:i], whole // WINDOWS)
         for item in items[i : i + 1]:
             of_stripe = isinstance(item, Stripe) and _of_stripe(lists, item, 1 + whole // WINDOWS)
             yield from of_stripe or _of_run(lists, cast(Run, item))
         done = i + 1
 
 
-def _of_small(lists: Lists, runs: Sequence[Run], ends: Sequence[int], whole: int) -> Iterator[tuple[int, Page, int]]:
+def _of_small(lists: Lists, runs: Sequence[Run], ends: Sequence[int], window: int) -> Iterator[tuple[int, Page, int]]:
     """Small runs, one window after the other; `ends` counts the pages of the list up to the end of each."""
     i = 0
     while i < len(runs):
         start = ends[i] - runs[i].count
-        behind = bisect_left(ends, start + whole // WINDOWS, i, len(runs) - 1) + 1
+        behind = bisect_left(ends, start + window, i, len(runs) - 1) + 1
         pages = ends[behind - 1] - start
         middle = max(i, (i + behind - ROW) // 2)
         some = runs[middle : min(behind, middle + ROW)]
-        known, done, shown = sum(map(itemgetter(1), some)), 0, 0
-        for first, count in some:
-            done += count
-            upto = pages * done // known
-            yield upto - shown, *lists.stretch(first)[1:]
-            shown = upto
+        upto = [*accumulate(map(COUNT, some))]
+        shares = [pages * done // upto[-1] for done in upto]
+        yield from zip(map(sub, shares, [0, *shares]), *lists.states([*map(FIRST, some)]))
         i = behind
 
 
