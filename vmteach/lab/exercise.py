@@ -12,7 +12,7 @@ from html import escape
 from os import environ
 from typing import Any
 
-from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, task_of
+from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, misfit, not_yet, task_of
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
@@ -89,6 +89,9 @@ class Exercise:
         wanted = _stub_answer(self.stem, self.task.name, self.variant)
         if callable(wanted) and not callable(answer):
             return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
+        kind = type(wanted)
+        if kind.__module__.startswith("vmteach.") and not isinstance(answer, kind):
+            return not_yet(f"{misfit(answer, kind, what='Your answer is')} Keep the form that the cell had.")
         try:
             return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
         except Unfinished:
