@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import (
@@ -280,7 +281,7 @@ def hook() -> Scene:
     """The trace as a debt: swap reserved and swap written, second by second."""
     reserved = [kib * KIB for kib in trace("swpd")]
     so = [kib * KIB for kib in trace("so")]
-    written = [sum(so[: i + 1]) for i in range(len(so))]
+    written = list(accumulate(so))
     top, last = max(reserved), reserved.index(max(reserved)) + 1
     quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
     time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
