@@ -183,13 +183,13 @@ def share(pid: int) -> int:
     return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
 
 
-def students_on(memory: int, each: int, system: int = GIB) -> int:
-    """How many students fit: what the system leaves, divided.
+def students_on(memory: int, each: int) -> int:
+    """How many students fit: what the system leaves when it takes 1 GiB, divided.
 
     >>> students_on(8 * GIB, 256 * MIB)
     28
     """
-    return (memory - system) // each
+    return (memory - GIB) // each
 
 
 def line(name: str, found: list[Measured]) -> str:

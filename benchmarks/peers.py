@@ -86,7 +86,7 @@ def served(*command: str, port: int, scratch: Path, at: str) -> Iterator[None]:
             server.terminate()
 
 
-def pressed(page: Any, moves: int, pace: float = 1) -> list[float]:
+def pressed(page: Any, moves: int) -> list[float]:
     """Milliseconds of each move of a slider that is no part of ours."""
     handle = page.locator(HANDLE).first
     handle.wait_for(timeout=60_000)
@@ -95,7 +95,7 @@ def pressed(page: Any, moves: int, pace: float = 1) -> list[float]:
     for n in range(moves):
         handle.press(ROUND[n % len(ROUND)])
         page.wait_for_function(f"() => window.spent.length > {n}", timeout=30_000)
-        page.wait_for_timeout(1000 * pace)
+        page.wait_for_timeout(1000)
     return list(page.evaluate("() => window.spent"))
 
 

@@ -127,9 +127,9 @@ def start(program: str) -> Ratio:
     return paired(partial(python, program), partial(python, "pass"))
 
 
-def memory(program: str, rounds: int = 3) -> Ratio:
+def memory(program: str) -> Ratio:
     """The most memory that either held, MiB."""
-    return of_rounds([[int(python(code + PEAK)) / 1024 for code in (program, "pass")] for _ in range(rounds)])
+    return of_rounds([[int(python(code + PEAK)) / 1024 for code in (program, "pass")] for _ in range(3)])
 
 
 def ordered_dict() -> Ratio:

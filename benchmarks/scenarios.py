@@ -129,9 +129,9 @@ def source(found: dict[str, Cost]) -> str:
     return "\n".join(["COUNTS = {  # steps, leaps, requests taken in leaps, runs at the end", *lines, "}"])
 
 
-def milliseconds(name: str, rounds: int = 5) -> float:
+def milliseconds(name: str) -> float:
     work, spent = SCENARIOS[name](), []
-    for _ in range(rounds):
+    for _ in range(5):
         began = time.perf_counter()
         work.play()
         spent.append(time.perf_counter() - began)

@@ -3,11 +3,15 @@
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+
+# jsonschema, which checks notebooks, loads a grammar of addresses in each process: 1.3 s for what nobody checks.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # The case that broke a test is kept in .hypothesis and tried first next time; the blob that is printed
 # repeats it on another machine. No deadline: a shared machine is slow now and then.

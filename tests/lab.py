@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 ASK = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 # A score of a few rows of the kernel's cases: each table is judged whole by its chapter's test, and in test_notebooks.
 FEW_ROWS = "import vmteach.cases as _cases; _cases.read_cases = lambda table, read=_cases.read_cases: read(table)[:5]"
+JUPYTERLAB = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyterlab.labapp import main; main()"
 OVERRIDES = ROOT / "vmteach" / "lab" / "settings" / "overrides.json"
 WINDOW = {"width": 1280, "height": 1400}
 HERE = """async (path) => {
@@ -105,7 +106,7 @@ def jupyterlab(scratch: Path, whole: bool = False, few_rows: bool = False) -> It
     places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
     places = {"VMTEACH_PROGRESS": str(scratch / "progress.json"), **os.environ, **places}
     port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command = [sys.executable, "-c", JUPYTERLAB, "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += [
         "--allow-root",
         f"--IdentityProvider.token={token}",

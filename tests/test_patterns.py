@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from vmteach.figures import Drawing, plain
+from vmteach.figures import plain
+from vmteach.figures.drawing import Drawing
 from vmteach.figures.scene import Cell, Scene, axis, row
 
 # How much of each ground its marks cover, in per cent of the pixels; the same with matplotlib 3.10 and 3.11.

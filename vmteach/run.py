@@ -1,6 +1,6 @@
 """The four nouns that every chapter shares: a run, its table, a control, and what a patch changed."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, wraps
@@ -175,9 +175,7 @@ def made(name: str, value: object, kind: Any) -> Any:
     """
     origin = get_origin(kind)
     if origin in (Union, UnionType):
-        if value is None and type(None) in get_args(kind):
-            return None
-        return made(name, value, next(each for each in get_args(kind) if each is not type(None)))
+        return _either(name, value, get_args(kind))
     if origin in (tuple, frozenset):
         return _many(name, value, origin, get_args(kind)[0])
     if origin is Callable:
@@ -191,6 +189,13 @@ def made(name: str, value: object, kind: Any) -> Any:
     if hasattr(kind, "named") and isinstance(value, str):
         return kind.named(value)
     raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def _either(name: str, value: object, kinds: Sequence[Any]) -> Any:
+    """None where that is one of the kinds, else what the first of the others says."""
+    if value is None and type(None) in kinds:
+        return None
+    return made(name, value, next(each for each in kinds if each is not type(None)))
 
 
 def is_truth(value: object) -> bool:

@@ -106,13 +106,19 @@ def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
     if len(row) != len(shape.names):
         raise DamagedTable(path, f"line {line} must have {len(shape.names)} fields, it has {len(row)}")
     for column, name, value in zip(shape.columns.split(), shape.names, row):
-        if not value and "?" not in column:
-            raise DamagedTable(path, f"line {line}, {name}: nothing is there")
-        if "*" in column and not re.fullmatch("[0-9]+", value):
-            raise DamagedTable(path, f"line {line}, {name}: {value!r} is not a whole number")
-        if value and "~" in column and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-            raise DamagedTable(path, f"line {line}, {name}: {value!r} is not a number")
+        if trouble := _misfit(value, column):
+            raise DamagedTable(path, f"line {line}, {name}: {trouble}")
     return [int(value) if "*" in column else value for column, value in zip(shape.columns.split(), row)]
+
+
+def _misfit(value: str, column: str) -> str:
+    """Why a value is none of its column's; empty if it fits."""
+    if not value and "?" not in column:
+        return "nothing is there"
+    if "*" in column and not re.fullmatch("[0-9]+", value):
+        return f"{value!r} is not a whole number"
+    is_number = not value or re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
+    return "" if "~" not in column or is_number else f"{value!r} is not a number"
 
 
 # Words that look like numbers in some tables of data/cases: hexadecimal addresses, lists of one page.

@@ -187,15 +187,10 @@ def axis(
 
 # ---- the forms ----
 
+ENDS = ("tail", "head")  # of a list
 
-def ring(
-    label: str,
-    cells: str | Iterable[tuple[str, float]],
-    slots: int = 0,
-    middle: Words = "",
-    unit: str = "page",
-    ends: tuple[str, str] = ("tail", "head"),
-) -> Group:
+
+def ring(label: str, cells: str | Iterable[tuple[str, float]], slots: int = 0, middle: Words = "") -> Group:
     """A list as a ring: the first cell stands under the hand (the tail), the last is the head.
 
     Cells are a state's letter and an id: "D15 D16 M9". `slots` are the places of the ring; `middle` is said under
@@ -207,16 +202,16 @@ def ring(
     text = cells_of(cells)
     if slots and len(text.split()) > slots:
         raise ValueError(f"ring {label!r} has {len(text.split())} cells for {slots} slots: give more slots")
-    return group_of("ring", label, cells=text, slots=slots, middle=middle, unit=unit, ends=ends)
+    return group_of("ring", label, cells=text, slots=slots, middle=middle, unit="page", ends=ENDS)
 
 
-def belt(label: str, cells: str | Iterable[tuple[str, float]], unit: str = "page", note: Words = "tail first") -> Group:
+def belt(label: str, cells: str | Iterable[tuple[str, float]]) -> Group:
     """A list as a belt of small cells, tail first, wrapped where the line ends.
 
     >>> belt("active list", [("M", 0), ("D", 10)])["cells"]
     'M0 D10'
     """
-    return group_of("belt", label, cells=cells_of(cells), unit=unit, note=note)
+    return group_of("belt", label, cells=cells_of(cells), unit="page", note="tail first")
 
 
 def row(
@@ -346,14 +341,7 @@ def strip(label: Words, spans: Iterable[Span], x: Group) -> Group:
     return group_of("strip", label, x=x, spans=spans)
 
 
-def bands(
-    label: str,
-    x: Group,
-    y: Group,
-    columns: Sequence[Sequence[tuple[str, float]]],
-    every: float,
-    ends: tuple[str, str] = ("tail", "head"),
-) -> Group:
+def bands(label: str, x: Group, y: Group, columns: Sequence[Sequence[tuple[str, float]]], every: float) -> Group:
     """A list over time: one column every `every` units of x, its (state, amount) from the tail up.
 
     Stripes too fine to see become mixtures of two states, with the eighths of the second. A column travels as letters
@@ -368,7 +356,7 @@ def bands(
     full = max(y["to"], 1e-12)
     texts = [_column(_seen(column, full * LEAST_BAND), full) for column in columns]
     short = ["=" if i and text == texts[i - 1] else text for i, text in enumerate(texts)]
-    return group_of("bands", label, x=x, y=y, every=every, ends=ends, columns=short)
+    return group_of("bands", label, x=x, y=y, every=every, ends=ENDS, columns=short)
 
 
 LEAST_BAND = 0.024  # of the height: what is lower is drawn as a mixture

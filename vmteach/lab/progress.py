@@ -75,7 +75,8 @@ class Progress:
         return _picture(self.predictions) if self.predictions else None
 
     def __repr__(self) -> str:
-        lines = [f"{CHAPTERS[stem].title}: {', '.join(self._told(stem))}" for stem in STEMS]
+        rows = {CHAPTERS[stem].title: zip(COUNTED, self._row(stem)) for stem in STEMS}
+        lines = [f"{title}: {', '.join(map(' '.join, row))}" for title, row in rows.items()]
         return "\n".join([*lines, f"Kept in {kept.where()}"])
 
     def _repr_html_(self) -> str:
@@ -92,9 +93,6 @@ class Progress:
         counted = [(sum(bool(f.get(key)) for f in done.get(kind, {}).values()), len(a)) for kind, key, a in parts]
         again = sum(bool(facts.get("solved")) for facts in done.get("recall", {}).values())
         return (str(made), *(f"{n} of {of}" for n, of in (*counted, (again, len(module.RECALL)))))
-
-    def _told(self, stem: str) -> list[str]:
-        return [f"{what} {n}" for what, n in zip(COUNTED, self._row(stem))]
 
 
 def _picture(rows: Sequence[tuple[str, float, float, str]]) -> Svg:

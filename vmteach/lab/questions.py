@@ -8,7 +8,7 @@ left out    exercises: a platform cannot check code against the models
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -95,9 +95,9 @@ def _gift(text: str) -> str:
 # ---- Canvas
 
 
-def markdown(wanted: Iterable[Item], title: str = "vmteach") -> str:
+def markdown(wanted: Iterable[Item]) -> str:
     """The questions in the Markdown that text2qti turns into a QTI package."""
-    return "\n".join([f"Quiz title: {title}", *(_written(n, item) for n, item in enumerate(wanted, 1))]) + "\n"
+    return "\n".join(["Quiz title: vmteach", *(_written(n, item) for n, item in enumerate(wanted, 1))]) + "\n"
 
 
 def _written(number: int, item: Item) -> str:
@@ -236,13 +236,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from argparse import ArgumentParser
 
     parser = ArgumentParser(prog="vmteach questions", description="Write the course's questions for Moodle or Canvas.")
-    parser.add_argument("stems", nargs="*", metavar="STEM", help="chapters, such as scsi_deadlock; all by default")
+    parser.add_argument(
+        "stems", nargs="*", metavar="STEM", default=STEMS, help="chapters, such as scsi_deadlock; all by default"
+    )
     parser.add_argument("--gift", type=Path, help="a file for Moodle (GIFT)")
     parser.add_argument("--qti", type=Path, help="a package for Canvas (QTI 1.2, needs text2qti)")
     parser.add_argument("--qti21", type=Path, help="a package of QTI 2.1")
     given = parser.parse_args(arguments)
     try:
-        wanted = list(_all(given.stems or STEMS))
+        wanted = [item for stem in given.stems for item in items(stem)]
         if given.gift:
             given.gift.write_text(gift(wanted) + "\n", encoding="utf-8")
         if given.qti:
@@ -255,11 +257,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError:
         sys.stderr.write("a QTI package needs text2qti: pip install 'vmteach[quiz]'\n")
         return 2
-    files = [str(file) for file in (given.gift, given.qti, given.qti21) if file]
+    files = map(str, filter(None, (given.gift, given.qti, given.qti21)))
     sys.stdout.write(f"{len(wanted)} questions: {', '.join(files) or 'no file named'}\n")
     return 0
-
-
-def _all(stems: Iterable[str]) -> Iterator[Item]:
-    for stem in stems:
-        yield from items(stem)

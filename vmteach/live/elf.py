@@ -48,7 +48,7 @@ class Exec(NamedTuple):
     caller: str
 
 
-def exec_with_interpreters(seconds: float = SECONDS) -> Answer:
+def exec_with_interpreters() -> Answer:
     """exec of a program of the reader's own machine, with interpreters of several kinds: one `Exec` each.
 
     The first is a control: a program without an interpreter must exit with 42, else nothing is claimed.
@@ -60,7 +60,7 @@ def exec_with_interpreters(seconds: float = SECONDS) -> Answer:
     for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
         try:
             with tempfile.TemporaryDirectory(prefix="vmteach-", dir=folder) as here:
-                given = _execs(Path(here), *CPUS[cpu], seconds)
+                given = _execs(Path(here), *CPUS[cpu])
         except OSError as error:
             given = {"why": f"no program can be made here: {error.strerror}"}
         if "why" not in given:
@@ -68,7 +68,7 @@ def exec_with_interpreters(seconds: float = SECONDS) -> Answer:
     return answered(given, Exec, "{count} programs executed on this kernel")
 
 
-def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> Record:
+def _execs(folder: Path, machine: int, code: bytes) -> Record:
     """The control, and one exec for each kind of interpreter."""
     kinds, names, programs = [], [], []
     for number, (kind, name, data) in enumerate(_interpreters(machine, code)):
@@ -77,8 +77,8 @@ def _execs(folder: Path, machine: int, code: bytes, seconds: float) -> Record:
         programs.append(str(_put(folder / f"program{number}", program)))
         kinds.append(kind)
         names.append(name)
-    request = {"programs": programs, "seconds": seconds}
-    given = in_child(__name__, request, seconds * (len(programs) + 1))
+    request = {"programs": programs, "seconds": SECONDS}
+    given = in_child(__name__, request, SECONDS * (len(programs) + 1))
     outcomes = given.get("outcomes", [["", ""]])
     if "why" not in given and outcomes[0][0] != f"exit {EXIT}":
         return {"why": f"a program without an interpreter does not run here: {outcomes[0][0]}"}

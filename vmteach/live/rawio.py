@@ -31,9 +31,9 @@ class Read(NamedTuple):
     right: int
 
 
-def read_into_a_hole(seconds: float = SECONDS) -> Answer:
+def read_into_a_hole() -> Answer:
     """Direct and cached reads into buffers of which 8, 3, 1 or no pages are mapped: one `Read` each."""
-    given = needs_linux() or in_child(__name__, {}, seconds)
+    given = needs_linux() or in_child(__name__, {}, SECONDS)
     return answered(given, Read, "{count} reads made on this kernel")
 
 
