@@ -52,6 +52,16 @@ def samples() -> Ratio:
     return paired(work.play, partial(work.play, False))
 
 
+def natural_start() -> Ratio:
+    """The flagship's first run, request by request and by the engine."""
+    work = SCENARIOS["chapter 08, before"]()
+
+    def one_by_one() -> None:
+        Reclaim(work.setup, work.rules, leaps=False).run(work.copy, horizon=work.horizon)
+
+    return paired(one_by_one, work.play, rounds=3)
+
+
 def thrash() -> Ratio:
     """The hardest scenario, and a figure of it by matplotlib."""
     from vmteach.patches import shm_big_iron as patch
@@ -189,6 +199,7 @@ LONG = (
     Row("live kernel: interactive_output, new figure / a step", usual_over_step, 2, 25, True),
     Row("slowest position of a control / a figure", partial(slowest_position, False), 2, 1),
     Row("slowest position of a what-if / a figure", partial(slowest_position, True), 2, 1),
+    Row("chapter 08, request by request / engine", natural_start, 3, 10, True),
 )
 
 

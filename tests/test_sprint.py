@@ -272,6 +272,37 @@ def test_what_is_passed_over_in_many_runs_keeps_its_order(monkeypatch):
     ]
 
 
+def test_what_was_converted_comes_again_as_what_it_is_now(monkeypatch):
+    """What is known of the pages behind a conversion does not hold for those that were converted."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    dirty = PageRun(0, 20, DIRTY)
+    setup = Setup(
+        shm=20,
+        inactive=(PageRun(20, 40, FILE), dirty, PageRun(60, 900, FILE), PageRun(970, 9, FILE)),
+        active=(PageRun(5_000, 2_000, FILE),),
+        slots=200,
+        band=255,
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(2_000) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert fast.sprinted and fast.count["conversions"] == fast.count["writes"] == 20
+
+
+def test_the_longest_request_refills_too(monkeypatch):
+    """Its quota counts, beside what it passes over."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    setup = Setup(
+        shm=2_400,
+        inactive=(PageRun(2_400, 40, FILE), PageRun(0, 400, PageState(Kind.SHM)), PageRun(5_000, 3_000, FILE)),
+        active=(PageRun(400, 2_000, DIRTY),),
+        ptes=(PteRun(0, 400, Pte.YOUNG),),
+        band=255,
+    )
+    fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(64) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+    assert fast.sprinted == 1 and fast.longest > (400 + 32) * setup.costs.visit
+
+
 def test_a_disk_takes_many_pages_as_it_takes_each():
     """Until its queue is full, and then as each waits for a write to be done."""
     chance = random.Random(1)

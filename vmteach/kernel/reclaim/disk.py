@@ -49,18 +49,8 @@ class Disk:
 
         With `pausing` no further than to the first page that completes.
         """
-        if self.n == self.depth:  # full: the page waits for room
-            wait = self.due - now
-            if pausing or wait != self.service - cost:
-                done = self.settle(self.due)
-                now += wait
-            else:  # and it stays full, one out and one in
-                n = min(n, max(1, -(-(until - now) // self.service)))
-                self.due += n * self.service
-                self.last += n * self.service
-                return Stretch(n, now + n * self.service, n, n * wait, n)
-            self.submit(now)
-            return Stretch(1, now + cost, 1, wait, done + self.settle(now + cost))
+        if self.n == self.depth:
+            return self._submit_to_a_full(now, n, cost, until, pausing)
         if not self.n and self.last <= now and cost >= self.service and not pausing:  # idle, and it stays idle
             n = min(n, max(1, -(-(until - now) // cost)))
             self.last = now + (n - 1) * cost + self.service
@@ -74,6 +64,19 @@ class Disk:
         self.last = self.due + (self.n - 1) * self.service
         now += n * cost
         return Stretch(n, now, 0, 0, self.settle(now))
+
+    def _submit_to_a_full(self, now: int, n: int, cost: int, until: int, pausing: bool) -> "Stretch":
+        """The same with a full queue: each page waits for room."""
+        wait = self.due - now
+        if pausing or wait != self.service - cost:
+            done = self.settle(self.due)
+            now += wait
+            self.submit(now)
+            return Stretch(1, now + cost, 1, wait, done + self.settle(now + cost))
+        n = min(n, max(1, -(-(until - now) // self.service)))  # it stays full, one out and one in
+        self.due += n * self.service
+        self.last += n * self.service
+        return Stretch(n, now + n * self.service, n, n * wait, n)
 
     def submit_all(self, now: int, n: int, cost: int) -> "Stretch":
         """Submit `n` pages, `cost` ns of work after each, whatever strikes meanwhile."""

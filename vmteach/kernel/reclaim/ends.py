@@ -34,29 +34,21 @@ class Known:
 
 
 @dataclass(slots=True)
-class Passed:
-    """What one request passes over, converts and writes, against what it may."""
+class Allowance:
+    """What one request may pass over and write."""
 
-    budget: int
+    pages: int
     in_use: int
     slots: int
-    pages: int = 0
-    converted: int = 0
-    written: int = 0
 
-    def holds(self, known: Known, n: int) -> bool:
-        """Whether `n` pages more are among what it may."""
-        self.pages += n
-        kind = known.kind
-        if kind is IN_USE:
+    def covers(self, known: Known, n: int) -> bool:
+        """Whether it holds `n` pages more; they are taken from it."""
+        self.pages -= n
+        if known.kind is IN_USE:
             self.in_use -= n
-        elif kind is CONVERT:
-            self.converted += n
+        elif known.kind is not PASS and known.page.state.kind is Kind.SHM:
             self.slots -= n
-        elif kind is WRITE:
-            self.written += n
-            self.slots -= n * (known.page.state.kind is Kind.SHM)
-        return kind is not ODD and self.pages <= self.budget and self.in_use >= 0 and self.slots >= 0
+        return known.kind is not ODD and self.pages >= 0 and self.in_use >= 0 and self.slots >= 0
 
 
 Piece = tuple[Known, int, int, int]  # a stretch of a list: what it is, first page, how many, how many more runs
@@ -273,13 +265,9 @@ class Ends:
         """Move `n` pages from the active tail to the inactive head."""
         while n > self.alike:
             n -= self.alike
-            self._refill_run(self.alike)
+            self._refill(self.alike)
             self._store_active()
             self._load_active()
-        if n:
-            self._refill_run(n)
-
-    def _refill_run(self, n: int) -> None:
         if not n:
             return
         self.refilling.add(self.moving, n, self.refilled_as)
@@ -311,18 +299,18 @@ class Ends:
             self.now += n * cost
             self._add(each, n)
         else:
-            self._submit(n, cost + costs.submit, each)
+            self._submit(known, n, cost + costs.submit, each)
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
         for other in self.known:
             if other.low <= first < other.high:  # what is known of the pages behind stays true
                 other.low = first + n
 
-    def _submit(self, n: int, cost: int, each: Changes) -> None:
+    def _submit(self, known: Known, n: int, cost: int, each: Changes) -> None:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
         memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        strikes = self._latest_end(0, 0, n) >= memory.next_second
+        strikes = self._latest_end([(known, 0, n, 0)]) >= memory.next_second
         if strikes or not memory.before_write:
             self._tally()
             memory.before_write = memory.before_write or dict(count)
@@ -345,12 +333,17 @@ class Ends:
         for name, change in each:
             self.memory.count[name] += n * change
 
-    def _latest_end(self, pages: int, converted: int, written: int) -> int:
-        """A time that so many pages, some of them converted or written, surely do not take us to."""
-        costs, disk = self.setup.costs, self.memory.disk
-        end = self.now + pages * self.visit + converted * costs.convert
+    def _latest_end(self, pieces: list[Piece]) -> int:
+        """A time that dealing with these surely does not take us to."""
+        costs, disk, end, written = self.setup.costs, self.memory.disk, self.now, 0
+        for known, _, n, _ in pieces:
+            end += n * self.visit
+            if known.kind is CONVERT or known.kind is WRITE:
+                end += n * costs.convert
+            if known.kind is WRITE:
+                written += n
         if written:
-            end += written * (self.visit + costs.convert + costs.submit)
+            end += written * costs.submit
             if disk.n + written > disk.depth:  # then it waits for room
                 end += max(0, disk.due - self.now) + written * disk.service
         return end

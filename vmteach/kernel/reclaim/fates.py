@@ -7,7 +7,7 @@ each rule was read.
 
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, Pte, Where, become
+from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, PageState, Pte, Where, become
 from vmteach.kernel.reclaim.setup import Rules
 
 
@@ -76,20 +76,19 @@ def visit(page: Page, mapped: bool, fs: bool) -> Fate:
     Fate(rule='freed', page=<Absent.FREED: 'freed'>)
     """
     state, in_use = page.state, mapped or page.state.pinned
-    anonymous = state.kind is Kind.ANON
     if state.outside:
         return Fate("outside", page)
-    if state.buffers is Buffers.NONE and (in_use or anonymous):
+    if nothing_to_drop(state, in_use):
         return Fate("in use", page)
     if page.writing and fs:
         return Fate("under I/O", page)
     if page.writing or state.locked:
         return Fate("locked", page)
-    if state.dirty and fs and not (in_use or anonymous):
+    if fs and may_be_written(state, in_use):
         return Fate("writepage", page)
     if state.buffers is Buffers.BUSY:
         return Fate("busy buffers", page)
-    if anonymous:  # its buffers can be dropped, and then it has nothing left
+    if state.kind is Kind.ANON:  # its buffers can be dropped, and then it has nothing left
         return Fate("buffers freed", Absent.FREED)
     # Buffers that are not busy are dropped on the way; with them the page may have nothing that keeps it.
     bare = become(page, buffers=Buffers.NONE) if state.buffers is Buffers.DROPPABLE else page
@@ -98,6 +97,16 @@ def visit(page: Page, mapped: bool, fs: bool) -> Fate:
     if state.dirty:
         return Fate("dirty", bare)
     return Fate("freed", freed(page))
+
+
+def nothing_to_drop(state: PageState, in_use: bool) -> bool:
+    """Whether the page has no buffers, and must stay itself: it is used, or no mapping could give it back."""
+    return state.buffers is Buffers.NONE and (in_use or state.kind is Kind.ANON)
+
+
+def may_be_written(state: PageState, in_use: bool) -> bool:
+    """Whether the page differs from what its mapping has on disk, and nobody uses it."""
+    return state.dirty and not in_use and state.kind is not Kind.ANON
 
 
 def freed(page: Page) -> Absent:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, ROTATED, Visit
 from vmteach.kernel.reclaim.memory import IRREGULAR, LONGEST_DIARY, Decision, Memory, Moment
 from vmteach.kernel.reclaim.page import Page, Where, become
-from vmteach.kernel.reclaim.runs import FOREVER, PageStack, Run, Segment, Stripe, shortest
+from vmteach.kernel.reclaim.runs import FOREVER, PageQueue, PageStack, Run, Segment, Stripe, shortest
 from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Snapshot
 
 LONGEST_PERIOD = 16  # requests: how long a repeated pattern may be to be found
@@ -298,14 +298,11 @@ class Leap:
     def _by_queue(self, name: str) -> int:
         """What is taken must come from one long run, or from a stripe of the same pattern."""
         taken, repeats = self.taken[name]
-        queue = self.lists.queues[name]
-        if name == ROTATED:  # as many as are sent off, and the same ones left over, so much further on
-            was, now = self.before_that[-1].rotated, self.requests[-1].rotated
-            on = tuple(Run(first + self.submitted, count) for first, count in was)
-            alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
-            return FOREVER if alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken) else 0
+        if name == ROTATED:
+            return FOREVER if self._comes_back(taken, repeats) else 0
         if not taken:
             return FOREVER
+        queue = self.lists.queues[name]
         if not queue.items:
             return 0
         if len(taken) > 1 and isinstance(queue.items[0], Run):
@@ -317,6 +314,13 @@ class Leap:
         if len(ahead) > 1 or stride != count or item.first != first:
             return 0
         return item.count // (count * repeats)
+
+    def _comes_back(self, taken: tuple[Segment, ...], repeats: int) -> bool:
+        """Whether as many pages are freed as are sent off, and the same ones are left over, so much further on."""
+        was, now = self.before_that[-1].rotated, self.requests[-1].rotated
+        on = tuple(Run(first + self.submitted, count) for first, count in was)
+        alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
+        return alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken)
 
     def _in_line(self, rotated: tuple[Run, ...]) -> bool:
         """Whether what came back, what is on its way and what will be sent have neighbouring ids, in this order."""
@@ -352,12 +356,8 @@ class Leap:
         """Take `k` periods at once. After the last, the history is to be moved on."""
         memory, lists = self.memory, self.lists
         for name, queue in lists.queues.items():
-            taken, repeats = self.taken[name]
-            if name != ROTATED and taken:
-                if isinstance(queue.items[0], Stripe):
-                    queue.skip(k * repeats)
-                else:
-                    queue.take(k * repeats * taken[0].count)
+            if name != ROTATED and self.taken[name][0]:
+                self._take_from(queue, k, *self.taken[name])
         for name, queue in lists.queues.items():
             queue.put_stripe([s.shifted(self.passed + 1) for s in self.put[name]], k)
         for visit, by in self.changes:
@@ -373,6 +373,14 @@ class Leap:
             lists.complete(k * self.submitted)
         memory.steps += 1
         self.passed += k
+
+    @staticmethod
+    def _take_from(queue: PageQueue, k: int, taken: tuple[Segment, ...], repeats: int) -> None:
+        """Take what goes from this queue in `k` periods."""
+        if isinstance(queue.items[0], Stripe):
+            queue.skip(k * repeats)
+        else:
+            queue.take(k * repeats * taken[0].count)
 
     def _count(self, k: int) -> None:
         """Move counters, lengths and the clock on by `k` periods, with the samples and waits that fall into them."""

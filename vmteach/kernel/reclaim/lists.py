@@ -121,8 +121,7 @@ class Lists:
 
     def states(self, firsts: Sequence[int]) -> tuple[list[Page], list[int]]:
         """The states of some pages that are in memory, and how many processes map each."""
-        mapcount, shm = self.processes.mapcount, self.setup.shm
-        return self.pages.of(firsts), [mapcount(i)[0] if i < shm else 0 for i in firsts]  # type: ignore[return-value]
+        return self.pages.of(firsts), self.processes.mapcounts(firsts)  # type: ignore[return-value]
 
     def copy(self) -> "Lists":
         """Lists that stay as these are now: cheap to keep while a machine runs, to be painted afterwards."""

@@ -6,6 +6,7 @@ left out    mappings of a part of the object, or at different addresses
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -55,6 +56,14 @@ class Processes:
             if k < len(starts) and starts[k] < end:
                 end = starts[k]
         return count, end
+
+    def mapcounts(self, pages: Sequence[int]) -> list[int]:
+        """How many processes map each of these pages."""
+        counts = [0] * len(pages)
+        for group in self.ring:
+            mapped = [pte is not Pte.NONE for pte in group.ptes.of(pages)]
+            counts = [count + group.n * it for count, it in zip(counts, mapped)]
+        return counts
 
     def split_current(self) -> Intervals[Pte]:
         """The ptes of the current process alone."""

@@ -202,21 +202,25 @@ class PageQueue:
         if len(segments) == 1 and (times == 1 or segments[0].stride == segments[0].count):
             self.put(segments[0].first, segments[0].count * times)
             return
-        stripe = Stripe(tuple(segments), times)
-        self.length += stripe.count
-        while len(self.items) >= len(segments):
-            before = tuple(s.shifted(-1) for s in stripe.segments)
-            tail = [self.items[i - len(segments)] for i in range(len(segments))]
-            if tail != [Run(s.first, s.count) for s in before]:
-                break
-            for _ in before:
-                self.items.pop()
-            stripe = Stripe(before, stripe.times + 1)
+        self.length += times * sum(s.count for s in segments)
+        stripe = self._begun(Stripe(tuple(segments), times))
         last = self.items[-1] if self.items else None
         if isinstance(last, Stripe) and last.rest(last.times).segments == stripe.segments:
             self.items[-1] = Stripe(last.segments, last.times + stripe.times)
         else:
             self.items.append(stripe)
+
+    def _begun(self, stripe: Stripe) -> Stripe:
+        """The stripe, and in it what stands before it at the head as runs of their own; that is taken from there."""
+        size = len(stripe.segments)
+        while len(self.items) >= size:
+            before = tuple(s.shifted(-1) for s in stripe.segments)
+            if [self.items[i - size] for i in range(size)] != [Run(s.first, s.count) for s in before]:
+                break
+            for _ in before:
+                self.items.pop()
+            stripe = Stripe(before, stripe.times + 1)
+        return stripe
 
     def rephase(self) -> None:
         """If a stripe is entered in the middle of its pattern, write it as one that begins here.

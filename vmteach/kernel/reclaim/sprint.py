@@ -13,7 +13,7 @@ and writes page states late. A request is looked through before anything of it i
 from collections.abc import Callable
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Ends, Known, Passed, Piece
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Allowance, Ends, Known, Piece
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -27,10 +27,9 @@ FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
 class Plan(NamedTuple):
     """Requests, and the stretches that they meet at the tail."""
 
-    requests: int
+    quotas: list[int]  # the pages that each of them refills
     gap: int  # the one, from 1, that meets what it does not free; 0: none
     pieces: list[Piece]
-    end: int  # a time that these surely do not reach, ns
 
 
 def can_sprint(memory: Memory) -> bool:
@@ -117,25 +116,34 @@ class Sprint(Ends):
 
     def _requests(self, left: int) -> bool:
         """Up to `left` requests at once; False, and nothing done, if rules.py must deal with the next."""
-        memory, began, visit = self.memory, self.now, self.visit
-        m, gap, pieces, end = self._plan(left)
-        quotas = self._quotas(m) if m else []
-        refill = sum(quotas)
-        if m and self._can_refill(refill) and end + refill * visit < memory.next_second:
-            longest = self._go(pieces, quotas, gap)
-        elif left > 1:
-            return self._requests(max(1, min(gap - 1 if gap else m, m // 2)))
-        elif m and self._can_refill(refill) and memory.idle_touch and began + refill * visit < memory.next_second:
-            self._go(pieces, quotas, 1, strikes=True)
-            longest = self.now - began
-        else:
+        memory, began = self.memory, self.now
+        m, gap, pieces = self._look_through(left)
+        if not m:
+            return left > 1 and self._requests(1)
+        plan = self._plan(m, gap, pieces)
+        while not (calm := self._is_calm(plan)) and m > 1:
+            m = max(1, min(plan.gap - 1 if plan.gap else m, m // 2))
+            plan = self._plan(m, plan.gap, plan.pieces)
+        if not (calm or self._begins_calm(plan)):
             return False
+        longest = self._go(plan, not calm)
         memory.steps += 1
         if longest > memory.longest:
             memory.longest = longest
         if longest >= SECOND:
             memory.waits.append((began, self.now))
         return True
+
+    def _is_calm(self, plan: Plan) -> bool:
+        """Whether all of it is over before a second strikes, and only pages move that are not referenced."""
+        refill = sum(plan.quotas)
+        end = self._latest_end(plan.pieces) + refill * self.visit
+        return end < self.memory.next_second and self._can_refill(refill)
+
+    def _begins_calm(self, plan: Plan) -> bool:
+        """Whether the refill of one request is over before, and touches will change nothing."""
+        end = self.now + plan.quotas[0] * self.visit
+        return self.memory.idle_touch and end < self.memory.next_second and self._can_refill(plan.quotas[0])
 
     def _quotas(self, m: int) -> list[int]:
         """Pages that each of the next `m` requests refills, if each frees a batch."""
@@ -164,48 +172,56 @@ class Sprint(Ends):
             pages = self.inactive + (self._quotas(1)[0] if m == 1 else 0)
         return (pages - (m - 1) * self.need) // self.ratio - self.need
 
-    def _plan(self, left: int) -> Plan:
-        """Up to `left` requests that can be looked through, one of which at most meets what it does not free."""
-        need, m, gap, freed, whole, over = self.need, 0, 0, 0, 0, 0
-        slots = self.setup.slots - self.memory.count["slots_used"]
-        passed = Passed(self._budget(left), need * self.setup.sysctls.vm_mapped_ratio, slots)
+    def _look_through(self, left: int) -> tuple[int, int, list[Piece]]:
+        """How many requests, up to `left`, may be taken at once, for one of them at most meets what it does not free;
+        which that is, from 1; and the stretches that are seen.
+        """
+        need, m, gap, freed = self.need, 0, 0, 0
         pieces: list[Piece] = []
-        for piece in self._stretches() if passed.budget >= 0 else ():
+        slots = self.setup.slots - self.memory.count["slots_used"]
+        may = Allowance(self._budget(left), need * self.setup.sysctls.vm_mapped_ratio, slots)
+        for piece in self._stretches() if may.pages >= 0 else ():
             known, _, n, _ = piece
             if known.kind is FREE:
                 freed += n
-                pieces.append(piece)
-                if freed >= (m + 1) * need:
-                    m = min(freed // need, left)
-                    whole, over = len(pieces), freed - m * need
-                    if m == left:
-                        break
-            elif 0 < gap <= m or not passed.holds(known, n):
+                m = min(freed // need, left)
+            elif 0 < gap <= m or not may.covers(known, n):
                 break
             else:
                 gap = m + 1
-                pieces.append(piece)
-        if not gap <= m:
-            gap, passed = 0, Passed(0, 0, 0)
-        del pieces[whole:]
-        if over:
-            known, first, n, _ = pieces[-1]
-            pieces[-1] = known, first, n - over, 0
-        return Plan(m, gap, pieces, self._latest_end(m * need + passed.pages, passed.converted, passed.written))
+            pieces.append(piece)
+            if m == left:
+                break
+        return m, gap, pieces
 
-    def _go(self, pieces: list[Piece], quotas: list[int], gap: int, strikes: bool = False) -> int:
-        """Do what requests of these quotas do with the stretches at the tail; what is not freed goes to the head.
+    def _plan(self, m: int, gap: int, pieces: list[Piece]) -> Plan:
+        """The first `m` requests that meet these stretches."""
+        left = m * self.need
+        met: list[Piece] = []
+        for piece in pieces:
+            known, first, n, _ = piece
+            if known.kind is FREE:
+                if n > left:
+                    piece = known, first, left, 0
+                left -= n
+            met.append(piece)
+            if left <= 0:
+                break
+        return Plan(self._quotas(m), gap if gap <= m else 0, met)
 
-        The one that meets such is number `gap`, from 1. With `strikes` seconds may strike meanwhile, and somebody may
-        observe. The most that one of the requests took, ns.
+    def _go(self, plan: Plan, strikes: bool) -> int:
+        """Do it: what is not freed goes to the head. With `strikes` seconds strike, and somebody may observe.
+
+        The most that one of the requests took, ns.
         """
-        visit, spent = self.visit, 0
-        if gap:
+        (quotas, gap, pieces), visit, spent, began = plan, self.visit, 0, self.now
+        if gap or strikes:
+            gap = gap or 1
             self._begin(quotas[:gap])
             self.requests -= 1
         for known, first, n, runs in pieces:
             kind, before = known.kind, self.now
-            if strikes and self._strikes(kind, n):
+            if strikes and self._strikes(known, first, n):
                 self._by_rules(known, n)
                 continue
             if kind is FREE:
@@ -222,7 +238,7 @@ class Sprint(Ends):
             self.requests += 1
             spent += quotas[gap - 1] * visit
         self._begin(quotas[gap:])
-        return max(max(quotas) * visit, spent) + self.need * visit
+        return self.now - began if strikes else max(max(quotas) * visit, spent) + self.need * visit
 
     def _begin(self, quotas: list[int]) -> None:
         """Refill for requests of these quotas; no more than that is left to do for any but the last."""
@@ -230,10 +246,10 @@ class Sprint(Ends):
         self.passes += len(quotas)
         self.requests += len(quotas)
 
-    def _strikes(self, kind: str, n: int) -> bool:
+    def _strikes(self, known: Known, first: int, n: int) -> bool:
         """Whether rules.py must deal with so many pages, as seconds strike that a write alone would go over."""
-        end = self._latest_end(n, n * (kind is CONVERT), n * (kind is WRITE))
-        return end >= (self.memory.stop if kind is WRITE else self.memory.next_second)
+        end = self._latest_end([(known, first, n, 0)])
+        return end >= (self.memory.stop if known.kind is WRITE else self.memory.next_second)
 
     def _by_rules(self, known: Known, n: int) -> None:
         """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""

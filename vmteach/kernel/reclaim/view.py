@@ -34,7 +34,7 @@ def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     ends = [*accumulate(counts)]
     whole, done = (ends[-1] if ends else 0), 0
     small = whole // LARGE
-    large = [i for i, n in enumerate(counts) if n > small]
+    large = [i for i, n in enumerate(counts) if n > small] if max(counts, default=0) > small else []
     if not plain:
         large = [i for i, item in enumerate(items) if isinstance(item, Stripe) or item.count > small]
     for i in [*large, len(items)]:
