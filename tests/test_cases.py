@@ -109,8 +109,8 @@ def prose() -> dict[str, str]:
 # Words of the kernel in a chapter that are no functions: files, fields, locks, settings; and functions after 2.4.
 NO_FUNCTIONS = set(
     """
-    binfmt_elf block_dev ll_rw_blk ncplib_kernel scsi_error scsi_lib
-    e_entry e_machine e_type p_type io_request_lock mmap_sem
+    binfmt_elf block_dev ll_rw_blk ncplib_kernel page_alloc proc_misc scsi_error scsi_lib
+    vm_anon_lru pte_chains e_entry e_machine e_type io_request_lock mmap_sem
     dirty_background_ratio dirty_ratio nfract_stop nfract_sync
     elf_check_arch load_unaligned_zeropad mremap_today
 """.split()
@@ -131,10 +131,11 @@ def named_words() -> set[str]:
         cells = json.loads(path.read_text("utf-8"))["cells"]
         texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     words = set(re.findall(r"`([a-z_][a-z0-9_]*)(?:\(\))?`", " ".join(texts)))
-    for path in (ROOT / "vmteach" / "patches").glob("*.py"):
+    for path in (path for room in ("patches", "kernel") for path in (ROOT / "vmteach" / room).glob("*.py")):
         nodes = ast.walk(ast.parse(path.read_text("utf-8")))
         told = [ast.get_docstring(n) or "" for n in nodes if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))]
-        words |= set(re.findall(r"\b[a-z]\w*_\w+", " ".join(told)))
+        prose = re.sub(r"^ *(>>>|\.\.\.) .*$", "", "\n".join(told), flags=re.M)
+        words |= set(re.findall(r"\b[a-z]\w*_\w+", prose))
     return {word for word in words if "_" in word.strip("_")}
 
 

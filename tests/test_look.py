@@ -217,6 +217,16 @@ def opening(name):
     return pages.handout(notebook, FACTS)[1]
 
 
+FIRST_WORDS = """() => [...document.querySelectorAll('main .prose > p')].filter((p) => p.textContent.trim())
+  .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)[0].textContent.slice(0, 20)"""
+
+
+def story(name) -> str:
+    """The first paragraph of an opening that is not the line of minutes and needs."""
+    parts = nbformat.read(name, 4).cells[0].source.split("\n\n")[1:]
+    return next(part for part in parts if " min**" not in part)
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("stem", NOTEBOOKS)
 def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
@@ -234,6 +244,7 @@ def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
         assert page.evaluate(WIDE) <= 0, "nothing scrolls sideways on a phone"
         box = picture.bounding_box()
         assert box["y"] + box["height"] * shown <= height, (width, height)
+    assert page.evaluate(FIRST_WORDS) == re.sub(r"[*`]", "", story(NOTEBOOKS[stem]))[:20], "the story is below it"
     page.close()
 
 

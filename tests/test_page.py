@@ -365,6 +365,27 @@ def test_the_live_region_says_the_frames_sentence_at_every_step(sheet):
                 assert not moved or all(part.rstrip(".").casefold() in text.casefold() for part in parts), (n, text)
 
 
+SENTENCES = """([story, width]) => { const at = document.getElementById('at'); at.replaceChildren();
+  at.style.width = width + 'px'; const stepper = mountStory(at, story), said = at.querySelector('.vm-say');
+  const told = story.steps.map((_, n) => { stepper.to(n + 1); return said.textContent });
+  stepper.destroy(); at.style.width = ''; return told }"""
+
+
+@pytest.mark.parametrize("stem", TOLD)
+def test_every_step_says_what_happens_to_each_kernel_that_moves(sheet, stem):
+    """Beside each other, all of them, in one voice; on a phone the one that is shown, also when it has ended."""
+    for story in stories(CHAPTERS[stem]):
+        before = [None] * len(story["tracks"])
+        for step, wide, narrow in zip(story["steps"], *(sheet.evaluate(SENTENCES, [story, w]) for w in (840, 366))):
+            for t, (track, at) in enumerate(zip(story["tracks"], step)):
+                parts = re.split(r"(?<=[.?!]) ", re.sub(r"[*`]", "", track["frames"][at]["say"]).casefold())
+                missing = [part for part in parts if part not in wide.casefold()]
+                assert before[t] == at or not missing, (story["name"], wide, missing)
+                assert t or all(part in narrow.casefold() for part in parts), (story["name"], narrow)
+            assert not re.search(r"(^|\. )(Unp|P)atched[^.:]*: [A-Z][a-z]+ ", wide), wide
+            before = step
+
+
 def test_keys_act_inside_the_stepper_only(sheet):
     mounted(sheet, storm())
     step = lambda: sheet.evaluate("stepper.at()[0]")  # noqa: E731

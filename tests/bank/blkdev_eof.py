@@ -43,7 +43,7 @@ BANK = {
                 HALF + "mine = replace(half, behind=blkdev_eof.Lookup.HOLE, write_blocks=Rounding.UP)\n",
                 "a write of the last block",
             ),
-            ("mine = blkdev_eof.Lookup.HOLE\n", "Hand in a policy"),
+            ("mine = blkdev_eof.Lookup.HOLE\n", "not a Rules"),
         ),
         secret=(r"HOLE",),
     ),
@@ -58,7 +58,7 @@ BANK = {
             ("mine = Scenario(sectors=2002, block=1024)\n", "Every byte that was read is true"),
             ("mine = Scenario(sectors=2001)\n", "Its odd last sector is missing"),
             ("mine = Scenario(sectors=8006)\n", "at most 4096 sectors"),
-            ("mine = POLICIES[UNPATCHED]\n", "Hand in a `Scenario(...)`"),  # which stops with an error
+            ("mine = POLICIES[UNPATCHED]\n", "not a Scenario"),  # which stops with an error
         ),
         secret=(r"sectors=2006",),
     ),
@@ -70,14 +70,14 @@ GOALS = {
         ({"block": 2048}, "right", "1,024 bytes are lost"),
         ({"block": 2048, "sectors": 2004}, "not yet", "fill this device exactly"),
         ({"block": 2048, "sectors": 2001}, "not yet", "fill this device exactly"),
-        ({"block": 2048, "sectors": 2003}, "right", "1536 bytes are lost"),
+        ({"block": 2048, "sectors": 2003}, "right", "1,536 bytes are lost"),
         ({"block": 2048, "machine": "64-bit 64 GB"}, "not yet", "are to have 4 KiB"),
         ({"block": 2048, "policies": ["today"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "most": (
         ({}, "not yet", "It can cost more"),
         ({"sectors": 2006, "machine": "64-bit 64 GB"}, "right", "most of them in good blocks"),
-        ({"sectors": 2004, "machine": "64-bit 64 GB"}, "not yet", "10240 bytes are lost here"),
-        ({"sectors": 2006}, "not yet", "3072 bytes are lost here"),
+        ({"sectors": 2004, "machine": "64-bit 64 GB"}, "not yet", "10,240 bytes are lost here"),
+        ({"sectors": 2006}, "not yet", "3,072 bytes are lost here"),
     ),
 }

@@ -71,7 +71,7 @@ BANK = {
             ("mine = Scenario(length=4, behind=5)\n", "equally many loads, even with an odd start, as byte 4087 is"),
             ("mine = Scenario(length=1, behind=4)\n", "as byte 4091 is"),
             ("mine = Scenario(vm_cache_scan_ratio=1)\n", "has an oops there"),
-            ("mine = 4\n", "Hand in a `Scenario(...)`"),
+            ("mine = 4\n", "not a Scenario"),
             (
                 "from dataclasses import replace\nmine = Scenario(replace(PRESETS['64 GB'], page=8192))\n",
                 "Take a machine of the panel",

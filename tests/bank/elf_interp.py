@@ -39,7 +39,7 @@ BANK = {
             ('mine = Policy(early=("machine",))\n', "on i386 with the interpreter `relocatable`"),  # the patch
             ('mine = Policy(early=("type",))\n', "is killed in 8 of 55 cases"),
             ('mine = Policy(early=("machine", "machine"))\n', "is killed in 5 of 55 cases"),
-            ('mine = ("machine", "type")\n', "Hand in a `Policy(early=...)`"),
+            ('mine = ("machine", "type")\n', "not a Policy"),
         ),
         secret=(r'"machine", "type"',),
     ),

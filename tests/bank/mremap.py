@@ -105,7 +105,7 @@ BANK = {
             (lost(0x20000, 0x1000, 0x1000, 0x80000), "refused in time"),
             ("mine = Call(0x20000, -4096, 0x1000, 3, 0x40000)\n", "between 0 and 0x100000"),
             (lost(0x20000, 0x1000, 0x8000_0000, 0x40000), "between 0 and 0x100000"),
-            ("mine = (0x8000, 0x38000, 0x8000, 3, 0x40000)\n", "Hand in a `Call(...)`"),
+            ("mine = (0x8000, 0x38000, 0x8000, 3, 0x40000)\n", "not a Call"),
             ("mine = Call('0x8000', 1, 1)\n", "of whole numbers"),
         ),
         secret=(r"0x38000", r"\b12\b"),

@@ -36,7 +36,7 @@ BANK = {
             ("mine = Policy(longest=255)\n", "longer than your limit would not overrun either"),
             ("mine = Policy(longest=0)\n", "0 is no test at all"),
             ("mine = Policy(buffer=256)\n", "Keep the arrays"),
-            ("mine = 3127\n", "Hand in a `Policy(longest=...)`"),
+            ("mine = 3127\n", "not a Policy"),
         ),
         secret=(r"3127",),
     ),
@@ -56,7 +56,7 @@ BANK = {
                 "the stack is overrun whatever the name",
             ),
             ("mine = Scenario()\n", "it is refused rightly"),  # what the patch is for
-            ("mine = Policy(255)\n", "Hand in a `Scenario(...)`"),
+            ("mine = Policy(255)\n", "not a Scenario"),
         ),
         secret=(r"expansion=2", r"length=1,"),
     ),

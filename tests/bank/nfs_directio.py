@@ -33,7 +33,7 @@ BANK = {
             ("mine = Policy(shift_bits=64, by_block=False)\n", "Keep the block number"),
             ("mine = Policy(34, True, True)\n", "and a block number can say the place"),
             ("mine = Policy(44, True, True)\n", "At 134217726 MiB, in blocks of 32768 bytes"),
-            ("mine = 64\n", "Give a `Policy(...)`"),
+            ("mine = 64\n", "not a Policy"),
             ("mine = Policy(shift_bits=33)\n", "At 8193 MiB 2048 KiB of other data"),
         ),
         secret=(r"refuses=True",),
@@ -45,15 +45,15 @@ BANK = {
             ("mine = Scenario(offset_mib=2**21 - 1, block_bits=9)\n", 50),
         ),
         wrong=(
-            ("mine = Scenario(offset_mib=4096)\n", "its limit is 16384 GiB here"),  # where the unpatched kernel fails
-            ("mine = Scenario(offset_mib=2**21, block_bits=10)\n", "its limit is 4096 GiB here"),
+            ("mine = Scenario(offset_mib=4096)\n", "its limit is 16,384 GiB here"),
+            ("mine = Scenario(offset_mib=2**21, block_bits=10)\n", "its limit is 4,096 GiB here"),
             ("mine = Scenario(offset_mib=2**21 - 2, block_bits=9)\n", "where they belong"),
             (
                 "from vmteach.machine import PRESETS\nmine = Scenario(PRESETS['64-bit 64 GB'], "
                 "offset_mib=2**21, block_bits=9)\n",
                 "words of 32 bits",
             ),
-            ("mine = Policy()\n", "Give a `Scenario(...)`"),
+            ("mine = Policy()\n", "not a Scenario"),
         ),
         secret=(r"2 ?\*\* ?21", r"1024 ?\* ?1024"),
     ),
@@ -68,10 +68,10 @@ GOALS = {
         ({"offset_mib": 5120, "policies": ["patched"]}, "not yet", "Show the kernel 'unpatched' too"),
     ),
     "second": (
-        ({}, "not yet", "its limit is 16384 GiB"),
+        ({}, "not yet", "its limit is 16 TiB"),
         ({"offset_mib": 2097152, "block_bits": 9}, "right", "destroys 2048 KiB"),
         ({"offset_mib": 2097152}, "not yet", "The patched kernel is right here"),
         ({"offset_mib": 16777216, "block_bits": 12}, "right", "the second limit"),
-        ({"offset_mib": 16777216, "block_bits": 15}, "not yet", "its limit is 131072 GiB"),
+        ({"offset_mib": 16777216, "block_bits": 15}, "not yet", "its limit is 128 TiB"),
     ),
 }

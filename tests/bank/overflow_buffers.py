@@ -41,7 +41,7 @@ BANK = {
             ("mine = Guard(cache=1, normal=1)\n", "more in DMA your guard counts 0 more"),
             ("mine = Guard(cache=1.5, normal=1, dma=1)\n", "Every field of a guard is a whole number"),
             ("mine = Guard(cache=1, normal=-1, dma=1)\n", "Every field of a guard is a whole number"),
-            ("mine = (0, 1, 1, 1, 0, 0)\n", "Give a `Guard(...)`"),
+            ("mine = (0, 1, 1, 1, 0, 0)\n", "not a Guard"),
         ),
         secret=(r"high=0",),
     ),
@@ -57,7 +57,7 @@ BANK = {
             ("mine = Scenario(free_high=10)\n", "before the counter wraps"),
             ('mine = Scenario(PRESETS["32 GB"], writer="block device")\n', "less than 1 GiB of it"),
             ('mine = Scenario(machine=PRESETS["64-bit 64 GB"])\n', "A word of 64 bits"),
-            ("mine = 16\n", "Give a `Scenario(...)`"),
+            ("mine = 16\n", "not a Scenario"),
             (
                 "from dataclasses import replace\nmine = Scenario(replace(PRESETS['64 GB'], ram=2**41))\n",
                 "Take a machine of the panel",

@@ -87,7 +87,11 @@ BANK = {
                 "follows a stale pointer",
             ),
             ("mine = Scenario(length_kib=1 << 20)\n", "Take a read of 16384 KiB"),
-            ("mine = 508\n", "Hand in a `Scenario(...)`"),
+            ("mine = 508\n", "not a Scenario"),
+            (
+                "from dataclasses import replace\nmine = Scenario(machine=replace(Scenario().machine, cpus=3))\n",
+                "machines in `PRESETS`",
+            ),
         ),
         secret=(r"limit_kib=508", r"\b127\b"),
     ),

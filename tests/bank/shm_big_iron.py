@@ -171,7 +171,7 @@ BANK = {
             ("mine = patch.Scenario(wants=patch.Wants.BACKUP_FIRST, machine='1 GB')\n", "not the slower one"),
             ("mine = patch.Scenario(wants=patch.Wants.APPLICATION)\n", "Nothing is copied here"),
             ("mine = patch.Scenario(copy=2**36)\n", "fit into the memory"),
-            ("mine = patch.POLICIES['unpatched']\n", "Hand in a `patch.Scenario(...)`"),
+            ("mine = patch.POLICIES['unpatched']\n", "not a Scenario"),
             (
                 "from dataclasses import replace\n"
                 "mine = patch.Scenario(machine=replace(patch.PRESETS['32 GB'], cpus=3))\n",

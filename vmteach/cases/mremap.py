@@ -71,15 +71,22 @@ def played(row: Case, policy: str) -> Record:
     events = run_call(space, call, POLICIES[policy])
     if of_kind(events, Followed):
         return dict.fromkeys(SEEN, "") | {"stop": "wild"}
-    results = [returned.result for returned in of_kind(events, Returned)]
-    return {
-        "result": "".join(hex(result) if result >= 0 else str(result) for result in results),
+    return left(space) | {
+        "result": "".join(
+            hex(each.result) if each.result >= 0 else str(each.result) for each in of_kind(events, Returned)
+        ),
         "stop": "".join(f"bug {asserted.where.split(':')[0]}" for asserted in of_kind(events, Asserted)),
+        "broken": " ".join(event.invariant for event in of_kind(events, Broke)),
+    }
+
+
+def left(space: AddressSpace) -> dict[str, str]:
+    """The address space after a call, in the words of the table."""
+    return {
         "vmas": " ".join(f"{v.start // PAGE:x}-{v.end // PAGE:x}:{v.prot}" for v in space.vmas) or "none",
         "pages": " ".join(f"{addr // PAGE:x}:{content}" for addr, content in sorted(space.pages.items())) or "none",
         "map_count": str(space.map_count),
         "leaked": " ".join(sorted(space.leaked, key=int)),
-        "broken": " ".join(event.invariant for event in of_kind(events, Broke)),
     }
 
 

@@ -27,20 +27,22 @@ def one_order(row: Case) -> str:
     if scenario.clearer is Clearer.LISTED and "M13" in order[:-1]:
         return Outside("the move ends within or before a zap: there was no list of mappings, and no lock of one")
     walked = program(scenario, POLICIES[CODES[row["code"]]])
-    reached: State | None = walked.start
-    for at in order:
-        if reached and at not in FINER:
-            reached = _up_to(walked, reached, at)
-        if reached is None:
+    state = walked.start
+    for at in (at for at in order if at not in FINER):
+        if (reached := _up_to(walked, state, at)) is None:
             return f"{row['code']}, {row['clearer']}: the model cannot take {at}"
-    assert reached
-    state = _finished(walked, reached)
+        state = reached
+    ours = _outcome(scenario, _finished(walked, state))
     entries = [SWAP if row[column] == "swap" else row[column] for column in ("old_entry", "new_entry")]
     theirs = row["outcome"], *entries, row["ptl_held"], row["mmap_sem_held"], row["cleared_for_good"]
+    return "" if ours == theirs else f"{row['code']}, {row['clearer']}: {ours}"
+
+
+def _outcome(scenario: Scenario, state: State) -> tuple[str | int, ...]:
+    """A state in the columns of the table: what is broken, both entries, two locks, whether the page is gone."""
     held = {lock for locks in state.held for lock in locks}
     kind = {"": "ok", "I1": "I1", "I9": "stale"}.get(broken(scenario, state), "another")
-    ours = kind, *state.data[:2], int(PTL in held), int(MMAP_SEM in held), int(state.data.freed or state.data.cut)
-    return "" if ours == theirs else f"{row['code']}, {row['clearer']}: {ours}"
+    return kind, *state.data[:2], int(PTL in held), int(MMAP_SEM in held), int(state.data.freed or state.data.cut)
 
 
 def _scenario(row: Case) -> Scenario:

@@ -28,12 +28,18 @@ def one_call(row: Case) -> str:
     run = simulate(_scenario(row), POLICIES[KERNELS[row["kernel"]]])
     if row["outcome"] == "crashed":
         return "" if run.numbers["overrun (B)"] else f"{row['kernel']}: crashed, and the model does not overrun"
+    differ = (f"{what} {ours} for {theirs}" for what, (ours, theirs) in compared(row, run).items() if ours != theirs)
+    return next((f"{row['kernel']}, {row['call']}: {what}" for what in differ), "")
+
+
+def compared(row: Case, run: Run) -> dict[str, tuple[object, object]]:
+    """What the model gives and what the kernel gave, by name."""
     over, inside = run.numbers["overrun (B)"], run.numbers["of it in the task descriptor (B)"]
     used = run.numbers["stack used (B)"] - SAVED - row["extra_depth_bytes"]
     exact = row["kernel"] == "2.4.22"  # 2.4.27's frames hold the arrays, and are up to 24 bytes smaller
     near = used - row["stack_used_bytes"] in range(1 if exact else 25)
     wire = " ".join(str(sent.wire) for sent in of_kind(run.events, Sent)) or "-"
-    compared = {
+    return {
         "arrays": (arrays(run), row["arrays"]),
         "answer": (run.numbers["answer"], ERRORS[row["answer"]]),
         "lengths on the wire": (wire, str(row["wire_lengths"])),
@@ -43,8 +49,6 @@ def one_call(row: Case) -> str:
         ),
         "bytes of stack": (used, used if near else row["stack_used_bytes"]),
     }
-    differ = (f"{what} {ours} for {theirs}" for what, (ours, theirs) in compared.items() if ours != theirs)
-    return next((f"{row['kernel']}, {row['call']}: {what}" for what in differ), "")
 
 
 def arrays(run: Run) -> str:

@@ -1,5 +1,6 @@
 """Chapter 11: limits, decisions and writers, as 2.4.22, 2.4.27 and 2.4.32 gave them."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 from vmteach.kernel.zones import Memory, Start
@@ -22,6 +23,7 @@ from vmteach.patches.overflow_buffers import (
     nr_free_buffer_pages,
     pages_of,
 )
+from vmteach.run import of_kind
 from vmteach.tables import Case
 
 OLD, PRE4, HIGH, TWICE = GUARDS.values()
@@ -73,19 +75,18 @@ def writer(row: Case) -> str:
 
 
 def _outcome(writer: Writer) -> dict[str, int | str]:
-    """A run in the columns of the table."""
+    """A run in the columns of the table; -1 where the model has nothing of the kind."""
     happened = tuple(events(writer))
-    asked = [event for event in happened if isinstance(event, Asked)]
-    at = {answer: next((e.pages for e in asked if e.answer == answer), -1) for answer in (WRITE, WAIT)}
-    back = next((e.pages for was, e in pairwise(asked) if was.answer > e.answer == NOTHING), -1)
+    asked = of_kind(happened, Asked)
+    back = (e for was, e in pairwise(asked) if was.answer > e.answer == NOTHING)
     last, end = asked[-1], happened[-1]
     memory = end.memory if isinstance(end, Ended) else last.memory
     return {
         "tot_at_start": asked[0].limit,
-        "first_background": at[WRITE],
-        "first_wait": at[WAIT],
-        "counter_wraps_at": next((e.pages for e in happened if isinstance(e, Wrapped)), -1),
-        "back_to_nothing_at": back,
+        "first_background": _first(e for e in asked if e.answer == WRITE),
+        "first_wait": _first(e for e in asked if e.answer == WAIT),
+        "counter_wraps_at": _first(of_kind(happened, Wrapped)),
+        "back_to_nothing_at": _first(back),
         "ended_by": end.lacks if isinstance(end, Ended) else "wait",
         "dirty_at_end": last.pages,
         "tot_at_end": nr_free_buffer_pages(memory, writer.policy.guard, writer.start.machine),
@@ -93,6 +94,10 @@ def _outcome(writer: Writer) -> dict[str, int | str]:
         "free_normal_end": memory.normal,
         "free_dma_end": memory.dma,
     }
+
+
+def _first(found: Iterable[Asked | Wrapped]) -> int:
+    return next((event.pages for event in found), -1)
 
 
 TICK = 0.15  # s: the table has tenths

@@ -105,11 +105,7 @@ def numbers(events: tuple[Event, ...]) -> Record:
 
 def whole_read(row: Case) -> str:
     """One read or write through a consumer, chunk by chunk."""
-    total = row["length_bytes"]
-    if row["consumer"] == "raw":  # a device never grows, and its size counts whole KiB (chapter 1)
-        total = min(total, row["file_bytes"] // KIB * KIB - row["offset"])
-    elif row["direction"] == "read":
-        total = min(total, row["file_bytes"] - row["offset"])
+    total = bytes_there(row)
     if total <= 0 or row["chunk_list"] in ("", "-"):
         return Outside("nothing is there to move")
     memory, consumer, chunks, done, error = Memory(row), CONSUMERS[row["consumer"]], [], 0, ""
@@ -130,6 +126,15 @@ def whole_read(row: Case) -> str:
         return f"{row['consumer']}, kind {row['kind']}: chunks {' '.join(chunks)}"
     answer = done or ERRORS.get(error, 0)
     return "" if answer == row["answer"] else f"{row['consumer']}, kind {row['kind']}: {answer} for {row['answer']}"
+
+
+def bytes_there(row: Case) -> int:
+    """Bytes that the call can move at most: a device never grows, and its size counts whole KiB (chapter 1)."""
+    raw, length = row["consumer"] == "raw", int(row["length_bytes"])
+    if not raw and row["direction"] != "read":
+        return length
+    end = row["file_bytes"] // KIB * KIB if raw else row["file_bytes"]
+    return min(length, int(end) - int(row["offset"]))
 
 
 def _one(events: tuple[Event, ...], kind: type) -> Any:

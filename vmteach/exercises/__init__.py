@@ -9,9 +9,10 @@ RECALL       a tuple of three Questions
 PREDICTIONS  what is asked before anything runs, by name, and what is said to other answers
 
 A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
-a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", so a check need
-not ask. `check_NAME(answer, given)` looks at the kind of mistake, the most telling kind first, and returns
-`right(...)` or `not_yet(...)`: a message says what the answer would mean, or where it fails, and never what is right.
+a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", and where the
+stub's is of a class of the course one of another class is sent back: a check need not ask. `check_NAME(answer, given)`
+looks at the kind of mistake, the most telling kind first, and returns `right(...)` or `not_yet(...)`: a message says
+what the answer would mean, or where it fails, and never what is right.
 Functions in an answer are called within bounds; if one raises or never ends the check is left by itself, with the
 learner's own line.
 Where numbers vary, `$name` in any text (and in stub and solution) stands for `given["name"]`, one mapping of `variants`

@@ -3,7 +3,7 @@
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.blkdev import SECTOR, Rounding
 from vmteach.machine import PRESETS
-from vmteach.patches.blkdev_eof import CONTROLS, PATCHED, POLICIES, UNPATCHED, Policy, Scenario, lost, simulate
+from vmteach.patches.blkdev_eof import CONTROLS, PATCHED, POLICIES, UNPATCHED, Scenario, lost, simulate
 
 LOST, ZEROS = "bytes lost (B)", "bytes read as zeros (B)"
 
@@ -34,8 +34,6 @@ def check_roundings(count: Answer, _: Given) -> Verdict:
 
 
 def check_half(mine: Answer, given: Given) -> Verdict:
-    if not isinstance(mine, Policy):
-        return not_yet("Hand in a policy, made with `replace(...)`.")
     if mine.unit != 1024 or mine.shortens or mine.read_blocks is not Rounding.DOWN:
         return not_yet("Keep the rest as it is: the sizes in KiB, reads rounded down, and nothing shortened.")
     device = Scenario(sectors=given["sectors"], block=4096)
@@ -53,8 +51,6 @@ def check_half(mine: Answer, given: Given) -> Verdict:
 
 
 def check_silent(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Scenario):
-        return not_yet("Hand in a `Scenario(...)`.")
     if mine.sectors > 4096:
         return not_yet("Take a device of at most 4096 sectors.")
     numbers = simulate(mine, POLICIES[PATCHED]).numbers

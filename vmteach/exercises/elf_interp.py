@@ -14,7 +14,6 @@ from vmteach.patches.elf_interp import (
     UNPATCHED,
     Crossed,
     Killed,
-    Policy,
     Scenario,
     Started,
     simulate,
@@ -53,8 +52,6 @@ def check_field(read: Answer, given: Given) -> Verdict:
 
 
 def check_early(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Policy):
-        return not_yet("Hand in a `Policy(early=...)`.")
     killed = [case for case in CASES if simulate(case, mine).numbers[CALLER] == "is killed"]
     if killed:
         one = killed[0]

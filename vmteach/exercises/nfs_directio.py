@@ -6,7 +6,6 @@ from vmteach.patches.nfs_directio import (
     PATCHED,
     POLICIES,
     UNPATCHED,
-    Policy,
     Scenario,
     right_below,
     simulate,
@@ -42,8 +41,6 @@ def check_wire(wire: Answer, given: Given) -> Verdict:
 
 
 def check_rule(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Policy):
-        return not_yet("Give a `Policy(...)`.")
     if not mine.by_block:
         return not_yet("Keep the block number: the file layer of that kernel has no other way down.")
     for offset_mib in (0, 4095, 4096, 8193):
@@ -70,8 +67,6 @@ def check_rule(mine: Answer, _: Given) -> Verdict:
 
 
 def check_harm(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Scenario):
-        return not_yet("Give a `Scenario(...)`.")
     if mine.machine.word != 32:
         return not_yet("The machine must have words of 32 bits.")
     harm = simulate(mine, POLICIES[PATCHED]).numbers

@@ -57,8 +57,6 @@ def counted(mine: Guard, **change: int) -> int:
 
 
 def check_guard(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Guard):
-        return not_yet("Give a `Guard(...)`.")
     if any(misfit(times, int) or times < 0 for times in mine):
         return not_yet("Every field of a guard is a whole number, 0 or more: how often a page counts.")
     if mine.size:
@@ -80,8 +78,6 @@ def check_guard(mine: Answer, _: Given) -> Verdict:
 
 
 def check_forget(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Scenario):
-        return not_yet("Give a `Scenario(...)`.")
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel.")
     run = simulate(mine, POLICIES[UNPATCHED])

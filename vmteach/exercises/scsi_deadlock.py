@@ -85,8 +85,6 @@ BLOCKED = replace(READY, blocked=frozenset({0}))
 
 
 def check_forgotten(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Policy):
-        return not_yet('Give a `Policy("...")` with your script.')
     if not mine.split:
         return not_yet("With one lock for everything there is nothing to order. Keep `split` as it was.")
     words = mine.restart.replace("[", " ").replace("]", " ").split()
@@ -117,8 +115,6 @@ def check_forgotten(mine: Answer, _: Given) -> Verdict:
 
 
 def check_idle(mine: Answer, _: Given) -> Verdict:
-    if not isinstance(mine, Scenario):
-        return not_yet("Give a `Scenario(...)`: disks, dispatchers, and what is blocked.")
     if mine.dispatchers > 3:
         return not_yet("Take three dispatchers or fewer: the orders of more take long to walk.")
     first, second = (scsi.found(mine, policy).waiting for policy in (FORM_1, FORM_2))

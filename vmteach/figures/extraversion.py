@@ -44,12 +44,12 @@ def scene(run: Run) -> Scene:
     fate = axis("fate", 0, 1, ticks=[(0, "")])
     hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
-        [f"calls itself {words}" for words in _clause(run)],
+        _clause(run, "calls itself"),
         [*(row(event.patch, [_fate(event)], fate) for event in shown), _name(str(n["version string"]))],
         _alt(run, shown),
         STATES,
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
-        [f"call themselves {words}" for words in _clause(run)],
+        _clause(run, "call themselves"),
         more=hunks,
         note=_rest([event for event in run.events if _plain(event)]),
         end="bad" if n["rejected"] else "good",
@@ -76,11 +76,10 @@ def _name(version: str) -> Group:
     return row("calls itself", cells, axis("part", 0, 4, ticks=[(0, "")]))
 
 
-def _clause(run: Run) -> list[str]:
+def _clause(run: Run, calls: str) -> list[str]:
     """The kernel's name, and how many patches it goes without."""
-    n = run.numbers
-    count = n["rejected"]
-    return [f"{n['version string']}, with {count} patch{'es' * (count != 1)} rejected", str(n["version string"])]
+    name, count = f"{calls} {run.numbers['version string']}", run.numbers["rejected"]
+    return [f"{name}, with {count} patch{'es' * (count != 1)} rejected", name]
 
 
 def _fate(event: Event) -> Cell:

@@ -22,18 +22,7 @@ from vmteach.kernel.mm import (
     get_unmapped_area,
 )
 from vmteach.kernel.sound import Broke, name_of
-from vmteach.patches.mremap import (
-    DIED,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Event,
-    Found,
-    Left,
-    Returned,
-    Scenario,
-    simulate,
-)
+from vmteach.patches.mremap import DIED, PATCHED, POLICIES, UNPATCHED, Event, Found, Left, Returned, Scenario, simulate
 from vmteach.run import Run, of_kind
 
 STATES = {

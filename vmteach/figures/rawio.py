@@ -45,11 +45,12 @@ RULES = {
 def scene(run: Run) -> Scene:
     """The buffer: which pages were got and passed on, how many pointers were walked, which length was recorded."""
     n, length = run.numbers, run.scenario.length_kib * KIB
-    x = axis("buffer", 0, length, ticks=[(length * n // 4, size(length * n // 4)) for n in range(5)])
+    tried = min(length, CHUNK * max((pinned.chunk for pinned in of_kind(run.events, Pinned)), default=1))
+    x = axis("buffer", 0, tried, ticks=[(tried * n // 4, size(tried * n // 4)) for n in range(5)])
     recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
     tone = "alert" if recorded > covered else "ink"
     brackets = [Bracket(0, recorded, [f"length recorded: {size(recorded)}", size(recorded)], tone)] if recorded else []
-    chunks = range(CHUNK, length, CHUNK)
+    chunks = range(CHUNK, tried, CHUNK)
     edges = [Edge(at, ["chunk 2 begins", "chunk 2"] if len(chunks) == 1 else "", "quiet") for at in chunks[:8]]
     return Scene(
         clause=_clause(run),
@@ -64,6 +65,9 @@ def scene(run: Run) -> Scene:
             "stale pointers walked": number(n["stale pointers walked"]),
             "recorded": size(recorded),
         },
+        note=f"The request is {size(length)} long. Beyond {size(tried)} nothing was asked for."
+        if tried < length
+        else "",
         end="bad" if n["stale pointers walked"] or recorded > covered else "good",
         alt=_alt(run),
     )

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import (
@@ -30,6 +31,7 @@ from vmteach.figures.storm import story as story
 from vmteach.figures.words import number, seconds, size
 from vmteach.machine import GIB, KIB
 from vmteach.patches.shm_big_iron import StormRun, Wants
+from vmteach.run import Record
 from vmteach.tables import table_rows
 
 BATCH = "32 pages (128 KiB)"
@@ -52,10 +54,8 @@ def scene(run: StormRun) -> Scene:
     )
 
 
-def predicted(value: object) -> dict[str, object] | None:
+def predicted(value: float) -> Record:
     """A predicted length of the copy, as a line in time."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
     return prediction("time", float(value), [f"your prediction: {seconds(value)}", f"you: {seconds(value)}"])
 
 
@@ -144,21 +144,22 @@ def list_bands(run: StormRun, time: Group, page: int) -> Group:
 
 # ---- words
 
+DOES = {"backup": "copies", "application": "stalls"}
+
 
 def clause(run: StormRun) -> list[str]:
     """What the title says of this kernel, long to short."""
     if run.oom is not None:
         return [f"runs out of memory after {seconds(run.oom)}", "runs out of memory"]
-    copied, waited = (next((p for p in run.phases if p.who == who), None) for who in ("backup", "application"))
-    n = run.numbers
-    if copied and waited:
-        both = [f"{'copies' if p is copied else 'stalls'} for {seconds(p.took)}" for p in run.phases]
+    who, n = {phase.who for phase in run.phases}, run.numbers
+    if len(who) == 2:
+        both = [f"{DOES[p.who]} for {seconds(p.took)}" for p in run.phases]
         return [
             ", then ".join(both),
             f"needs {' + '.join(seconds(p.took) for p in run.phases)}",
             f"needs {seconds(run.end)}",
         ]
-    if waited:
+    if who == {"application"}:
         longest = seconds(float(n["longest wait (s)"]))
         return [f"makes one request for 32 pages wait {longest}", f"stalls for {longest}"]
     swapped = size(float(n["written to swap (GiB)"]) * GIB) if n["written to swap (GiB)"] else "nothing"
@@ -280,7 +281,7 @@ def hook() -> Scene:
     """The trace as a debt: swap reserved and swap written, second by second."""
     reserved = [kib * KIB for kib in trace("swpd")]
     so = [kib * KIB for kib in trace("so")]
-    written = [sum(so[: i + 1]) for i in range(len(so))]
+    written = list(accumulate(so))
     top, last = max(reserved), reserved.index(max(reserved)) + 1
     quiet = [row for row, out in enumerate(so, 1) if 8 <= row < len(so) and not out]
     time = axis("second of the trace", 1, len(so), ticks=(1, 5, 10, 15, 20, 25, (30, "second 30")))
@@ -318,20 +319,23 @@ def course(values: Sequence[float]) -> Points:
     return [(row, value) for row, value in enumerate(values, 1)]
 
 
-def twin(run: StormRun, given: tuple[int, int] = (11, 20), last: int = 31) -> Scene:
-    """`swpd` of the trace and of the model, row by row, and how far they are apart; `given` rows were calibrated on."""
+GIVEN, LAST = (11, 20), 31  # rows: those that the model was calibrated on, and the last before the first write
+
+
+def twin(run: StormRun) -> Scene:
+    """`swpd` of the trace and of the model, row by row, and how far they are apart."""
     real = [kib * KIB for kib in trace("swpd")]
     model = [row.swpd * KIB for row in run.events]
     apart = [a - b for a, b in zip(model, real)]
-    share = 100 * max(map(abs, apart[:last])) / (max(real) - min(real))
+    share = 100 * max(map(abs, apart[:LAST])) / (max(real) - min(real))
     time = axis("row of the trace", 1, len(real), ticks=(1, 5, 10, 15, 20, 25, 30))
     swap = chart(
         "swap reserved",
         time,
         axis("bytes", 0, 5 * GIB, "B"),
         [Line("ink", course(real), ["the trace", "trace"]), Line("blue", course(model), ["the model", "model"])],
-        shade=[given],
-        notes=[Note(sum(given) / 2, max(real), ["calibrated on these rows", "calibrated"], "quiet")],
+        shade=[GIVEN],
+        notes=[Note(sum(GIVEN) / 2, max(real), ["calibrated on these rows", "calibrated"], "quiet")],
     )
     most = max(map(abs, apart))
     below = chart(
@@ -343,11 +347,11 @@ def twin(run: StormRun, given: tuple[int, int] = (11, 20), last: int = 31) -> Sc
     )
     near = f"The model is within {share:.1f} %"
     return Scene(
-        clause=[f"{near} of the trace in rows 1 to {last}", near],
+        clause=[f"{near} of the trace in rows 1 to {LAST}", near],
         groups=[swap, below],
         states=STATES,
         alt=f"Two lines over {len(real)} rows. In the trace swpd rises from {size(real[0])} to {size(max(real))}, in "
-        f"the model to {size(max(model))}. They are at most {share:.1f} % of that range apart in rows 1 to {last}, and "
+        f"the model to {size(max(model))}. They are at most {share:.1f} % of that range apart in rows 1 to {LAST}, and "
         f"{size(abs(apart[-1]))} in row {len(real)}, where the trace falls.",
     )
 

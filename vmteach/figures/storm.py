@@ -285,11 +285,11 @@ def say(case: Case, act: Act, following: Act | None) -> str:
     if act.kind == "refill":
         return refill(case, act)
     if act.kind == "walk":
-        left = len(after.inactive) or "empty"
         went = f"The walk finds all {len(before.inactive)} pages in use: they go back to the active list."
-        return f"{went} The inactive list is {left}."
+        return f"{went} The inactive list is {len(after.inactive) or 'empty'}."
     if act.kind == "pass":
-        calls = " That is too many: it calls `swap_out`." if following and following.kind == "walk" else ""
+        next_kind = getattr(following, "kind", "")
+        calls = " That is too many: it calls `swap_out`." * (next_kind == "walk")
         return f"The scan passes over {span_of(act.pages)}: in use.{calls}"
     if act.kind == "search":
         return f"The search passes over {span_of(act.pages)}: not clean."
@@ -298,7 +298,7 @@ def say(case: Case, act: Act, following: Act | None) -> str:
         return f"Page {page} {why}. It is freed."
     if act.kind == "write":
         return f"The scan meets page {page} again, a lap later. Only now its write begins."
-    how = "goes to the head, **unwritten**" if act.rule == "converted" else "**its write begins at once**"
+    how = {"converted": "goes to the head, **unwritten**"}.get(act.rule, "**its write begins at once**")
     return f"The scan takes page {page}: dirty, mapped by nobody. It gets a slot on the swap disk, and {how}."
 
 

@@ -8,18 +8,7 @@ left out    permissions, scripts, core dumps, what an a.out loader checks
 from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple
 
-from vmteach.kernel.elf import (
-    DYN,
-    EXEC,
-    INTERP,
-    MAGIC,
-    Field,
-    Order,
-    header_fields,
-    parse,
-    segment_fields,
-    size_of,
-)
+from vmteach.kernel.elf import DYN, EXEC, INTERP, MAGIC, Field, Order, header_fields, parse, segment_fields, size_of
 from vmteach.machine import KIB
 
 PROGRAM, INTERPRETER = "program", "interpreter"

@@ -1,7 +1,7 @@
 """The end of a block device, layer by layer, in the order in which a read meets them.
 
 source      unpatched: fs/block_dev.c, fs/buffer.c, mm/filemap.c, drivers/block/ll_rw_blk.c of 2.4.22 (read, and run:
-            docs/cases.md); the other rules are read or inferred as vmteach/patches/blkdev_eof.py says
+            docs/cases.md); what else is read or inferred, the chapter's model says
 left out    bad sectors, read-ahead, mmap, where a partition begins, blocks of 64 KiB (no room in 16 bits)
 """
 
@@ -35,7 +35,7 @@ class Rounding(Enum):
 
 
 class Lookup(Enum):
-    """The answer of the block look-up: get_block, as fs/buffer.c calls it."""
+    """The answer of the block look-up, with which fs/buffer.c decides whether to ask the disk."""
 
     MAPPED = "a place on the disk"
     HOLE = "a hole: zeros, and no I/O"

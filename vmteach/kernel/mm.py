@@ -1,7 +1,7 @@
 """An address space of Linux 2.4: a sorted list of mappings, page-table entries, and the rules that change them.
 
 source      mm/mmap.c of 2.4.22 and 2.4.27, lib/rbtree.c's order (read);
-            compared with the same files, compiled and run: tests/test_mremap.py
+            compared with the same files, compiled and run: docs/cases.md
 left out    files, shared and locked mappings, growing stacks, limits on memory, threads
 """
 

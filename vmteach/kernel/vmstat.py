@@ -39,9 +39,6 @@ class Sampled(NamedTuple):
     wa: int
 
 
-VMSTAT = tuple(name.rstrip("_") for name in Sampled._fields)
-
-
 def vmstat(machine: Machine, counters: Sequence[Snapshot]) -> list[Sampled]:
     """One line for each snapshot after the first, in KiB a second.
 

@@ -12,7 +12,7 @@ from html import escape
 from os import environ
 from typing import Any
 
-from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, not_yet, task_of
+from vmteach.exercises import Outcome, Task, Verdict, card, chapter, fill, marked, misfit, not_yet, task_of
 from vmteach.lab import cells, kept
 from vmteach.lab.bounded import Bounds, Guarded, Raised, Unfinished, guard, same_code
 from vmteach.lab.note import HIDDEN, QUIET, Note, hidden
@@ -87,14 +87,23 @@ class Exercise:
         if answer is NOTHING or answer is None or self._untouched(answer):
             return Verdict(Outcome.NOT_ATTEMPTED, "Change the cell above, run it, and then run this one again.")
         wanted = _stub_answer(self.stem, self.task.name, self.variant)
-        if callable(wanted) and not callable(answer):
-            return not_yet(f"Hand in the function itself, `check({self.task.answer})`, not what it gives.")
+        if unlike := self._unlike(answer, wanted):
+            return not_yet(unlike)
         try:
             return self.task.check(Guarded(answer, bounds) if callable(wanted) else guard(answer, bounds), self.given)
         except Unfinished:
             return Verdict(Outcome.NOT_ATTEMPTED, "Your function still gives back `...`: put something in its place.")
         except Raised as raised:
             return Verdict(Outcome.RAISED, str(raised))
+
+    def _unlike(self, answer: object, wanted: object) -> str:
+        """Why an answer is of another kind than the stub's, a function or a class of the course; empty if it is not."""
+        if callable(wanted) and not callable(answer):
+            return f"Hand in the function itself, `check({self.task.answer})`, not what it gives."
+        kind = type(wanted)
+        if kind.__module__.startswith("vmteach.") and not isinstance(answer, kind):
+            return f"{misfit(answer, kind, what='Your answer is')} Keep the form that the cell had."
+        return ""
 
     def hint(self) -> Note:
         """The next hint; there are three."""

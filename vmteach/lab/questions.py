@@ -236,13 +236,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from argparse import ArgumentParser
 
     parser = ArgumentParser(prog="vmteach questions", description="Write the course's questions for Moodle or Canvas.")
-    parser.add_argument("stems", nargs="*", metavar="STEM", help="chapters, such as scsi_deadlock; all by default")
+    parser.add_argument(
+        "stems", nargs="*", metavar="STEM", default=STEMS, help="chapters, such as scsi_deadlock; all by default"
+    )
     parser.add_argument("--gift", type=Path, help="a file for Moodle (GIFT)")
     parser.add_argument("--qti", type=Path, help="a package for Canvas (QTI 1.2, needs text2qti)")
     parser.add_argument("--qti21", type=Path, help="a package of QTI 2.1")
     given = parser.parse_args(arguments)
     try:
-        wanted = [item for stem in given.stems or STEMS for item in items(stem)]
+        wanted = [item for stem in given.stems for item in items(stem)]
         if given.gift:
             given.gift.write_text(gift(wanted) + "\n", encoding="utf-8")
         if given.qti:
@@ -255,6 +257,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError:
         sys.stderr.write("a QTI package needs text2qti: pip install 'vmteach[quiz]'\n")
         return 2
-    files = [str(file) for file in (given.gift, given.qti, given.qti21) if file]
+    files = map(str, filter(None, (given.gift, given.qti, given.qti21)))
     sys.stdout.write(f"{len(wanted)} questions: {', '.join(files) or 'no file named'}\n")
     return 0

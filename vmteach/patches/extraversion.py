@@ -9,60 +9,14 @@ patched     the -34 patch: the same change made again, ending in aa2
 left out    the other 280 or so patches, fuzz and offsets of the patch program, hunks in more than one file
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from vmteach.kernel.udiff import Conflict, Lines, apply_diff, make_diff, reverse
 from vmteach.machine import PRESETS, Machine, check_sysctl, panel
 from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
-
-Lines = tuple[str, ...]
-
-# ---- a unified diff ----
-
-
-class Conflict(ValueError):
-    """A diff does not fit the text that it is applied to."""
-
-
-def make_diff(name: str, old: Lines, new: Lines) -> str:
-    """The unified diff from old to new.
-
-    >>> print(make_diff("f", ("a",), ("b",)).replace("\\n", " | "))
-    --- a/f | +++ b/f | @@ -1 +1 @@ | -a | +b
-    """
-    return "\n".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
-
-
-def apply_diff(text: Lines, diff: str) -> Lines:
-    """The text with the diff applied, exactly: no fuzz, no offset.
-
-    >>> apply_diff(("a", "b"), make_diff("f", ("a", "b"), ("a", "c")))
-    ('a', 'c')
-    >>> apply_diff(("a", "x"), make_diff("f", ("a", "b"), ("a", "c")))
-    Traceback (most recent call last):
-        ...
-    vmteach.patches.extraversion.Conflict: line 2 must be 'b', got 'x'
-    """
-    out: list[str] = []
-    at = 0  # lines of the text that are used up
-    for line in diff.split("\n")[2:]:
-        if head := re.fullmatch(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@", line):
-            start = int(head[1]) - (head[2] != "0")
-            out += text[at:start]
-            at = start
-        elif line[:1] == "+":
-            out.append(line[1:])
-        else:
-            found = text[at] if at < len(text) else "the end"
-            if at >= len(text) or found != line[1:]:
-                raise Conflict(f"line {at + 1} must be {line[1:]!r}, got {found!r}")
-            out += [found] if line[0] == " " else []
-            at += 1
-    return (*out, *text[at:])
-
 
 # ---- a patch, a base, a release ----
 
@@ -85,6 +39,7 @@ class Patch:
 
     @property
     def name(self) -> str:
+        """The file's name, by whose bytes the release is ordered."""
         return f"{self.prefix}_{self.topic}-{self.serial}"
 
 
@@ -109,7 +64,7 @@ def byte_order(names: Iterable[str]) -> list[str]:
 
 
 def ordered(release: Iterable[Patch]) -> Release:
-    """The release in byte order of its names."""
+    """The release in byte order of its names, as apply_one takes them."""
     return tuple(sorted(release, key=lambda patch: patch.name.encode()))
 
 
@@ -201,23 +156,15 @@ class Rejected(NamedTuple):
 Event = Applied | AlreadyIn | Rejected
 
 
-def reverse(diff: str) -> str:
-    """The diff that takes the change back.
-
-    >>> apply_diff(("b",), reverse(make_diff("f", ("a",), ("b",))))
-    ('a',)
-    """
-    lines = diff.split("\n")
-    swap = {"+": "-", "-": "+", " ": " "}
-    body = [
-        re.sub(r"-(\S+) \+(\S+)", r"-\2 +\1", line) if line[0] == "@" else swap[line[0]] + line[1:]
-        for line in lines[2:]
-    ]
-    return "\n".join([*lines[:2], *body])
-
-
 def apply_one(base: Base, patch: Patch) -> tuple[Base, Event]:
-    """The tree after one patch, and what became of the patch."""
+    """The tree after one patch, and what became of the patch.
+
+    As who rebases a set would try it: first backwards, for a change that the base already has.
+
+    >>> (patch,) = extraversion("2.4.23", POLICIES[PATCHED])
+    >>> [apply_one(BASES[base], patch)[1] for base in ("2.4.23", "2.4.23 with -33")]  # doctest: +ELLIPSIS
+    [Applied(patch='00_extraversion-34'), Rejected(patch='00_extraversion-34', why="Makefile: line 4 must be ...")]
+    """
     text = base.files.get(patch.file, ())
     try:
         apply_diff(text, reverse(patch.diff))
@@ -234,18 +181,17 @@ def apply_one(base: Base, patch: Patch) -> tuple[Base, Event]:
 
 
 def apply(base: Base, release: Iterable[Patch]) -> tuple[Base, tuple[Event, ...]]:
-    """The whole release in byte order; a rejected patch is left out and the rest goes on."""
+    """The tree after the whole release in byte order, and an event a patch; a rejected one is left out.
+
+    >>> tree, happened = apply(BASES["2.4.25"], topics())
+    >>> [event.patch for event in happened if isinstance(event, Rejected)]
+    ['00_ncpfs-1']
+    """
     events: list[Event] = []
     for patch in ordered(release):
         base, event = apply_one(base, patch)
         events.append(event)
     return base, tuple(events)
-
-
-def rebase(base: Base, release: Iterable[Patch]) -> dict[str, str]:
-    """What becomes of each patch of a set that moves to this base: applied, already in, or rejected."""
-    says = {Applied: "applied", AlreadyIn: "already in", Rejected: "rejected"}
-    return {event.patch: says[type(event)] for event in apply(base, release)[1]}
 
 
 # ---- the model's trees and its set ----
@@ -326,7 +272,11 @@ BASES: dict[str, Base] = {
 
 
 def topics(scsi_prefix: str = "9999900") -> Release:
-    """The set without its extraversion patch: ten of the eleven names of aa2, and two that carry them."""
+    """The set without its extraversion patch: ten of the eleven names of aa2, and two that carry them.
+
+    >>> [patch.name for patch in topics(scsi_prefix="00")][4:6]
+    ['00_rawio-crash-1', '00_scsi-deadlock-fix-1']
+    """
     patches = []
     for topic, (prefix, old, new, needs, gives) in _SET.items():
         where = scsi_prefix if topic == "scsi-deadlock-fix" else prefix
@@ -402,7 +352,11 @@ TRY = (
 
 
 def extraversion(base: str, policy: Policy) -> Release:
-    """The patch of the version line; no patch where the suffix is a setting."""
+    """The patch of the version line; no patch where the suffix is a setting, or is there already.
+
+    >>> [patch.name for patch in extraversion("2.4.23", POLICIES[UNPATCHED])]
+    ['00_extraversion-33']
+    """
     old = BASES[policy.made_for or base].files["Makefile"]
     new = (*old[:3], f"EXTRAVERSION = {policy.local}")
     if not policy.edits or old == new:

@@ -169,7 +169,7 @@ class Ended(NamedTuple):
 def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
     """The total of a list after `count` buffers of `size` bytes came to it: modulo 2**word.
 
-    A negative count takes them out (remove_from_lru_list): what wrapped on the way up unwraps on the way down.
+    A negative count takes them out again: what wrapped on the way up unwraps on the way down.
 
     >>> insert_into_lru_list(0, 4096, 1 << 20, Policy()), insert_into_lru_list(0, 4096, 1 << 20, Policy(shift=9))
     (0, 8388608)
@@ -251,7 +251,7 @@ class Writer:
         return after(now, self.start, pages - now.dirty)[0]
 
     def seen(self, pages: int) -> int:
-        """What the counter shows, in pages: size_buffers_type, as balance_dirty_state reads it."""
+        """What the counter shows, in pages, as balance_dirty_state reads it."""
         machine, block = self.start.machine, self.start.block
         total = insert_into_lru_list(0, block, pages * machine.page // block, self.policy, machine.word)
         return pages_of(total, self.policy, machine.page)
