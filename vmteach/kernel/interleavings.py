@@ -22,7 +22,6 @@ class Explored:
 
     program: Program
     states: int  # different states that can be reached, the first among them
-    steps: int  # different (state, step of one thread) pairs
     first: Mapping[str, Schedule]  # each kind of trouble, and a shortest schedule that leads to it
     ends: tuple[State, ...]  # states in which every thread has come to its end
     deadlocked: tuple[State, ...]  # states in which no thread can move and some has not
@@ -67,7 +66,6 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
     first: dict[str, State] = {}
     ends: list[State] = []
     dead: list[State] = []
-    steps = 0
     for state, named, moves in _nearest_first(program, wrong, came, limit):
         for kind in _trouble(program, state, len(moves), first, named):
             first[kind] = state
@@ -75,14 +73,12 @@ def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: i
             continue
         if not moves:
             (ends if program.finished(state) else dead).append(state)
-        steps += len(moves)
         for _, after in moves:
             before.setdefault(after, []).append(state)
     schedules = {kind: _schedule(program, came, state) for kind, state in first.items()}
     return Explored(
         program=program,
         states=len(came),
-        steps=steps,
         first=MappingProxyType(schedules),
         ends=tuple(ends),
         deadlocked=tuple(dead),

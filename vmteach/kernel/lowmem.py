@@ -26,7 +26,11 @@ class Design:
     chain: int = 0  # pte addresses in one pte_chain; 0: no chains
 
     def chain_bytes(self, mappings: int) -> int:
-        """Lowmem for the chains of one page with so many mappings; a single mapping needs none."""
+        """Lowmem in bytes for the chains of one page with so many mappings; a single mapping needs none.
+
+        >>> [DESIGNS["2.6.0, HIGHPTE"].chain_bytes(mappings) for mappings in (1, 15, 16)]
+        [0, 128, 256]
+        """
         return LINE * -(-mappings // self.chain) if self.chain and mappings > 1 else 0
 
 

@@ -106,7 +106,13 @@ def move_one_page(space: AddressSpace, old: int, new: int) -> bool:
 
 
 def move_back(space: AddressSpace, new_addr: int, old_addr: int, offsets: Iterable[int], length: int) -> None:
-    """Undo a move halfway: whatever stands at the new place goes to the old one, and the new place is cleared."""
+    """Undo a move halfway: whatever stands at the new place goes to the old one, and the new place is cleared.
+
+    >>> space = AddressSpace(pages={0x5000: "a"})
+    >>> move_back(space, 0x5000, 0x1000, [0], 4096)
+    >>> space.pages
+    {4096: 'a'}
+    """
     for offset in offsets:
         if new_addr + offset in space.pages:
             move_one_page(space, new_addr + offset, old_addr + offset)

@@ -68,7 +68,11 @@ def check_new_place(space: AddressSpace, call: Call) -> int:
 
 
 def check_prep_vma(space: AddressSpace, call: Call) -> int:
-    """0, or why the source is not what the call says. What is to be cut off may be anything."""
+    """0, or why the source is not what the call says. What is to be cut off may be anything.
+
+    >>> check_prep_vma(AddressSpace(), Call(0x10000, 0x1000, 0x2000)) == EFAULT
+    True
+    """
     vma = space.at(call.addr)
     if vma is None:
         return EFAULT
@@ -80,7 +84,14 @@ def check_prep_vma(space: AddressSpace, call: Call) -> int:
 
 
 def remap_move(space: AddressSpace, call: Call) -> int:
-    """Move every mapping in the range, gaps and all; the new address of the first."""
+    """Move every mapping in the range, gaps and all (since 6.17); the new address of the first, or an errno below 0.
+
+    >>> from vmteach.kernel.mm import Vma
+    >>> space = AddressSpace(vmas=[Vma(0x1000, 0x2000, "rw-"), Vma(0x3000, 0x4000, "rw-")], map_count=2)
+    >>> moved = remap_move(space, Call(0x1000, 0x3000, 0x3000, MAYMOVE | FIXED, 0x11000))
+    >>> hex(moved), [hex(vma.start) for vma in space.vmas]
+    ('0x11000', ['0x11000', '0x13000'])
+    """
     end = call.addr + call.old_len
     if space.at(call.addr) is None:
         return EFAULT
@@ -116,7 +127,7 @@ def shrink_vma(space: AddressSpace, call: Call) -> int:
 
 
 def expand_vma(space: AddressSpace, call: Call) -> int:
-    """Grow in place and join a neighbour that is reached; else move, if that is allowed."""
+    """Grow in place and join a neighbour that is reached; else move, if that is allowed. The address, or an errno."""
     vma, more = space.at(call.addr), call.new_len - call.old_len
     if vma and vma.end - call.addr == call.old_len and grow_in_place(space, vma, more):
         grown, behind = vma._replace(end=vma.end + more), space.at(vma.end + more)
@@ -130,7 +141,10 @@ def expand_vma(space: AddressSpace, call: Call) -> int:
 
 
 def move_to_hint(space: AddressSpace, call: Call) -> int:
-    """Move without a fixed place: to new_addr if that is free, else to wherever there is room."""
+    """Move without a fixed place: to new_addr if that is free, else to wherever there is room.
+
+    Only DONTUNMAP comes here: the old range stays mapped, and is empty.
+    """
     behind = next((vma.start for vma in space.vmas if vma.end > call.new_addr), space.task_size)
     free = call.new_addr and call.new_addr + call.new_len <= behind
     target = call.new_addr if free else get_unmapped_area(space, call.new_len)

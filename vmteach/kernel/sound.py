@@ -14,11 +14,17 @@ class Broke(NamedTuple):
     what: str
 
 
-# Each gives "" while it holds, else a sentence that says what broke it
+# Each gives "" while it holds, else a sentence that says what broke it: before the call, the call, its result, after
 
 
 def mappings_are_proper(before: AddressSpace, call: Call, result: int, after: AddressSpace) -> str:
-    """I1: every mapping has 0 <= start < end <= TASK_SIZE, both on page borders."""
+    """I1: every mapping has 0 <= start < end <= TASK_SIZE, both on page borders.
+
+    >>> from vmteach.kernel.mm import Vma
+    >>> after = AddressSpace(vmas=[Vma(0x1000, 0x1000, "rw-")], map_count=1)
+    >>> mappings_are_proper(AddressSpace(), Call(0, 0, 0), 0, after)
+    'a mapping [0x1000, 0x1000) of 0 pages'
+    """
     for vma in after.vmas:
         if not 0 <= vma.start < vma.end <= after.task_size or vma.start % after.page or vma.end % after.page:
             return f"a mapping [{vma.start:#x}, {vma.end:#x}) of {(vma.end - vma.start) // after.page} pages"
@@ -26,7 +32,11 @@ def mappings_are_proper(before: AddressSpace, call: Call, result: int, after: Ad
 
 
 def mappings_are_disjoint(before: AddressSpace, call: Call, result: int, after: AddressSpace) -> str:
-    """I2: the mappings are sorted, no two overlap, and the count is their number."""
+    """I2: the mappings are sorted, no two overlap, and the count is their number.
+
+    >>> mappings_are_disjoint(AddressSpace(), Call(0, 0, 0), 0, AddressSpace(map_count=1))
+    'map_count says 1'
+    """
     for vma, other in zip(after.vmas, after.vmas[1:]):
         if vma.end > other.start:
             return f"[{vma.start:#x}, {vma.end:#x}) and [{other.start:#x}, {other.end:#x}) overlap"
@@ -34,7 +44,13 @@ def mappings_are_disjoint(before: AddressSpace, call: Call, result: int, after: 
 
 
 def an_error_changes_nothing(before: AddressSpace, call: Call, result: int, after: AddressSpace) -> str:
-    """I3: a call that fails leaves the address space as it was."""
+    """I3: a call that fails leaves the address space as it was.
+
+    >>> from vmteach.kernel.mm import Vma
+    >>> before = AddressSpace(vmas=[Vma(0x1000, 0x2000, "rw-")], map_count=1)
+    >>> an_error_changes_nothing(before, Call(0x1000, 4096, 0), -12, AddressSpace())
+    'ENOMEM, and yet 1 page is gone'
+    """
     if result >= 0 or (before.vmas, before.pages) == (after.vmas, after.pages):
         return ""
     lost = _covered(before, 0, before.task_size) - _covered(after, 0, after.task_size)
@@ -57,7 +73,11 @@ def success_has_its_effect(before: AddressSpace, call: Call, result: int, after:
 
 
 def every_page_has_its_mapping(before: AddressSpace, call: Call, result: int, after: AddressSpace) -> str:
-    """I5: every present page lies inside a mapping, and a page that lost its place was freed."""
+    """I5: every present page lies inside a mapping, and a page that lost its place was freed.
+
+    >>> every_page_has_its_mapping(AddressSpace(), Call(0, 0, 0), 0, AddressSpace(pages={0x1000: "s0"}))
+    'from 0x1000 on 1 page is in no mapping'
+    """
     orphans = [addr for addr in after.pages if not any(v.start <= addr < v.end for v in after.vmas)]
     if orphans:
         return f"from {min(orphans):#x} on {_pages(orphans)} in no mapping"

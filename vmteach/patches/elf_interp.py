@@ -82,14 +82,21 @@ class Scenario:
 
     @property
     def program_file(self) -> bytes:
+        """The program's bytes; it names an interpreter unless that is "none"."""
         return image(self.program, self.arch, EXEC, "" if self.interpreter == NONE else PATH)
 
     @property
     def interpreter_file(self) -> bytes:
+        """The interpreter's bytes; none of one that is missing."""
         return image(self.interpreter, self.arch, DYN)
 
     @property
     def files(self) -> "Files":
+        """What exec finds on the disk.
+
+        >>> Scenario(interpreter="missing").files.interpreter
+        'ENOENT'
+        """
         return Files(self.program_file, "ENOENT" if self.interpreter == MISSING else self.interpreter_file)
 
 

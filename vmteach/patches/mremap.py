@@ -124,7 +124,10 @@ def do_mremap(space: AddressSpace, call: Call, policy: "Policy") -> int:
 
 
 def clear_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
-    """0 if the place asked for can be had and holds nothing now, else the error."""
+    """0 if the place asked for can be had and holds nothing now, else the error.
+
+    Whatever was mapped there is gone, even if the call fails later: invariant I3 has this in mind.
+    """
     error = check_target(space, call, policy)
     return error or unmap(space, policy, "clearing the target", call.new_addr, call.new_len)
 
@@ -136,7 +139,12 @@ def move_away(space: AddressSpace, vma: Vma, call: Call) -> int:
 
 
 def check_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
-    """0, or EINVAL if the place asked for is not a place, or overlaps the old one."""
+    """0, or EINVAL if the place asked for is not a place, or overlaps the old one.
+
+    >>> call = Call(0x10000, 0x4000, 0, MAYMOVE | FIXED, 0x40000)
+    >>> [check_target(AddressSpace(), call, POLICIES[label]) for label in (UNPATCHED, PATCHED)] == [0, EINVAL]
+    True
+    """
     addr, old_len, new_len, flags, new_addr = call
     if new_addr % space.page or not flags & MAYMOVE:
         return EINVAL
@@ -150,7 +158,10 @@ def check_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
 
 
 def unmap(space: AddressSpace, policy: "Policy", step: str, addr: int, length: int) -> int:
-    """Unmap, and let the policy say what becomes of an error; that unmapping nothing is EINVAL counts as none."""
+    """Unmap, and let the policy say what becomes of an error; that unmapping nothing is EINVAL counts as none.
+
+    `step` is what the unmapping is for, as Ignored has it.
+    """
     result = do_munmap(space, addr, length)
     if not result or not length:
         return 0
@@ -187,6 +198,10 @@ def run_call(space: AddressSpace, call: Call, policy: Policy) -> tuple[Event, ..
     """Everything that one call did to `space`, from Found to Left and the invariants it Broke.
 
     There is no Returned where the kernel died on the way; then only the state itself is judged, not the result.
+
+    >>> shrink = Scenario(call="shrink in the middle")
+    >>> [type(event).__name__ for event in run_call(shrink.space, shrink.arguments, POLICIES[PATCHED])]
+    ['Found', 'Called', 'Unmapped', 'Returned', 'Left']
     """
     before = space.copy()
     space.log = []
@@ -271,7 +286,11 @@ class Scenario:
 
     @property
     def space(self) -> AddressSpace:
-        """The address space before the call: s is rw-, d is r--, every page of them present."""
+        """The address space before the call: s is rw-, d is r--, every page of them present. A new one each time.
+
+        >>> [(hex(vma.start), vma.prot) for vma in Scenario(call="move into a mapping").space.vmas]
+        [('0x10000', 'rw-'), ('0x40000', 'r--')]
+        """
         case, machine = CASES[self.call], self.machine
         space = AddressSpace(machine.page, machine.task_size)
         if "s" in case.mappings:
@@ -284,7 +303,11 @@ class Scenario:
 
     @property
     def arguments(self) -> Call:
-        """The arguments of the call, in bytes."""
+        """The arguments of the call, in bytes.
+
+        >>> Scenario(call="shrink").arguments
+        Call(addr=65536, old_len=16384, new_len=4096, flags=0, new_addr=0)
+        """
         case, page = CASES[self.call], self.machine.page
         target = self.machine.task_size if case.border else case.new_addr * page
         return Call(case.addr * page, case.old * page, case.new * page, case.flags, target)

@@ -92,7 +92,11 @@ class Scenario:
 
     @property
     def frames(self) -> Frames:
-        """What the functions take without their arrays, in bytes."""
+        """What the functions take without their arrays, in bytes: less in a kernel without code pages.
+
+        >>> Scenario(operation="mkdir").frames, Scenario(operation="mkdir", nls=False).frames
+        (Frames(looking=668, acting=668), Frames(looking=636, acting=636))
+        """
         less = Frames(0, 0) if self.nls else NO_NLS.get(self.operation, Frames(32, 32))
         full = FRAMES[self.operation]
         return Frames(full.looking - less.looking, full.acting - less.acting)
@@ -249,7 +253,10 @@ def aligned(size: int, word: int) -> int:
 
 
 def ncp_lookup(scenario: Scenario, policy: Policy, stack: Stack, length: int, there: bool) -> Iterator[Event]:
-    """Ask the server for a name. Any failure of the conversion counts as "no such file"."""
+    """Ask the server for a name. Any failure of the conversion counts as "no such file".
+
+    The last event says what came of it: LookedUp, or Answered where the name is refused.
+    """
     if policy.longest and length > policy.longest:
         yield from (Refused(length, "the length test"), Answered("ENAMETOOLONG"))
         return
@@ -291,7 +298,11 @@ def ncp_io2vol(scenario: Scenario, policy: Policy, length: int) -> Converted | R
 
 
 def ncp_add_pstring(out: int) -> Sent:
-    """The name as the server gets it: at most 255 bytes, for its length is said in one byte."""
+    """The name as the server gets it: at most 255 bytes, for its length is said in one byte.
+
+    >>> ncp_add_pstring(4095)
+    Sent(out=4095, wire=255)
+    """
     return Sent(out, min(out, NAME_MAX))
 
 

@@ -179,7 +179,12 @@ def units(offset: int, length: int) -> range:
 
 
 class Client:
-    """An NFS client on a machine: its direct I/O, and its reads through the page cache."""
+    """An NFS client on a machine: its direct I/O, and its reads through the page cache.
+
+    >>> client = Client(Scenario(), POLICIES[UNPATCHED], SparseFile())
+    >>> client.direct_read(4 << 30, UNIT), client.cached_read(4 << 30, UNIT)
+    ([0], [8388608])
+    """
 
     def __init__(self, scenario: Scenario, policy: Policy, file: SparseFile) -> None:
         self.word, self.bits = scenario.machine.word, scenario.block_bits

@@ -112,7 +112,10 @@ class Supply:
         self.free = machine.pages // FREE_SHARE
 
     def get(self) -> str:
-        """The next page of the buffer: empty if it was got, else the error. (handle_mm_fault)"""
+        """The next page of the buffer: empty if it was got, else the error, as handle_mm_fault gives it.
+
+        EFAULT beyond the file or the address space; ENOMEM where nothing is free and reclaim frees nothing either.
+        """
         if not self.room or self.next >= self.end:
             return "EFAULT"
         if not self.free:
@@ -129,7 +132,7 @@ class Supply:
 
 
 class Pinned(NamedTuple):
-    """Pages were pinned for one chunk: how many were wanted and got, and why it stopped."""
+    """Pages were pinned for one chunk: how many were wanted and got, and why it stopped ("" if it did not)."""
 
     chunk: int
     wanted: int

@@ -125,24 +125,33 @@ class Dispatch(NamedTuple):
     disk: int
 
     def nothing_to_do(self, host: Host) -> bool:
+        """R3: the disk takes no command for now, or nobody has one for it."""
         return self.disk in self.scenario.blocked or not host.queued[self.disk]
 
     def full(self, host: Host) -> bool:
+        """R5: the host has as many commands out as it takes."""
         return host.full(self.scenario.can_queue)
 
     def count_it(self, host: Host) -> Host:
+        """R5: one more command is out, of the host and of this disk."""
         return host._replace(busy=host.busy + 1, out=_set(host.out, self.disk, host.out[self.disk] + 1))
 
     def starve(self, host: Host) -> Host:
+        """R5b: without a command of its own out, no completion would come back to this disk: the host has to."""
         starved = host.starved[self.disk] or not host.out[self.disk]
         return host._replace(starved=_set(host.starved, self.disk, starved))
 
     def dequeue(self, host: Host) -> Host:
+        """R7: the command that was counted leaves the queue."""
         return host._replace(queued=_set(host.queued, self.disk, host.queued[self.disk] - 1))
 
 
 def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, prefix: str = "") -> Iterator[Step]:
-    """Dispatch of one disk's queue, from R2 on: the rows, entered and left with Q held."""
+    """Dispatch of one disk's queue, from R2 on: the rows, entered and left with Q held.
+
+    `leave` is the row to go to when there is nothing to dispatch; `prefix` keeps the names of the rows apart where
+    one thread dispatches several disks.
+    """
     q, h = _locks(policy, disk)
     own = h if policy.split else ""  # with one lock for everything it is already held
     does = Dispatch(scenario, disk)
@@ -280,7 +289,6 @@ class Found(NamedTuple):
     """What exploring one scenario under one policy found."""
 
     states: int
-    steps: int
     deadlocked: int  # states that nobody can leave
     lost: int  # states from which there is no way to a good end
     waiting: int  # disks left waiting, at the worst end
@@ -290,7 +298,11 @@ class Found(NamedTuple):
 
 
 def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:
-    """Every interleaving of the scenario's threads."""
+    """Every interleaving of the scenario's threads.
+
+    >>> explored(policy=POLICIES[UNPATCHED]).states > 0, explored().deadlocked
+    (True, ())
+    """
     return explore(program(scenario, policy))
 
 
@@ -300,7 +312,6 @@ def _found(scenario: Scenario, policy: Policy) -> Found:
     waiting = [len(left_waiting(end.data, scenario.blocked)) for end in seen.ends]
     return Found(
         seen.states,
-        seen.steps,
         len(seen.deadlocked),
         len(seen.lost),
         max(waiting, default=scenario.disks),

@@ -118,7 +118,12 @@ class Scenario:
 
     @property
     def lists(self) -> int:
-        """Pages on the two lists: RAM less the reserve, the page descriptors and the other memory."""
+        """Pages on the two lists: RAM less the reserve, the page descriptors and the other memory.
+
+        >>> start = Scenario()
+        >>> start.lists == start.files + start.shm, start.shm == start.hot + start.cold
+        (True, True)
+        """
         machine = self.machine
         other = machine.mem_map // machine.page + machine.pages // OTHER_SHARE
         return machine.pages - self.reserve - other
@@ -145,7 +150,10 @@ class Scenario:
 
     @property
     def processes(self) -> int:
-        """Processes that map each hot page, on average: a process maps a window of its address space at most."""
+        """Processes that map each hot page, on average: a process maps a window of its address space at most.
+
+        Three at least: then their faults have left each page active and referenced, as `setup` has it.
+        """
         window = -(-int(self.machine.task_size * WINDOW) // self.machine.page)
         return max(3, min(PROCESSES, -(-PROCESSES * window // max(1, self.hot))))
 
@@ -193,7 +201,11 @@ class Scenario:
         )
 
     def active(self) -> list[PageRun]:
-        """The active list from its tail: the pages that are mapped, then the others; or both by turns."""
+        """The active list from its tail: the pages that are mapped, then the others; or both by turns.
+
+        >>> [len(Scenario(PRESETS["256 MB"], order=order).active()) for order in Order]
+        [2, 56]
+        """
         state = PageState(Kind.SHM, dirty=True, referenced=True)
         turns = -(-self.shm // (2 * STRETCH)) if self.order is Order.STRETCHES else 1
         shares = [(self.hot * i // turns, self.cold * i // turns) for i in range(turns + 1)]
@@ -320,7 +332,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
 
 
 def play(model: Reclaim, who: str, scenario: Scenario) -> Phase:
-    """Let one of them take what it wants."""
+    """Let one of them, "backup" or "application", take what it wants on this model; when, and what was written."""
     start, written = model.now, model.count["writes"]
     if who == "backup":
         model.run(scenario.copy_pages, horizon=HORIZON * SECOND)
@@ -332,7 +344,7 @@ def play(model: Reclaim, who: str, scenario: Scenario) -> Phase:
 def numbers_of(
     scenario: Scenario, model: Reclaim, counters: tuple[Snapshot, ...], phases: tuple[Phase, ...]
 ) -> dict[str, float | str]:
-    """The figures of a run that the chapter talks about."""
+    """The figures of a run that the chapter talks about, by name with its unit; words where there was no such part."""
     count, page = model.count, scenario.machine.page
     searched = count["visits"] + count["clean_visits"]
     application = [phase.took for phase in phases if phase.who == "application"]
@@ -376,7 +388,11 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
 
 
 def inactive_list(lists: Lists) -> tuple[Place, ...]:
-    """The inactive list from its tail, neighbours in one state joined."""
+    """The inactive list from its tail, neighbours in one state joined.
+
+    >>> inactive_list(Reclaim(Scenario(PRESETS["256 MB"]).setup, Policy()).lists)
+    (Place(state='clean', pages=1681),)
+    """
     states: list[str] = []
     counts: list[int] = []
     for pages, page, mapcount in places(lists, Where.INACTIVE):
