@@ -68,7 +68,7 @@ def wheel(folder: Path, name: str, files: dict[str, bytes]) -> str:
     with zipfile.ZipFile(file, "w") as archive:
         for path, data in files.items():
             entry = zipfile.ZipInfo(path)
-            entry.external_attr = 0o755 << 16
+            entry.external_attr = 0o100755 << 16  # of a file that is none pip takes no right to be run
             archive.writestr(entry, data)
     return f"{name}==1 --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
 
@@ -128,8 +128,10 @@ def set_up(course: Path, wheels: Path, extra: dict[str, str] | None = None, **ho
     return json.loads(found), said
 
 
-def test_the_environment_has_the_packages_and_a_second_time_nothing_is_done(course, wheels):
+def test_the_environment_has_the_packages_and_a_second_time_nothing_is_done(course, wheels, request):
     found, said = set_up(course, wheels[0])
+    (by,) = (course / ".venv").rglob("tiny-1.dist-info/INSTALLER")
+    assert by.read_text().strip() == request.node.callspec.params["course"]
     assert "Making .venv" in said
     assert [Path(file).is_relative_to(course / ".venv") for file in found] == [True, False]
     assert Path(found[1]).is_relative_to(course)
