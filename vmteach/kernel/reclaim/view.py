@@ -33,16 +33,18 @@ def places(lists: Lists, where: Where) -> Iterator[tuple[int, Page, int]]:
     counts = [*map(COUNT if plain else attrgetter("count"), items)]
     ends = [*accumulate(counts)]
     whole, done = (ends[-1] if ends else 0), 0
-    small = whole // LARGE
-    large = [i for i, n in enumerate(counts) if n > small] if max(counts, default=0) > small else []
-    if not plain:
-        large = [i for i, item in enumerate(items) if isinstance(item, Stripe) or item.count > small]
-    for i in [*large, len(items)]:
+    alone = [i for i, n in enumerate(counts) if n > whole // LARGE] if plain else _alone(items, whole // LARGE)
+    for i in [*alone, len(items)]:
         yield from _of_small(lists, cast("list[Run]", items[done:i]), ends[done:i], whole // WINDOWS)
         for item in items[i : i + 1]:
             of_stripe = isinstance(item, Stripe) and _of_stripe(lists, item, 1 + whole // WINDOWS)
             yield from of_stripe or _of_run(lists, cast(Run, item))
         done = i + 1
+
+
+def _alone(items: Sequence[Run | Stripe], small: int) -> list[int]:
+    """Where the items stand that are shown as they are: stripes, and long runs."""
+    return [i for i, item in enumerate(items) if isinstance(item, Stripe) or item.count > small]
 
 
 def _of_small(lists: Lists, runs: Sequence[Run], ends: Sequence[int], window: int) -> Iterator[tuple[int, Page, int]]:
