@@ -173,6 +173,8 @@ export function mount(el, spec, api) {
   const fields = {};
   const root = make("section", { class: "vmt", "aria-label": "Explorer" });
   root.setAttribute("data-lm-suppress-shortcuts", "true");
+  // Notebook 7 asks the focused element first, and then what is around it.
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   // While a control has the focus its keys are its own: an arrow would fold the notebook's headings, a `b` insert
   // a cell. Shortcuts with Ctrl or Cmd still reach the page.
   root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); });

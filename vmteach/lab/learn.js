@@ -173,6 +173,8 @@ export function mount(el, spec, api) {
   const [build, name] = KINDS[spec.kind];
   const root = make("div", { class: "vml", role: "group", "aria-label": name });
   root.setAttribute("data-lm-suppress-shortcuts", "true");
+  // Notebook 7 asks the focused element first, and then what is around it.
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   // While a control has the focus its keys are its own, as in explorer.js.
   root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); });
   const follow = build(root, spec, api);

@@ -44,6 +44,7 @@ function mountStory(el, given, api = {}) {
   const stories = Array.isArray(given) ? given : [given];
   const root = make("section", { class: "vm-page vm-story", tabIndex: -1 });
   root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.append(root);
   const stepper = new Stepper(root, stories, api);
   return { node: root, to: (step, story) => stepper.show(step - 1, story), at: () => [stepper.step + 1, stepper.index], destroy: () => { stepper.destroy(); root.remove(); }, stepper };
