@@ -1,7 +1,6 @@
 """Numbers as a reader sees them: sizes, times, counts. Standard library only; the page has its twin in words.js."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from vmteach.run import Values
 
@@ -35,7 +34,7 @@ def seconds(number: float) -> str:
     return "0 s" if number == 0 else f"{number:.2g} s"
 
 
-def number(value: Any) -> str:
+def number(value: float | str) -> str:
     """A value of `Run.numbers` as a reader sees it.
 
     >>> number(10240), number(0.125), number("EIO")

@@ -265,7 +265,7 @@ class Stage:
         return {field: moved[field] for field in preset.stops}
 
     @staticmethod
-    def spelled(control: Control, stop: object) -> str:
+    def spelled(control: Control, stop: float | str | Enum) -> str:
         """A stop as a reader sees it, with its unit."""
         if isinstance(stop, bool):
             return "yes" if stop else "no"
