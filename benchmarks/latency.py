@@ -98,17 +98,24 @@ class Hand:
             yield self.move(field, stop)
 
     def jumps(self, count: int, random: Random) -> Iterator[tuple[str, float]]:
-        """Controls that have room for it go far, to where nobody has been."""
-        wide = [field for field, (_, stops) in self.controls.items() if stops > FAR + 1]
-        been = set()
-        while wide and count:
-            field = random.choice(wide)
-            stop, before = random.randrange(self.controls[field][1]), self.controls[field][0]
-            place = tuple({**{name: at for name, (at, _) in self.controls.items()}, field: stop}.values())
-            if abs(stop - before) >= FAR and place not in been:
-                been.add(place)
-                count -= 1
-                yield field, self.move(field, stop)
+        """Controls that have room for it go far, to where nobody has been; fewer where there is no such place left."""
+        been: set[tuple[int, ...]] = set()
+        for _ in range(count):
+            far = {place: move for place, move in self._far() if place not in been}
+            if not far:
+                return
+            place = random.choice(sorted(far))
+            been.add(place)
+            field, stop = far[place]
+            yield field, self.move(field, stop)
+
+    def _far(self) -> Iterator[tuple[tuple[int, ...], tuple[str, int]]]:
+        """Each place that one control can reach in a jump, and the move that leads there."""
+        here = {field: at for field, (at, _) in self.controls.items()}
+        for field, (at, stops) in self.controls.items():
+            for stop in range(stops):
+                if stops > FAR + 1 and abs(stop - at) >= FAR:
+                    yield tuple({**here, field: stop}.values()), (field, stop)
 
 
 def measure(visit: Visit, notebook: str, pace: float, jumps: int) -> tuple[Times, list[float]]:

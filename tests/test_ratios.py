@@ -64,3 +64,23 @@ def test_a_gate_can_fail():
     twice = paired(lambda: sum(range(40_000)), lambda: sum(range(10_000)), rounds=3)
     assert not Row("four times as much", lambda: twice, 1.5, 1).holds(twice)
     assert Row("four times as much", lambda: twice, 2, 4, True).holds(Ratio(3, 3, 3, 3, 1))
+
+
+def test_a_reader_who_jumps_stops_when_every_place_was_seen():
+    """The measurement of a chapter with few far places came to no end."""
+    from random import Random
+
+    from latency import FAR, Hand
+
+    hand, seen = object.__new__(Hand), []
+    hand.controls = {"wide": [0, FAR + 2], "narrow": [1, 3]}
+
+    def move(field: str, stop: int) -> float:
+        assert abs(stop - hand.controls[field][0]) >= FAR
+        hand.controls[field][0] = stop
+        seen.append((field, stop))
+        return 1.0
+
+    hand.move = move
+    jumps = list(hand.jumps(50, Random(1)))
+    assert 2 <= len(jumps) == len(seen) == len(set(seen)) <= FAR
