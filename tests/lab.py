@@ -76,19 +76,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def jupyterlab(scratch: Path, whole: bool = False, few_rows: bool = False) -> Iterator[Lab]:
-    """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id.
+FOLDERS = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
 
-    It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. So does the progress,
-    unless VMTEACH_PROGRESS is set. With `whole` all cells of a notebook are in the page, not only those in view; with
-    `few_rows` scores are quick.
-    """
+
+def _lay_out(scratch: Path, whole: bool, few_rows: bool) -> None:
+    """A copy of the course, the course's settings, and what kernels do when they start."""
     for name in ("notebooks", "data"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, scratch / "course" / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
-    folders = ("CONFIG", "DATA", "RUNTIME", "SETTINGS", "WORKSPACES", "IPYTHON")
-    for name in folders:
+    for name in FOLDERS:
         (scratch / name).mkdir(parents=True)
     settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))  # the course's own
     settings["@jupyterlab/apputils-extension:notification"]["doNotDisturbMode"] = True
@@ -102,8 +98,19 @@ def jupyterlab(scratch: Path, whole: bool = False, few_rows: bool = False) -> It
         startup = scratch / "IPYTHON/profile_default/startup/few_rows.py"
         startup.parent.mkdir(parents=True)
         startup.write_text(FEW_ROWS)
+
+
+@contextlib.contextmanager
+def jupyterlab(scratch: Path, whole: bool = False, few_rows: bool = False) -> Iterator[Lab]:
+    """JupyterLab on a free port of the loopback, with every setting in `scratch`; ended by its own id.
+
+    It serves a copy of the notebooks: what is typed into a cell, and saved, stays in `scratch`. So does the progress,
+    unless VMTEACH_PROGRESS is set. With `whole` all cells of a notebook are in the page, not only those in view; with
+    `few_rows` scores are quick.
+    """
+    _lay_out(scratch, whole, few_rows)
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
-    places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in folders)))
+    places = dict(zip((*names, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"), (str(scratch / n) for n in FOLDERS)))
     places = {"VMTEACH_PROGRESS": str(scratch / "progress.json"), **os.environ, **places}
     port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-c", JUPYTERLAB, "--no-browser", "--ip=127.0.0.1", f"--port={port}"]

@@ -238,6 +238,15 @@ def test_on_a_page_hints_lie_inside_each_other_and_all_is_folded():
     assert page.index("Hint 1") < page.index("Hint 2") < page.index("Hint 3") < page.index("Solution")
 
 
+def test_another_one_has_other_numbers_and_the_seed_says_which():
+    one = fresh(name="reach")
+    assert one.another(1).stub == one.another().stub != one.stub
+    assert one.another(5).stub == one.another(1).stub
+    assert one.another(1).check(one.another(1).given["total"] // one.another(1).given["dirty"]).outcome == "right"
+    with pytest.raises(ValueError, match="numbers that vary, got laps"):
+        fresh().another(1)
+
+
 def test_a_check_on_a_page_is_a_status_and_escapes_what_it_repeats():
     verdict = exercise("scsi_deadlock", "pairs").check([("<b>", "H")])
     page = verdict._repr_html_()
@@ -534,6 +543,12 @@ def test_an_untouched_one_is_not_kept(file):
 def test_an_exercise_with_a_class_s_own_numbers_is_kept_as_any_other(file):
     Exercise("shm_big_iron", task_of("shm_big_iron", "reach"), variant=1).check(3)
     assert json.loads(file.read_text())["chapters"]["shm_big_iron"]["exercises"]["reach"]["tries"] == 1
+
+
+def test_another_one_and_an_untouched_one_are_not_kept(file):
+    exercise("shm_big_iron", "reach").check(...)
+    exercise("shm_big_iron", "reach").another(1).check(3)
+    assert not file.exists()
 
 
 def test_nothing_is_read_but_when_called(monkeypatch):

@@ -3,7 +3,8 @@
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from vmteach.figures.plain import figure, own_style
@@ -79,3 +80,24 @@ class Drawing:
         cells = "".join(f'<td style="{_CELL}text-align:right">{value}</td>' for value in values)
         style = f"{_CELL}text-align:left;font-weight:400"
         return f'<tr><th scope="row" style="{style}">{name}</th>{cells}</tr>'
+
+
+def draw(figure: ModuleType, runs: Mapping[str, Run] | Iterable[Run], prediction: object = None) -> Drawing:
+    """What a notebook cell shows: these runs, drawn by a figure module, your prediction with them.
+
+    `runs` maps the label of a policy to its run, in the order to be shown. A plain list of runs is
+    labelled "run 1", "run 2" and so on.
+
+    >>> from vmteach.figures import csum_trail as figure
+    >>> from vmteach.patches.csum_trail import simulate
+    >>> list(draw(figure, [simulate()]).numbers)
+    ['run 1']
+    """
+    named = runs if isinstance(runs, Mapping) else {f"run {i}": run for i, run in enumerate(runs, 1)}
+    if not named:
+        raise ValueError("draw needs at least one run, got none")
+    said = figure.predicted(prediction) if prediction is not None and hasattr(figure, "predicted") else None
+    return Drawing([(label, figure.scene(run)) for label, run in named.items()], said, named)
+
+
+__all__ = ["Drawing", "draw"]

@@ -45,10 +45,11 @@ def seeded(stem: str, name: str, count: int, seed: str | None = None) -> int:
 
 
 class Exercise:
-    """One exercise in one variant: `check` an answer, ask for a `hint`, read the `solution`."""
+    """One exercise in one variant: `check` an answer, ask for a `hint`, read the `solution`, take `another`."""
 
-    def __init__(self, stem: str, task: Task, variant: int = 0) -> None:
+    def __init__(self, stem: str, task: Task, variant: int = 0, practice: bool = False) -> None:
         self.stem, self.task, self.variant = stem, task, variant
+        self._practice = practice  # what is tried for practice is not kept
         self.given = task.variants[variant]
         self._hints_given = 0
         cells.watch()
@@ -78,7 +79,7 @@ class Exercise:
             return Verdict(Outcome.NOT_ATTEMPTED, self._older(source))
         verdict = self.judge(answer, bounds)
         verdict = replace(verdict, printed=bounds.printed, judged=self._named(answer, source))
-        if verdict.outcome is not Outcome.NOT_ATTEMPTED:
+        if verdict.outcome is not Outcome.NOT_ATTEMPTED and not self._practice:
             self._keep(verdict)
         return verdict
 
@@ -124,6 +125,13 @@ class Exercise:
         parts = [(head, fill(text, self.given)) for head, text in self._explained()]
         text = "\n\n".join([self.solved, *(f"{head}: {words}" for head, words in parts)])
         return Note(text, card(self._folded_solution(), QUIET))
+
+    def another(self, seed: int | None = None) -> "Exercise":
+        """The same exercise with other numbers, for practice; without a seed, the next. ValueError if it has none."""
+        count = len(self.task.variants)
+        if count < 2:
+            raise ValueError(f"another needs an exercise with numbers that vary, got {self.task.name}")
+        return Exercise(self.stem, self.task, (self.variant + 1 if seed is None else seed) % count, practice=True)
 
     def __repr__(self) -> str:
         return f"{self.task.name} ({self.task.rung}, {self.task.minutes} minutes)\n{fill(self.task.asks, self.given)}"
