@@ -291,26 +291,25 @@ class Ends:
         if after is Absent.SWAPPED:
             self.slotted += n
 
-    def _write(self, known: Known, first: int, n: int) -> None:
-        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds strike."""
+    def _write(self, known: Known, first: int, n: int, strikes: bool) -> None:
+        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds may strike."""
         costs, shared = self.setup.costs, known.page.state.kind is Kind.SHM
         cost, each = self.visit + (costs.convert if shared else 0), CONVERTED if shared else VISITED
         if known.kind is CONVERT:
             self.now += n * cost
             self._add(each, n)
         else:
-            self._submit(known, n, cost + costs.submit, each)
+            self._submit(n, cost + costs.submit, each, strikes)
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
         for other in self.known:
             if other.low <= first < other.high:  # what is known of the pages behind stays true
                 other.low = first + n
 
-    def _submit(self, known: Known, n: int, cost: int, each: Changes) -> None:
+    def _submit(self, n: int, cost: int, each: Changes, strikes: bool) -> None:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
         memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        strikes = self._latest_end([(known, 0, n, 0)]) >= memory.next_second
         if strikes or not memory.before_write:
             self._tally()
             memory.before_write = memory.before_write or dict(count)

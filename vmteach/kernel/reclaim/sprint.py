@@ -11,9 +11,10 @@ and writes page states late. A request is looked through before anything of it i
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Allowance, Ends, Known, Piece
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Allowance, Ends, Known, Piece
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -57,7 +58,7 @@ class Sprint(Ends):
         self.goal, self.horizon = goal, horizon
         self._load()
         while self.bands < bands and enough and self.now < horizon and not memory.wanted and self.left > 0:
-            if self.tail_n >= self.plain and self._plain_bands(bands - self.bands):
+            if self._plain_bands(bands - self.bands):
                 continue
             self.bands += 1
             enough = self._reclaim()
@@ -70,32 +71,78 @@ class Sprint(Ends):
         return enough
 
     def _plain_bands(self, most: int) -> int:
-        """Up to so many bands that free from one run and refill from one, all requests with one quota; how many."""
-        need, visit, m, pages, bands = self.need, self.visit, self.a_band, self.plain, 0
-        end = min(self.memory.next_second, self.horizon)
-        if self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
-            return 0
-        most = min(most, min(self.tail_n, known.high - self.tail, self.left) // pages)
-        while bands < most:
+        """Up to so many bands whose requests all have one quota, and but for one meet only what they free; how many."""
+        m, pages, bands, end = self.a_band, self.plain, 0, min(self.memory.next_second, self.horizon)
+        while bands < most and self.left >= pages and self.free == self.setup.min and self.tail_n:
             quota, last = self._first_and_last(m)
-            refill = m * quota
-            time = (refill + pages) * visit + pages * self.cost
-            if last != quota or not self._can_refill(refill) or self.now + time >= end or self._budget(m) < 0:
+            if last != quota or m * quota > self.alike:
                 break
-            self._refill(refill)
-            self._free(self.tail, pages, known.fate.page)
-            self.tail += pages
-            self.tail_n -= pages
-            self._take_pages(pages)
-            self.memory.longest = max(self.memory.longest, (quota + need) * visit)
+            known, n = self._look(self.tail), self.tail_n
+            if known.kind is not FREE or self.tail + min(n, pages) > known.high:
+                break
+            met, time = [], self.now + (m * quota + pages) * self.visit + pages * self.cost
+            if n < pages:
+                met = self._between(pages - n)
+                time += self._latest_end(met) - self.now
+                if not met or not self._allows(met):
+                    break
+            if time >= end or (not met and self._budget(m) < 0):
+                break
+            self._band(quota, known, met)
             bands += 1
-        if not self.tail_n:
-            self._next_run()
         self.passes += bands * m
         self.requests += bands * m
         self.memory.steps += bands
         self.bands += bands
         return bands
+
+    def _between(self, rest: int) -> list[Piece]:
+        """What stands between the run at the tail and as many pages more as are wanted; nothing if there are not."""
+        met: list[Piece] = []
+        for piece in islice(self._stretches(), 1, None):
+            kind = piece[0].kind
+            if kind is FREE:
+                return met if piece[2] >= rest else []
+            if kind is ODD:
+                break
+            met.append(piece)
+        return []
+
+    def _allows(self, met: list[Piece]) -> bool:
+        """Whether one of the requests of a band may meet all that."""
+        left, in_use = self._budget(self.a_band), self.need * self.setup.sysctls.vm_mapped_ratio
+        slots = self.setup.slots - self.memory.count["slots_used"]
+        for known, _, n, _ in met:
+            left -= n
+            if known.kind is IN_USE:
+                in_use -= n
+            elif known.kind is not PASS:
+                slots -= n
+        return left >= 0 and in_use >= 0 and slots >= 0
+
+    def _band(self, quota: int, known: Known, met: list[Piece]) -> None:
+        """A band that meets all that at once, if anything, in what it frees."""
+        visit, need, pages = self.visit, self.need, self.plain
+        first = min(self.tail_n, pages)
+        gap = min(first // need + 1, self.a_band)
+        self._refill(gap * quota)
+        self._free(self.tail, first, known.fate.page)
+        self._leave(first, 0, False)
+        began = self.now
+        for other, page, n, runs in met:
+            if other.kind is PASS or other.kind is IN_USE:
+                self.now += n * visit
+                self.visits += n
+            else:
+                self._write(other, page, n, False)
+            self._leave(n, runs, True)
+        spent = self.now - began
+        if met:
+            self._refill((self.a_band - gap) * quota)
+            self._free(self.tail, pages - first, self._look(self.tail).fate.page)
+            self._leave(pages - first, 0, False)
+        self._take_pages(pages)
+        self.memory.longest = max(self.memory.longest, spent + (quota + need) * visit)
 
     # ---- requests
 
@@ -230,7 +277,7 @@ class Sprint(Ends):
                 self.now += n * visit
                 self.visits += n
             else:
-                self._write(known, first, n)
+                self._write(known, first, n, strikes)
             if kind is not FREE:
                 spent += self.now - before
             self._leave(n, runs, kind is not FREE)
