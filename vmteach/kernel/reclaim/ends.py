@@ -85,6 +85,9 @@ class Ends:
         self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
         self.searches = memory.rules.clean_pass
         self.goal = 0  # pages taken, of all
+        convert = self.visit + setup.costs.convert  # the most that a page takes, ns, but for waiting
+        plain = dict.fromkeys((FREE, PASS, IN_USE, ODD), self.visit)
+        self.most = {**plain, CONVERT: convert, WRITE: convert + setup.costs.submit}
         self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
 
     def _load(self) -> None:
@@ -334,17 +337,14 @@ class Ends:
 
     def _latest_end(self, pieces: list[Piece]) -> int:
         """A time that dealing with these surely does not take us to."""
-        costs, disk, end, written = self.setup.costs, self.memory.disk, self.now, 0
+        end, written, costs = self.now, 0, self.most
         for known, _, n, _ in pieces:
-            end += n * self.visit
-            if known.kind is CONVERT or known.kind is WRITE:
-                end += n * costs.convert
+            end += n * costs[known.kind]
             if known.kind is WRITE:
                 written += n
-        if written:
-            end += written * costs.submit
-            if disk.n + written > disk.depth:  # then it waits for room
-                end += max(0, disk.due - self.now) + written * disk.service
+        disk = self.memory.disk
+        if written and disk.n + written > disk.depth:  # then it waits for room
+            end += max(0, disk.due - self.now) + written * disk.service
         return end
 
     def _leave(self, n: int, runs: int, stays: bool) -> None:

@@ -58,8 +58,9 @@ class Sprint(Ends):
         self.goal, self.horizon = goal, horizon
         self._load()
         while self.bands < bands and enough and self.now < horizon and not memory.wanted and self.left > 0:
-            if self._plain_bands(bands - self.bands):
-                continue
+            self._plain_bands(bands - self.bands)
+            if self.bands == bands or not self.left:
+                break
             self.bands += 1
             enough = self._reclaim()
             while enough and self.left > 0:
@@ -71,16 +72,15 @@ class Sprint(Ends):
         return enough
 
     def _plain_bands(self, most: int) -> int:
-        """Up to so many bands whose requests all have one quota, and but for one meet only what they free; how many."""
+        """Up to so many bands whose requests, but for one, meet only what they free, before a second strikes."""
         m, pages, bands, end = self.a_band, self.plain, 0, min(self.memory.next_second, self.horizon)
         while bands < most and self.left >= pages and self.free == self.setup.min and self.tail_n:
-            quota, last = self._first_and_last(m)
-            if last != quota or m * quota > self.alike:
-                break
+            quotas = self._quotas(m)
+            refill = sum(quotas)
             known, n = self._look(self.tail), self.tail_n
-            if known.kind is not FREE or self.tail + min(n, pages) > known.high:
+            if known.kind is not FREE or self.tail + min(n, pages) > known.high or refill > self.alike:
                 break
-            met, time = [], self.now + (m * quota + pages) * self.visit + pages * self.cost
+            met, time = [], self.now + (refill + pages) * self.visit + pages * self.cost
             if n < pages:
                 met = self._between(pages - n)
                 time += self._latest_end(met) - self.now
@@ -88,7 +88,7 @@ class Sprint(Ends):
                     break
             if time >= end or (not met and self._budget(m) < 0):
                 break
-            self._band(quota, known, met)
+            self._band(quotas, known, met)
             bands += 1
         self.passes += bands * m
         self.requests += bands * m
@@ -120,12 +120,12 @@ class Sprint(Ends):
                 slots -= n
         return left >= 0 and in_use >= 0 and slots >= 0
 
-    def _band(self, quota: int, known: Known, met: list[Piece]) -> None:
+    def _band(self, quotas: list[int], known: Known, met: list[Piece]) -> None:
         """A band that meets all that at once, if anything, in what it frees."""
         visit, need, pages = self.visit, self.need, self.plain
         first = min(self.tail_n, pages)
-        gap = min(first // need + 1, self.a_band)
-        self._refill(gap * quota)
+        gap = first // need + 1 if met else self.a_band
+        self._refill(sum(quotas[:gap]))
         self._free(self.tail, first, known.fate.page)
         self._leave(first, 0, False)
         began = self.now
@@ -138,11 +138,12 @@ class Sprint(Ends):
             self._leave(n, runs, True)
         spent = self.now - began
         if met:
-            self._refill((self.a_band - gap) * quota)
+            self._refill(sum(quotas[gap:]))
             self._free(self.tail, pages - first, self._look(self.tail).fate.page)
             self._leave(pages - first, 0, False)
         self._take_pages(pages)
-        self.memory.longest = max(self.memory.longest, spent + (quota + need) * visit)
+        longest = max(max(quotas) * visit, spent + quotas[gap - 1] * visit) + need * visit
+        self.memory.longest = max(self.memory.longest, longest)
 
     # ---- requests
 
