@@ -169,12 +169,13 @@ class Sprint(Ends):
         if not m:
             return left > 1 and self._requests(1)
         plan = self._plan(m, gap, pieces)
-        while not (calm := self._is_calm(plan)) and m > 1:
-            m = max(1, min(plan.gap - 1 if plan.gap else m, m // 2))
+        while not (calm := self._is_calm(plan)) and not (begins := self._begins_calm(plan)) and m > 1:
+            m = plan.gap if 0 < plan.gap < m else max(1, min(plan.gap - 1 if plan.gap else m, m // 2))
             plan = self._plan(m, plan.gap, plan.pieces)
-        if not (calm or self._begins_calm(plan)):
+        if not (calm or begins):
             return False
-        longest = self._go(plan, not calm)
+        began += (sum(plan.quotas[: m - 1]) + (m - 1) * self.need) * self.visit  # the last of them
+        longest = self._go(plan, not calm, began)
         memory.steps += 1
         if longest > memory.longest:
             memory.longest = longest
@@ -189,9 +190,11 @@ class Sprint(Ends):
         return end < self.memory.next_second and self._can_refill(refill)
 
     def _begins_calm(self, plan: Plan) -> bool:
-        """Whether the refill of one request is over before, and touches will change nothing."""
-        end = self.now + plan.quotas[0] * self.visit
-        return self.memory.idle_touch and end < self.memory.next_second and self._can_refill(plan.quotas[0])
+        """Whether only the last request may not be over before, but its refill is, and touches will change nothing."""
+        m, refill = len(plan.quotas), sum(plan.quotas)
+        end = self.now + (refill + (m * self.need if m > 1 else 0)) * self.visit
+        alone = self.memory.idle_touch and m == max(1, plan.gap)
+        return alone and end < self.memory.next_second and self._can_refill(refill)
 
     def _quotas(self, m: int) -> list[int]:
         """Pages that each of the next `m` requests refills, if each frees a batch."""
@@ -257,12 +260,12 @@ class Sprint(Ends):
                 break
         return Plan(self._quotas(m), gap if gap <= m else 0, met)
 
-    def _go(self, plan: Plan, strikes: bool) -> int:
+    def _go(self, plan: Plan, strikes: bool, began: int) -> int:
         """Do it: what is not freed goes to the head. With `strikes` seconds strike, and somebody may observe.
 
         The most that one of the requests took, ns.
         """
-        (quotas, gap, pieces), visit, spent, began = plan, self.visit, 0, self.now
+        (quotas, gap, pieces), visit, spent = plan, self.visit, 0
         if gap or strikes:
             gap = gap or 1
             self._begin(quotas[:gap])
@@ -286,7 +289,8 @@ class Sprint(Ends):
             self.requests += 1
             spent += quotas[gap - 1] * visit
         self._begin(quotas[gap:])
-        return self.now - began if strikes else max(max(quotas) * visit, spent) + self.need * visit
+        most = max(max(quotas) * visit, spent) + self.need * visit
+        return max(self.now - began, most) if strikes else most
 
     def _begin(self, quotas: list[int]) -> None:
         """Refill for requests of these quotas; no more than that is left to do for any but the last."""
