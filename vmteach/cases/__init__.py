@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import NamedTuple
 
+from vmteach.run import Values
 from vmteach.tables import Case, read_cases
 
 Judge = Callable[[Case], str]
@@ -63,6 +64,15 @@ def judge_of(table: str) -> Judge:
     stem, _, name = table.partition("-")
     judge: Judge = import_module(f"vmteach.cases.{stem}").TABLES[name]
     return judge
+
+
+def differing(row: Case, told: Values) -> str:
+    """The columns of a row that hold something else than the model told; empty where all agree.
+
+    >>> differing({"loads": 3, "fault": 0, "sum": "62c4"}, {"loads": 3, "fault": 1, "sum": "62c5"})
+    'fault, sum'
+    """
+    return ", ".join(name for name, value in told.items() if str(row[name]) != str(value))
 
 
 def judged(table: str, rows: Iterable[Case], judge: Judge) -> Score:

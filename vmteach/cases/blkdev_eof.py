@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from vmteach.cases import differing
 from vmteach.kernel.blkdev import EIO, OLD, SECTOR, Device, Lookup
 from vmteach.machine import PRESETS
 from vmteach.patches.blkdev_eof import HALF, PATCHED, POLICIES, UNPATCHED, Policy, Scenario, simulate
@@ -16,8 +17,7 @@ NOT_THE_KERNELS = {"tree": (), "down EIO": ("blocks_counted",), "down hole": ("b
 
 def tail(row: Case) -> str:
     """Empty where the model repeats all twenty results of a device, else the columns that differ."""
-    told = {**_sizes(row), **_reads(row), **_writes(row), **_bytes(row)}
-    return ", ".join(name for name, value in told.items() if str(row[name]) != str(value))
+    return differing(row, {**_sizes(row), **_reads(row), **_writes(row), **_bytes(row)})
 
 
 TABLES = {"tail": tail}

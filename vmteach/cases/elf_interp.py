@@ -4,25 +4,14 @@ from dataclasses import replace
 from functools import cache
 from itertools import groupby
 
+from vmteach.cases import differing
 from vmteach.kernel.binfmt import ARCHS, interpreter_path
-from vmteach.patches.elf_interp import (
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Closed,
-    Crossed,
-    Event,
-    Files,
-    Killed,
-    Mapped,
-    Oops,
-    Opened,
-    Returned,
-    load_elf_binary,
-)
+from vmteach.patches import elf_interp as patch
+from vmteach.patches.elf_interp import PATCHED, POLICIES, UNPATCHED, Event, Files, load_elf_binary
 from vmteach.tables import Case, read_cases
 
 I386 = ARCHS["i386"]
+STEPS = {patch.Opened: "open:{}", patch.Mapped: "map:{}", patch.Closed: "close:{}", patch.Crossed: "point_of_no_return"}
 KERNELS = {"2_4_22": POLICIES[UNPATCHED], "2_4_27": replace(POLICIES[PATCHED], lets_go_of_nothing=False)}
 
 
@@ -32,9 +21,9 @@ def headers(row: Case) -> str:
     for kernel, policy in KERNELS.items():
         events = list(load_elf_binary(files(row), I386, policy, bool(row["old_space_stays"])))
         told[f"outcome_{kernel}"] = outcome(events[-1])
-        told[f"crossed_{kernel}"] = int(Crossed() in events)
-    differing = [name for name, value in told.items() if str(row[name]) != str(value)]
-    return ", ".join(differing + ["steps_2_4_22"] * (steps_of(row) != _steps(row)))
+        told[f"crossed_{kernel}"] = int(patch.Crossed() in events)
+    steps = "" if steps_of(row) == _steps(row) else "steps_2_4_22"
+    return ", ".join(filter(None, (differing(row, told), steps)))
 
 
 TABLES = {"headers": headers}
@@ -42,28 +31,24 @@ TABLES = {"headers": headers}
 
 def steps_of(row: Case) -> list[str]:
     """The row's steps without the reads, which the model has not as events, and each run of mappings as one."""
-    steps = [
-        step.removesuffix(":fails")
-        for step in (row["steps_2_4_22"] or "").split()
-        if step[:5] not in ("read:", "flush")
-    ]
+    told = (row["steps_2_4_22"] or "").split()
+    steps = (step.removesuffix(":fails") for step in told if not step.startswith(("read:", "flush")))
     return [step for step, _ in groupby(steps) if step != "open"]
 
 
 def _steps(row: Case) -> list[str]:
-    words = {Opened: "open:{}", Mapped: "map:{}", Closed: "close:{}", Crossed: "point_of_no_return"}
     events = load_elf_binary(files(row), I386, KERNELS["2_4_22"], bool(row["old_space_stays"]))
-    return [words[type(e)].format(getattr(e, "file", "?")[0].upper()) for e in events if type(e) in words]
+    return [STEPS[type(e)].format(getattr(e, "file", "?")[0].upper()) for e in events if type(e) in STEPS]
 
 
 def outcome(last: Event) -> str:
     """What the last event of an exec says, in the table's words."""
     match last:
-        case Returned(error):
+        case patch.Returned(error):
             return error
-        case Killed(signal):
+        case patch.Killed(signal):
             return signal
-        case Oops():
+        case patch.Oops():
             return "oops"
     return "runs"
 

@@ -5,28 +5,12 @@ from itertools import pairwise
 
 from vmteach.kernel.zones import Memory, Start
 from vmteach.machine import MIB, Machine
-from vmteach.patches.overflow_buffers import (
-    GUARDS,
-    NOTHING,
-    WAIT,
-    WRITE,
-    Asked,
-    Ended,
-    Policy,
-    Shares,
-    Wrapped,
-    Writer,
-    balance_dirty_state,
-    bdflush_stop,
-    events,
-    insert_into_lru_list,
-    nr_free_buffer_pages,
-    pages_of,
-)
+from vmteach.patches import overflow_buffers as patch
+from vmteach.patches.overflow_buffers import Policy, Writer
 from vmteach.run import of_kind
 from vmteach.tables import Case
 
-OLD, PRE4, HIGH, TWICE = GUARDS.values()
+OLD, PRE4, HIGH, TWICE = patch.GUARDS.values()
 TOT = {"tot_2.4.22": OLD, "tot_2.4.23-pre4": PRE4, "tot_2.4.23-29": HIGH, "tot_2.4.30-37": TWICE}
 KERNELS = {
     "2.4.22 bytes": Policy(OLD, reserve=False),
@@ -51,20 +35,20 @@ def decisions(row: Case) -> str:
     machine, memory = _machine(row), _memory(row)
     count = row["dirty_pages"] * machine.page // row["block_B"]
     for unit, policy in (("bytes", Policy()), ("sectors", Policy(shift=9))):
-        if insert_into_lru_list(0, row["block_B"], count, policy) != row[f"counter_{unit}"]:
+        if patch.insert_into_lru_list(0, row["block_B"], count, policy) != row[f"counter_{unit}"]:
             return f"the counter in {unit}"
     for name, guard in TOT.items():
-        if nr_free_buffer_pages(memory, guard, machine) != row[name]:
+        if patch.nr_free_buffer_pages(memory, guard, machine) != row[name]:
             return name
     return next((name for name, policy in DECIDED.items() if not _decided(row, name, policy)), "")
 
 
 def _decided(row: Case, name: str, policy: Policy) -> bool:
-    shares = Shares(row["nfract"], row["nfract_sync"], row["nfract_stop"])
-    seen = pages_of(row["counter_sectors" if policy.shift else "counter_bytes"], policy)
-    tot = nr_free_buffer_pages(_memory(row), policy.guard, _machine(row))
-    answer = balance_dirty_state(seen, tot, may_wait=not row["noio"], shares=shares)
-    return (answer, bdflush_stop(seen, tot, shares=shares)) == (row[f"d_{name}"], row[f"stop_{name}"])
+    shares = patch.Shares(row["nfract"], row["nfract_sync"], row["nfract_stop"])
+    seen = patch.pages_of(row["counter_sectors" if policy.shift else "counter_bytes"], policy)
+    tot = patch.nr_free_buffer_pages(_memory(row), policy.guard, _machine(row))
+    answer = patch.balance_dirty_state(seen, tot, may_wait=not row["noio"], shares=shares)
+    return (answer, patch.bdflush_stop(seen, tot, shares=shares)) == (row[f"d_{name}"], row[f"stop_{name}"])
 
 
 def writer(row: Case) -> str:
@@ -76,27 +60,27 @@ def writer(row: Case) -> str:
 
 def _outcome(writer: Writer) -> dict[str, int | str]:
     """A run in the columns of the table; -1 where the model has nothing of the kind."""
-    happened = tuple(events(writer))
-    asked = of_kind(happened, Asked)
-    back = (e for was, e in pairwise(asked) if was.answer > e.answer == NOTHING)
+    happened = tuple(patch.events(writer))
+    asked = of_kind(happened, patch.Asked)
+    back = (e for was, e in pairwise(asked) if was.answer > e.answer == patch.NOTHING)
     last, end = asked[-1], happened[-1]
-    memory = end.memory if isinstance(end, Ended) else last.memory
+    memory = end.memory if isinstance(end, patch.Ended) else last.memory
     return {
         "tot_at_start": asked[0].limit,
-        "first_background": _first(e for e in asked if e.answer == WRITE),
-        "first_wait": _first(e for e in asked if e.answer == WAIT),
-        "counter_wraps_at": _first(of_kind(happened, Wrapped)),
+        "first_background": _first(e for e in asked if e.answer == patch.WRITE),
+        "first_wait": _first(e for e in asked if e.answer == patch.WAIT),
+        "counter_wraps_at": _first(of_kind(happened, patch.Wrapped)),
         "back_to_nothing_at": _first(back),
-        "ended_by": end.lacks if isinstance(end, Ended) else "wait",
+        "ended_by": end.lacks if isinstance(end, patch.Ended) else "wait",
         "dirty_at_end": last.pages,
-        "tot_at_end": nr_free_buffer_pages(memory, writer.policy.guard, writer.start.machine),
+        "tot_at_end": patch.nr_free_buffer_pages(memory, writer.policy.guard, writer.start.machine),
         "free_high_end": memory.high,
         "free_normal_end": memory.normal,
         "free_dma_end": memory.dma,
     }
 
 
-def _first(found: Iterable[Asked | Wrapped]) -> int:
+def _first(found: Iterable[patch.Asked | patch.Wrapped]) -> int:
     return next((event.pages for event in found), -1)
 
 
@@ -112,7 +96,7 @@ def rates(row: Case) -> str:
     it = Writer(start, KERNELS[row["kernel"]])
     if row["counter_wraps"] and row["first_wrap_dirty"] != it.wrap:
         return "where the counter wraps"
-    pairs = ("background", WRITE), ("wait", WAIT)
+    pairs = ("background", patch.WRITE), ("wait", patch.WAIT)
     return next((f"first {name}" for name, answer in pairs if not _first_at(row, it, name, answer)), "")
 
 
@@ -128,7 +112,7 @@ def _first_at(row: Case, it: Writer, name: str, answer: int) -> bool:
 def _answer(it: Writer, dirty: float, written: float) -> int:
     """What balance_dirty_state gives when so many pages are dirty and so many were written in all."""
     tot = it.limit(round(min(max(written, 0), it.most)))
-    return balance_dirty_state(it.seen(max(0, round(dirty))), tot, it.start.machine.word)
+    return patch.balance_dirty_state(it.seen(max(0, round(dirty))), tot, it.start.machine.word)
 
 
 TABLES = {"decisions": decisions, "writer": writer, "rates": rates}

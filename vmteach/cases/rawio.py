@@ -6,23 +6,12 @@ from typing import Any
 
 from vmteach.cases import Outside
 from vmteach.machine import KIB
-from vmteach.patches.rawio import (
-    BAD_FRAME,
-    CHUNK,
-    POLICIES,
-    UNPATCHED,
-    Event,
-    Failed,
-    Flushed,
-    Mapped,
-    Pinned,
-    Released,
-    map_user_kiobuf,
-    moved,
-)
+from vmteach.patches import rawio
+from vmteach.patches.rawio import CHUNK, Event
 from vmteach.run import Record, of_kind
 from vmteach.tables import Case
 
+KERNEL = rawio.POLICIES[rawio.UNPATCHED]
 ERRORS = {"EFAULT": -14, "ENOMEM": -12}
 CONSUMERS = {"file": "O_DIRECT file", "raw": "raw device", "nfs": "O_DIRECT over NFS"}
 
@@ -56,7 +45,7 @@ class Memory:
         if addr not in self.present and (addr - start) // self.page >= first and (error := self.take(flags)):
             return error
         self.present.add(addr)
-        return BAD_FRAME if set(self.bad) & set(flags) else ""
+        return rawio.BAD_FRAME if set(self.bad) & set(flags) else ""
 
     def area_of(self, addr: int) -> tuple[int, int, str, int]:
         """The area that the address is in or, if that grows down, the next one above; else one without rights."""
@@ -81,7 +70,7 @@ def pinning(row: Case) -> str:
         return Outside("the address wraps")
     if row["list_alloc"] != "ok" and row["pages_wanted"] > CHUNK // page + 1:
         return Outside("the list is too short, and a longer one cannot be had")
-    events = map_user_kiobuf(va, length, page, Memory(row).pages_from(va), POLICIES[UNPATCHED])
+    events = rawio.map_user_kiobuf(va, length, page, Memory(row).pages_from(va), KERNEL)
     theirs = row | {"stale": row["stale_old"] + row["stale_unset"]}
     differ = [name for name, ours in numbers(events).items() if ours != theirs[name]]
     return f"kind {row['kind']}: {differ[0]}" if differ else ""
@@ -89,8 +78,9 @@ def pinning(row: Case) -> str:
 
 def numbers(events: tuple[Event, ...]) -> Record:
     """The columns of a row of pinning."""
-    pinned, mapped, flushed, failed = (_one(events, kind) for kind in (Pinned, Mapped, Flushed, Failed))
-    released = sum(event.pages for event in of_kind(events, Released))
+    pinned, mapped, failed = _outcome(events)
+    flushed = _one(events, rawio.Flushed)
+    released = sum(event.pages for event in of_kind(events, rawio.Released))
     return {
         "pages_wanted": pinned.wanted,
         "answer": ERRORS[failed.error] if failed else 0,
@@ -111,14 +101,14 @@ def whole_read(row: Case) -> str:
     memory, consumer, chunks, done, error = Memory(row), CONSUMERS[row["consumer"]], [], 0, ""
     for begin in range(0, total, CHUNK):
         va, length = row["va"] + begin, min(CHUNK, total - begin)
-        events = map_user_kiobuf(va, length, row["page_bytes"], memory.pages_from(va), POLICIES[UNPATCHED])
-        pinned, mapped, failed = (_one(events, kind) for kind in (Pinned, Mapped, Failed))
+        events = rawio.map_user_kiobuf(va, length, row["page_bytes"], memory.pages_from(va), KERNEL)
+        pinned, mapped, failed = _outcome(events)
         if failed:
             chunks.append(f"{pinned.wanted}/{ERRORS[failed.error]}/0")
             error = failed.error
             break
         chunks.append(f"{pinned.wanted}/{pinned.got}/{length}")
-        part, error = moved(consumer, length, mapped.covered, row["unit_bytes"])
+        part, error = rawio.moved(consumer, length, mapped.covered, row["unit_bytes"])
         done += part
         if part < length:
             break
@@ -135,6 +125,11 @@ def bytes_there(row: Case) -> int:
         return length
     end = row["file_bytes"] // KIB * KIB if raw else row["file_bytes"]
     return min(length, int(end) - int(row["offset"]))
+
+
+def _outcome(events: tuple[Event, ...]) -> tuple[Any, Any, Any]:
+    """How a chunk was pinned, and how it was passed on or failed; None for what did not happen."""
+    return _one(events, rawio.Pinned), _one(events, rawio.Mapped), _one(events, rawio.Failed)
 
 
 def _one(events: tuple[Event, ...], kind: type) -> Any:

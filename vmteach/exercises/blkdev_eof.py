@@ -8,9 +8,6 @@ from vmteach.patches.blkdev_eof import CONTROLS, PATCHED, POLICIES, UNPATCHED, S
 LOST, ZEROS = "bytes lost (B)", "bytes read as zeros (B)"
 
 
-# ---- roundings
-
-
 def check_roundings(count: Answer, _: Given) -> Verdict:
     for up in (True, False):
         rounding = Rounding.UP if up else Rounding.DOWN
@@ -30,9 +27,6 @@ def check_roundings(count: Answer, _: Given) -> Verdict:
     return right("Both ways, for every size.")
 
 
-# ---- half
-
-
 def check_half(mine: Answer, given: Given) -> Verdict:
     if mine.unit != 1024 or mine.shortens or mine.read_blocks is not Rounding.DOWN:
         return not_yet("Keep the rest as it is: the sizes in KiB, reads rounded down, and nothing shortened.")
@@ -47,9 +41,6 @@ def check_half(mine: Answer, given: Given) -> Verdict:
     return right("The page can be read, nothing old is shown, and the straddling block cannot be written.")
 
 
-# ---- silent
-
-
 def check_silent(mine: Answer, _: Given) -> Verdict:
     if mine.sectors > 4096:
         return not_yet("Take a device of at most 4096 sectors.")
@@ -58,9 +49,6 @@ def check_silent(mine: Answer, _: Given) -> Verdict:
         missing = " Its odd last sector is missing, as with every kernel of 2.4." if mine.sectors % 2 else ""
         return not_yet(f"Every byte that was read is true: no block of this device straddles its end.{missing}", 0)
     return right(f"{numbers[ZEROS]:,} bytes of the backup are wrong, and nobody is told.", numbers[ZEROS])
-
-
-# ---- the explorer
 
 
 def check_straddle(state: Position, numbers: Numbers) -> Verdict:

@@ -14,9 +14,6 @@ def _bytes(count: int) -> str:
     return f"{count} byte{'s' * (count != 1)}"
 
 
-# ---- touched
-
-
 def _span(load: Loaded) -> tuple[int, int]:
     return load.address, load.address + load.width - 1
 
@@ -46,9 +43,6 @@ def _numbers(start: int, length: int) -> dict[str, int]:
     """A buffer, and the bytes of the last load as the model makes it."""
     first, last = _span(list(schedule(start, length, POLICIES[UNPATCHED]))[-1])
     return {"start": start, "length": length, "first": first, "last": last}
-
-
-# ---- tail
 
 
 def _walked(width: Callable[[int, int], Answer], address: int, left: int) -> tuple[int, int] | str:
@@ -85,9 +79,6 @@ def check_tail(width: Answer, _: Given) -> Verdict:
     return right("No byte past the buffer is touched, and no load is made in vain. The address does not matter.")
 
 
-# ---- cost
-
-
 def check_cost(mine: Answer, _: Given) -> Verdict:
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel, as it is.")
@@ -100,9 +91,6 @@ def check_cost(mine: Answer, _: Given) -> Verdict:
     if mine.offset % 2 == 0:
         return not_yet(f"The buffer begins at byte {mine.offset}, and both prologues do the same there.", 0)
     return not_yet(f"Both make equally many loads, even with an odd start, as byte {mine.offset} is.", 0)
-
-
-# ---- the explorer
 
 
 def check_earlier(state: Position, numbers: Numbers) -> Verdict:

@@ -7,23 +7,11 @@ from itertools import dropwhile, product
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.binfmt import ARCHS, Checked
 from vmteach.kernel.elf import EXEC, elf
-from vmteach.patches.elf_interp import (
-    FILES,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Crossed,
-    Killed,
-    Scenario,
-    Started,
-    simulate,
-)
+from vmteach.patches import elf_interp as patch
+from vmteach.patches.elf_interp import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 CALLER = "the caller"
-CASES = tuple(Scenario(arch=arch, interpreter=name) for arch in ARCHS for name in FILES)
-
-
-# ---- field
+CASES = tuple(Scenario(arch=arch, interpreter=name) for arch in ARCHS for name in patch.FILES)
 
 
 def check_field(read: Answer, given: Given) -> Verdict:
@@ -48,9 +36,6 @@ def check_field(read: Answer, given: Given) -> Verdict:
     return right("In both byte orders.")
 
 
-# ---- early
-
-
 def check_early(mine: Answer, _: Given) -> Verdict:
     killed = [case for case in CASES if simulate(case, mine).numbers[CALLER] == "is killed"]
     if killed:
@@ -63,12 +48,9 @@ def check_early(mine: Answer, _: Given) -> Verdict:
     return right(f"Nobody is killed, in any of {len(CASES)} cases.")
 
 
-# ---- honest
-
-
 MADE_UP = (  # steps that no kernel of the model makes, and whether the rule holds
-    ((Crossed(), Checked("interpreter", "type", "1", False), Started("program")), False),
-    ((Crossed(), Checked("interpreter", "type", "3", True), Killed("SIGKILL")), True),
+    ((patch.Crossed(), Checked("interpreter", "type", "1", False), patch.Started("program")), False),
+    ((patch.Crossed(), Checked("interpreter", "type", "3", True), patch.Killed("SIGKILL")), True),
 )
 
 
@@ -96,7 +78,7 @@ def _fails(event: object) -> bool:
 
 def _fails_late(events: Sequence[object]) -> bool:
     """Whether a check fails past the point of no return."""
-    return any(map(_fails, dropwhile(lambda event: not isinstance(event, Crossed), events)))
+    return any(map(_fails, dropwhile(lambda event: not isinstance(event, patch.Crossed), events)))
 
 
 def _misjudged(events: Sequence[object], where: str) -> Verdict:
@@ -106,9 +88,6 @@ def _misjudged(events: Sequence[object], where: str) -> Verdict:
     if any(map(_fails, events)):
         return not_yet(f"{where}: a check fails in time. That is what checks are for.")
     return not_yet(f"{where}: no check fails, and you call it dishonest.")
-
-
-# ---- kill
 
 
 def check_kill(mine: Answer, _: Given) -> Verdict:
@@ -123,9 +102,6 @@ def check_kill(mine: Answer, _: Given) -> Verdict:
     if not mine:
         return not_yet("The list is empty.", 0)
     return right("Each of these callers is killed for what a file says.", len({case.arch for case in mine}))
-
-
-# ---- the explorer
 
 
 def check_spared(state: Position, numbers: Numbers) -> Verdict:

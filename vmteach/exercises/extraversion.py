@@ -10,8 +10,6 @@ REDIFFED = "what if: rediffed"
 STALE = "2.4.23 with -33"
 
 
-# ---- fates
-
 WORDS = ("new", "dropped", "superseded", "unchanged")
 
 
@@ -44,8 +42,6 @@ def _lists(old: Sequence[str], new: Sequence[str]) -> Given:
     texts = {name: str(names).replace("'", '"') for name, names in (("was", old), ("now", new))}
     return {"old": old, "new": new, "blank": blank, "solved": solved, **texts}
 
-
-# ---- fits
 
 Hunk = list[tuple[str, str]]
 
@@ -99,9 +95,6 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
     ]
 
 
-# ---- misnamed
-
-
 def check_misnamed(mine: Answer, _: Given) -> Verdict:
     after = simulate(mine, POLICIES[PATCHED]).numbers
     if str(after["version string"]).endswith("aa2"):
@@ -113,9 +106,6 @@ def check_misnamed(mine: Answer, _: Given) -> Verdict:
     score, most = int(str(after["applied"])), int(str(simulate(Scenario(base=mine.base)).numbers["applied"]))
     more = f" {most - score} more could." if score < most else ""
     return right(f"It says {after['version string']}. The score is how many patches went in.{more}", score)
-
-
-# ---- the explorer
 
 
 def check_scsi(state: Position, numbers: Numbers) -> Verdict:

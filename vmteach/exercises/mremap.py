@@ -15,8 +15,6 @@ KERNELS = {UNPATCHED: "The unpatched kernel", TODAY: "Today's kernel"}
 MIDDLE, ONTO = "move out of the middle", "move into a mapping"
 
 
-# ---- refuse
-
 S, D, LEN = 0x10000, 0x40000, 0x4000
 CALLS = {  # in the order in which they are asked
     "an ordinary move of 4 pages": Call(S, LEN, LEN, 3, D),
@@ -55,9 +53,6 @@ def _bad() -> set[str]:
         return {mremap.do_mremap(space.copy(), call, POLICIES[label]) for label in kernels}
 
     return {what for what, call in CALLS.items() if len(results(call)) > 1}
-
-
-# ---- careful
 
 
 class Unfit(Exception):
@@ -102,9 +97,6 @@ def _tried(policy: Policy) -> Mapping[tuple[str, int], Given]:
     return {(name, n): simulate(Scenario(call=name, below_limit=n), policy).numbers for name, n in calls}
 
 
-# ---- lost
-
-
 def check_lost(mine: Answer, given: Given) -> Verdict:
     if any(misfit(value, int) for value in mine):
         return not_yet("Hand in a `Call(...)` of whole numbers: addr, old_len, new_len, flags, new_addr.")
@@ -120,9 +112,6 @@ def check_lost(mine: Answer, given: Given) -> Verdict:
     if not lost:
         return not_yet(f"{name_of(result)}, and no page is gone: here it is refused in time.")
     return right(f"{name_of(result)}, and yet pages are gone. The score counts them.", lost)
-
-
-# ---- the explorer
 
 
 def least(label: str, number: str, short: str, praise: str) -> Callable[..., Verdict]:

@@ -13,9 +13,6 @@ from vmteach.run import of_kind
 VALUES = {NONE, PRESENT, SWAP}
 
 
-# ---- seen
-
-
 def check_seen(seen: Answer, given: Given) -> Verdict:
     if not isinstance(seen, set | frozenset | list | tuple) or not all(value in tuple(VALUES) for value in seen):
         return not_yet('Write a set with some of "none", "present" and "swap entry".')
@@ -52,9 +49,6 @@ def _variant(clearer: Clearer, table: bool) -> Given:
     return {"scenario": scenario, "who": clearer.value, "is": "there" if table else "missing", "answer": answer}
 
 
-# ---- turns
-
-
 def check_turns(turns: Answer, _: Given) -> Verdict:
     if not isinstance(turns, str):
         return not_yet("Write the turns as one text, names with blanks between them.")
@@ -71,8 +65,6 @@ def check_turns(turns: Answer, _: Given) -> Verdict:
         return not_yet(f"A crash, after {len(order)} steps. The way of the picture has fewer or as many: end at M10.")
     return right("M6 needs no lock. So C may have its lock before M has even asked for memory.")
 
-
-# ---- repair
 
 TESTS = tuple(
     Scenario(clearer=clearer, clearers=clearers, machine=PRESETS[machine])
@@ -91,8 +83,6 @@ def check_repair(mine: Answer, _: Given) -> Verdict:
     return right("No order of steps breaks an invariant, and the second look-up needs no test.")
 
 
-# ---- blind
-
 WRONG = (race.CACHED, race.KEPT, race.SKIPS, race.LEAVES)
 
 
@@ -106,9 +96,6 @@ def check_blind(mine: Answer, _: Given) -> Verdict:
         return not_yet(f"The test finds {len(WRONG) - len(passed)} of the four wrong repairs. It is to be blinder.")
     most = " More do not get through any test that finds version 1." if len(passed) == 3 else ""
     return right(f"It lets through: {', '.join(passed)}. The score is how many.{most}", len(passed))
-
-
-# ---- the explorer
 
 
 def check_alone(state: Position, numbers: Numbers) -> Verdict:

@@ -3,23 +3,11 @@
 from dataclasses import replace
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
-from vmteach.patches.ncpfs import (
-    CONTROLS,
-    MAINLINE,
-    NAME_MAX,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Scenario,
-    longest_safe,
-    simulate,
-)
+from vmteach.patches import ncpfs as patch
+from vmteach.patches.ncpfs import MAINLINE, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 OVERRUN = "overrun (B)"
-LENGTHS = next(control.stops for control in CONTROLS if control.field == "length")
-
-
-# ---- longest
+LENGTHS = next(control.stops for control in patch.CONTROLS if control.field == "length")
 
 
 def check_longest(longest: Answer, _: Given) -> Verdict:
@@ -49,9 +37,6 @@ def check_longest(longest: Answer, _: Given) -> Verdict:
     return right("To the byte, for any stack.")
 
 
-# ---- limit
-
-
 def check_limit(mine: Answer, given: Given) -> Verdict:
     if mine.buffer:
         return not_yet("Keep the arrays as they are: this kernel has the length test only.")
@@ -66,11 +51,8 @@ def check_limit(mine: Answer, given: Given) -> Verdict:
     return right("As long as may be, and not a byte longer.")
 
 
-# ---- lawful
-
-
 def check_lawful(mine: Answer, _: Given) -> Verdict:
-    if max(mine.lengths) > NAME_MAX:
+    if max(mine.lengths) > patch.NAME_MAX:
         return not_yet("That name has more than 255 bytes: it is refused rightly.", 0)
     ours, theirs = (simulate(mine, POLICIES[label]).numbers for label in (PATCHED, MAINLINE))
     if ours[OVERRUN] or theirs[OVERRUN]:
@@ -82,9 +64,6 @@ def check_lawful(mine: Answer, _: Given) -> Verdict:
     return right(f"A lawful name gets {ours['answer']}, and mainline takes it.", 256 - max(mine.lengths))
 
 
-# ---- the explorer
-
-
 def check_deepest(state: Position, numbers: Numbers) -> Verdict:
     room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
     if room > 8192:
@@ -93,7 +72,7 @@ def check_deepest(state: Position, numbers: Numbers) -> Verdict:
         return not_yet(f"This name is {used:,} bytes too deep.")
     if not state["on_server"]:
         return not_yet("The call ended at the look-up: no file answers for the old name.")
-    longest = longest_safe(Scenario(), POLICIES[UNPATCHED])
+    longest = patch.longest_safe(Scenario(), POLICIES[UNPATCHED])
     if any(state["length"] < stop <= longest for stop in LENGTHS):
         return not_yet("This name fits, and so does a longer one of the panel.")
     return right("It fills the stack to the last byte.")

@@ -2,27 +2,17 @@
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.machine import GIB
-from vmteach.patches.nfs_directio import (
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Scenario,
-    right_below,
-    simulate,
-    wire_offset,
-)
+from vmteach.patches import nfs_directio as patch
+from vmteach.patches.nfs_directio import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 DESTROYED, KEPT = "destroyed elsewhere (KiB)", "written where it belongs (KiB)"
-
-
-# ---- wire
 
 
 def check_wire(wire: Answer, given: Given) -> Verdict:
     bits = given["bits"]
     places = [0, 3 << bits, 4 * GIB - (1 << bits), 4 * GIB, 4 * GIB + (2 << bits), 11 * GIB + (5 << bits)]
     for offset in places:
-        got, expected = wire(offset), wire_offset(offset, bits, 32, POLICIES[UNPATCHED])
+        got, expected = wire(offset), patch.wire_offset(offset, bits, 32, POLICIES[UNPATCHED])
         if problem := misfit(got, int):
             return not_yet(problem)
         if got == expected:
@@ -35,9 +25,6 @@ def check_wire(wire: Answer, given: Given) -> Verdict:
             return not_yet("Your word stops at its largest value. One that overflows starts again from zero.")
         return not_yet(f"Offset {offset} comes out as {got}.")
     return right("As the unpatched kernel does it, below 4 GiB and beyond.")
-
-
-# ---- rule
 
 
 def check_rule(mine: Answer, _: Given) -> Verdict:
@@ -63,15 +50,12 @@ def check_rule(mine: Answer, _: Given) -> Verdict:
     return right("Right wherever a block number can say it, and an error where it cannot.")
 
 
-# ---- harm
-
-
 def check_harm(mine: Answer, _: Given) -> Verdict:
     if mine.machine.word != 32:
         return not_yet("The machine must have words of 32 bits.")
     harm = simulate(mine, POLICIES[PATCHED]).numbers
     if not harm[DESTROYED]:
-        limit = right_below(mine.block_bits, 32, POLICIES[PATCHED])
+        limit = patch.right_below(mine.block_bits, 32, POLICIES[PATCHED])
         return not_yet(
             f"The patched kernel writes {harm[KEPT]} KiB where they belong; its limit is {limit // GIB:,} GiB here.", 0
         )
@@ -79,9 +63,6 @@ def check_harm(mine: Answer, _: Given) -> Verdict:
     if harm[KEPT]:
         return right("It goes astray from the middle of the request on.", round(score))
     return right("All of the request goes to a place where other data stood.", round(score))
-
-
-# ---- the explorer
 
 
 def check_immune(state: Position, numbers: Numbers) -> Verdict:

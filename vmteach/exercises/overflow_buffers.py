@@ -3,23 +3,12 @@
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
 from vmteach.kernel.zones import DEVICE, Memory
 from vmteach.machine import KIB, PRESETS
-from vmteach.patches.overflow_buffers import (
-    CONTROLS,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Guard,
-    Scenario,
-    nr_free_buffer_pages,
-    simulate,
-)
+from vmteach.patches import overflow_buffers as patch
+from vmteach.patches.overflow_buffers import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 WORD = 1 << 32
 PAGE = 4 * KIB
 WAITS, UNSEEN = "told to wait from (GiB)", "not seen at the end (GiB)"
-
-
-# ---- seen
 
 
 def check_seen(seen: Answer, given: Given) -> Verdict:
@@ -45,15 +34,13 @@ def check_seen(seen: Answer, given: Given) -> Verdict:
     return right("As the machine does it, before the wrap and after it.")
 
 
-# ---- guard
-
 MACHINE = PRESETS["16 GB"]
 FREE = Memory(dma=2_000, normal=50_000, high=0, cache=30_000)
 COUNTED = FREE.cache + FREE.normal - 765 + FREE.dma - 976  # each page once, above the marks
 
 
-def counted(mine: Guard, **change: int) -> int:
-    return nr_free_buffer_pages(FREE._replace(**change), mine, MACHINE)
+def counted(mine: patch.Guard, **change: int) -> int:
+    return patch.nr_free_buffer_pages(FREE._replace(**change), mine, MACHINE)
 
 
 def check_guard(mine: Answer, _: Given) -> Verdict:
@@ -74,9 +61,6 @@ def check_guard(mine: Answer, _: Given) -> Verdict:
     return right("Each page of low memory counts once. With this guard the patch is a no-op on every machine.")
 
 
-# ---- forget
-
-
 def check_forget(mine: Answer, _: Given) -> Verdict:
     if mine.machine not in PRESETS.values():
         return not_yet("Take a machine of the panel.")
@@ -93,16 +77,13 @@ def check_forget(mine: Answer, _: Given) -> Verdict:
     return not_yet(f"The writer is told to wait at {run.numbers[WAITS]} GiB, before the counter wraps.", 0)
 
 
-# ---- the explorer
-
-
 def check_least(state: Position, numbers: Numbers) -> Verdict:
     unpatched, patched = numbers[UNPATCHED][WAITS], numbers[PATCHED][WAITS]
     if unpatched == patched:
         return not_yet(
             f"Here both kernels say the same: wait from {patched} GiB on.".replace("from never GiB on", "never")
         )
-    (stops,) = (control.stops for control in CONTROLS if control.field == "free_high")
+    (stops,) = (control.stops for control in patch.CONTROLS if control.field == "free_high")
     for less in stops[: stops.index(state["free_high"])]:
         scenario = Scenario(PRESETS[state["machine"]], free_high=less, writer=state["writer"])
         if len({simulate(scenario, POLICIES[label]).numbers[WAITS] for label in (UNPATCHED, PATCHED)}) > 1:

@@ -35,9 +35,6 @@ class Buffer(NamedTuple):
         return f"{self.got} of {self.wanted} pages got, {self.length:,} bytes that begin {begins} a page"
 
 
-# ---- count
-
-
 def check_count(mine: Answer, given: Given) -> Verdict:
     if not are(mine, 2, int, float):
         return not_yet("Give two numbers: pages wanted, and bytes covered.")
@@ -58,8 +55,6 @@ def check_count(mine: Answer, given: Given) -> Verdict:
         return not_yet("So much is in the pages. But their first bytes do not belong to the buffer.")
     return not_yet("The pages are right, the bytes are not. Where does the last page end that was got?")
 
-
-# ---- keep
 
 SMALL, LARGE = 4096, 16384
 SIZES = (0x4000, 0x4000, SMALL, 3), (0x4200, 0x4000, SMALL, 1), (0x4200, 0x3E00, SMALL, 4), (0x4200, 0x100, SMALL, 1)
@@ -86,9 +81,6 @@ def check_keep(keep: Answer, _: Given) -> Verdict:
     return right("Pages and length say the same, and nothing is walked that was not set.")
 
 
-# ---- thrown
-
-
 def check_thrown(mine: Answer, _: Given) -> Verdict:
     if mine.machine not in PRESETS.values():
         return not_yet("Hand in a `Scenario(...)` with one of the machines in `PRESETS`.")
@@ -103,9 +95,6 @@ def check_thrown(mine: Answer, _: Given) -> Verdict:
     if not lost:
         return not_yet("The read is short, but no chunk is: the last one gets no page, and both kernels report it.")
     return right("The score is how many KiB the unpatched kernel delivers and the strict rule does not.", lost)
-
-
-# ---- the explorer
 
 
 def check_none(state: Position, numbers: Numbers) -> Verdict:

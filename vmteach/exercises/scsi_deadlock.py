@@ -15,9 +15,6 @@ FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["patched (form 2)"]
 WORDS = 30  # of a script: enough for anything sensible, and soon explored
 
 
-# ---- pairs
-
-
 def check_pairs(pairs: Answer, given: Given) -> Verdict:
     found = _read_pairs(pairs)
     if found is None:
@@ -58,9 +55,6 @@ def _pairs(script: str) -> set[tuple[str, str]]:
     return {(order.held[0], order.wanted[0]) for order in lock_order([_restart(script)])}
 
 
-# ---- turns
-
-
 def check_turns(turns: Answer, _: Given) -> Verdict:
     if not isinstance(turns, str):
         return not_yet("Write the turns as one text, names with blanks between them.")
@@ -77,8 +71,6 @@ def check_turns(turns: Answer, _: Given) -> Verdict:
         return not_yet("After these turns one of the two can still take a step, or is through. Print the story.")
     return right("As soon as R0 has its queue's lock, nothing helps any more.")
 
-
-# ---- forgotten
 
 READY = Scenario(dispatchers=2, disks=2)
 BLOCKED = replace(READY, blocked=frozenset({0}))
@@ -111,9 +103,6 @@ def check_forgotten(mine: Answer, _: Given) -> Verdict:
     return right("The dispatch looks at the disk (R3) and at the host (R5) by itself.")
 
 
-# ---- idle
-
-
 def check_idle(mine: Answer, _: Given) -> Verdict:
     if mine.dispatchers > 3:
         return not_yet("Take three dispatchers or fewer: the orders of more take long to walk.")
@@ -123,9 +112,6 @@ def check_idle(mine: Answer, _: Given) -> Verdict:
     return right(
         f"Disks left waiting: {first} with form 1, {second} with form 2. The score is the difference.", first - second
     )
-
-
-# ---- the explorer
 
 
 def check_crowd(state: Position, numbers: Numbers) -> Verdict:

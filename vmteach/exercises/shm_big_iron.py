@@ -12,9 +12,6 @@ SPEED, SWAPPED = "copy speed (MiB/s)", "swapped per byte copied"
 FULL, HALF = 75, 0.5  # MiB/s of a copy that nothing holds up; bytes swapped per byte copied
 
 
-# ---- quota
-
-
 def check_quota(quota: Answer, _: Given) -> Verdict:
     first = quota(2, 22, 2)
     if wrong := misfit(first, int, float):
@@ -36,8 +33,6 @@ def check_quota(quota: Answer, _: Given) -> Verdict:
             return not_yet(f"For {need} wanted, {active:,} active and {inactive:,} inactive pages yours gives {got}.")
     return right("With an empty inactive list the quota is need times the active list: everything moves in one call.")
 
-
-# ---- laps
 
 PAGES = 64
 STOCK, FIX_2 = Rules(), Rules(starts_io=True)
@@ -78,9 +73,6 @@ def _band(rules: Rules) -> tuple[int, int]:
     return few.count["visits"], few.count["conversions"]
 
 
-# ---- reach
-
-
 def check_reach(largest: Answer, given: Given) -> Verdict:
     if wrong := misfit(largest, int, float, what="Your number is"):
         return not_yet(wrong)
@@ -107,8 +99,6 @@ def _converted(ratio: int, total: int, dirty: int) -> int:
     model.reclaim()
     return model.count["conversions"]
 
-
-# ---- clean_pass
 
 Pages = Sequence[str]
 BAND = ("dirty",) * 6 + ("clean",) * 2
@@ -181,9 +171,6 @@ def _pair(value: Answer) -> tuple[int, int] | None:
     return None
 
 
-# ---- slower
-
-
 def check_slower(mine: Answer, _: Given) -> Verdict:
     if mine.machine not in PRESETS.values():
         return not_yet("Take one of the machines in `PRESETS`, as it is.")
@@ -197,9 +184,6 @@ def check_slower(mine: Answer, _: Given) -> Verdict:
     if speeds[1] >= speeds[0]:
         return not_yet(f"{told}. Here the patched kernel is not the slower one.")
     return right(f"{told}. The score is the difference in %.", round(100 * (1 - speeds[1] / speeds[0])))
-
-
-# ---- the explorer
 
 
 def check_knob(state: Position, numbers: Numbers) -> Verdict:

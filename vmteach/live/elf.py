@@ -16,19 +16,8 @@ from typing import NamedTuple
 
 from vmteach.kernel.elf import DYN, EXEC, REL, elf
 from vmteach.live import Answer, answered, in_child
-from vmteach.patches.elf_interp import (
-    AOUT,
-    MISSING,
-    NATIVE,
-    NONE,
-    PATCHED,
-    POLICIES,
-    RELOCATABLE,
-    TEXT,
-    Scenario,
-    image,
-    simulate,
-)
+from vmteach.patches import elf_interp as patch
+from vmteach.patches.elf_interp import PATCHED, POLICIES, Scenario, simulate
 from vmteach.run import Record, Values
 
 SECONDS = 5.0  # what one child may take
@@ -73,7 +62,7 @@ def _execs(folder: Path, machine: int, code: bytes) -> Record:
     kinds, names, programs = [], [], []
     for number, (kind, name, data) in enumerate(_interpreters(machine, code)):
         linker = _put(folder / f"linker{number}", data) if data else folder / "missing"
-        program = elf(machine, EXEC, 64, "little", "" if kind == NONE else str(linker), code)
+        program = elf(machine, EXEC, 64, "little", "" if kind == patch.NONE else str(linker), code)
         programs.append(str(_put(folder / f"program{number}", program)))
         kinds.append(kind)
         names.append(name)
@@ -92,15 +81,15 @@ def _in_the_model(interpreter: str) -> str:
 
 def _interpreters(machine: int, code: bytes) -> Iterator[tuple[str, str, bytes]]:
     """Each kind in the chapter's word, in the reader's words, and the bytes of the file (none: no file)."""
-    yield NONE, "none (the control)", b""
-    yield NATIVE, "of this machine", elf(machine, DYN, 64, "little", code=code)
-    yield "ppc", "of another machine: ppc", image("ppc", "ppc", DYN)
-    yield "ia64", "of another machine: ia64", image("ia64", "ia64", DYN)
-    yield RELOCATABLE, "of this machine, relocatable", elf(machine, REL, 64, "little", code=code)
-    yield AOUT, "a.out", image(AOUT, "x86-64", DYN) + bytes(64)
-    yield TEXT, "a text file", image(TEXT, "x86-64", DYN) + b"# only words\n" * 5
-    yield TEXT, "a text file of 10 bytes", image(TEXT, "x86-64", DYN)
-    yield MISSING, "a missing file", b""
+    yield patch.NONE, "none (the control)", b""
+    yield patch.NATIVE, "of this machine", elf(machine, DYN, 64, "little", code=code)
+    yield "ppc", "of another machine: ppc", patch.image("ppc", "ppc", DYN)
+    yield "ia64", "of another machine: ia64", patch.image("ia64", "ia64", DYN)
+    yield patch.RELOCATABLE, "of this machine, relocatable", elf(machine, REL, 64, "little", code=code)
+    yield patch.AOUT, "a.out", patch.image(patch.AOUT, "x86-64", DYN) + bytes(64)
+    yield patch.TEXT, "a text file", patch.image(patch.TEXT, "x86-64", DYN) + b"# only words\n" * 5
+    yield patch.TEXT, "a text file of 10 bytes", patch.image(patch.TEXT, "x86-64", DYN)
+    yield patch.MISSING, "a missing file", b""
 
 
 def _put(path: Path, data: bytes) -> Path:

@@ -13,6 +13,7 @@ left out    user code, read-ahead, page tables that share pages unevenly, more t
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,18 +21,17 @@ from vmteach.kernel.reclaim import (
     SECOND,
     Costs,
     Kind,
-    Lists,
     Page,
     PageRun,
     PageState,
     Pte,
     PteRun,
     Reclaim,
+    Recorder,
     Rules,
     Setup,
     Snapshot,
-    Where,
-    places,
+    View,
 )
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl, panel
@@ -116,7 +116,7 @@ class Scenario:
         """Pages that allocators keep free: the low edge of the machine's band."""
         return self.machine.free_band[0] * KIB // self.machine.page
 
-    @property
+    @cached_property
     def lists(self) -> int:
         """Pages on the two lists: RAM less the reserve, the page descriptors and the other memory.
 
@@ -277,9 +277,9 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True)
 class StormRun(Run):
-    """A Run whose `frame` has vmstat's sixteen columns, with the inactive list as it was every `every` seconds."""
+    """A Run whose `frame` has vmstat's sixteen columns, with views of the inactive list every `every` seconds."""
 
-    lists: tuple[tuple[Place, ...], ...] = field(default=(), repr=False)  # inactive, tail first; [0] at the start
+    views: tuple[View, ...] = field(default=(), repr=False)  # of the inactive list; [0] at the start
     every: int = 1
     counters: tuple[Snapshot, ...] = field(default=(), repr=False)  # of every second, and of the end
     waits: tuple[tuple[float, float], ...] = ()  # start and end of each request of a second or more, s
@@ -290,6 +290,11 @@ class StormRun(Run):
     def frame(self):  # type: ignore[no-untyped-def]
         frame = super().frame
         return frame.rename(columns={"in_": "in"})
+
+    @cached_property
+    def lists(self) -> tuple[tuple[Place, ...], ...]:
+        """The inactive list as each view has it, tail first."""
+        return tuple(map(inactive_list, self.views))
 
     @property
     def end(self) -> float:
@@ -305,16 +310,17 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     >>> simulate(small, POLICIES[UNPATCHED]).numbers["converted before the first write (GiB)"]
     0.03
     """
-    lists: list[Lists] = []  # painted when all is over
+    views: list[View] = []
+    recorder = Recorder()
 
-    def look(model: Reclaim) -> None:
-        lists.append(model.lists.copy())
-        if len(lists) == MOST_LISTS:  # keep every second one, and look half as often from now on
-            lists[:] = lists[1::2]
+    def observe(model: Reclaim) -> None:
+        views.append(recorder.view(model.lists))
+        if len(views) == MOST_LISTS:  # keep every second one, and observe half as often from now on
+            views[:] = views[1::2]
             model.observe_every *= 2
 
-    model = Reclaim(scenario.setup, policy, observe=look)
-    start, first = inactive_list(model.lists), Snapshot(0, *model.count.values())
+    model = Reclaim(scenario.setup, policy, observe=observe)
+    start, first = recorder.view(model.lists), Snapshot(0, *model.count.values())
     phases = tuple(play(model, who, scenario) for who in PHASES[scenario.wants] if not model.oom)
     counters = (first, *model.snapshots)
     return StormRun(
@@ -322,7 +328,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         policy,
         tuple(vmstat(scenario.machine, counters)),
         numbers_of(scenario, model, counters, phases),
-        (start, *map(inactive_list, lists)),
+        (start, *views),
         model.observe_every,
         counters[1:],
         tuple((begin / SECOND, end / SECOND) for begin, end in model.waits),
@@ -387,25 +393,16 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     return 100 * speed * MIB / scenario.machine.disk_rate
 
 
-def inactive_list(lists: Lists) -> tuple[Place, ...]:
-    """The inactive list from its tail, neighbours in one state joined.
+def inactive_list(view: View) -> tuple[Place, ...]:
+    """The inactive list from its tail: what is too small for a picture is put together with what stands beside it.
 
-    >>> inactive_list(Reclaim(Scenario(PRESETS["256 MB"]).setup, Policy()).lists)
+    >>> inactive_list(Recorder().view(Reclaim(Scenario(PRESETS["256 MB"]).setup, Policy()).lists))
     (Place(state='clean', pages=1681),)
     """
-    states: list[str] = []
-    counts: list[int] = []
-    for pages, page, mapcount in places(lists, Where.INACTIVE):
-        state = page_state(page, mapcount > 0)
-        if states and states[-1] == state:
-            counts[-1] += pages
-        else:
-            states.append(state)
-            counts.append(pages)
-    return tuple(map(Place, states, counts))
+    return tuple(Place(state, pages) for state, pages in view.places(page_state))
 
 
-def page_state(page: Page, mapped: bool) -> str:
+def page_state(page: Page, mapped: int) -> str:
     """The word for a page in the pictures."""
     if page.writing:
         return "writing"
