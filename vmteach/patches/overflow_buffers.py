@@ -11,6 +11,7 @@ left out    write-back (the disk takes nothing, the worst case), reclaim, the ot
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -271,10 +272,11 @@ class Writer:
         than the share of the limit: the answer only rises there.
         """
         ends = {phase.dirty for phase in self.phases} | {at + d for at in self._wraps() for d in (-1, 0)} | {self.most}
+        answer, wrapped = cache(self.answer), cache(self._below)
         for low, high in pairwise(sorted(ends)):
-            below = _changes(self._below, low, high) if self.policy.guard.below else []
+            below = _changes(wrapped, low, high) if self.policy.guard.below else []
             for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
-                yield from _changes(self.answer, first, last)
+                yield from _changes(answer, first, last)
 
     def _below(self, pages: int) -> int:
         """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""
