@@ -305,6 +305,17 @@ def test_the_longest_request_refills_too(monkeypatch):
     assert fast.sprinted == 1 and fast.longest > (400 + 32) * setup.costs.visit
 
 
+@pytest.mark.parametrize("rules", MAIN)
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_an_odd_page_amid_a_band_is_dealt_with_by_the_rules(odd, rules, monkeypatch):
+    """Locked, pinned, outside, dirty with a file behind it: no band passes over it or writes it by the way."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    runs = PageRun(0, 1_000, FILE), PageRun(2_000, 7, odd), PageRun(3_000, 3_000, FILE), PageRun(9_000, 9, FILE)
+    setup = Setup(shm=0, inactive=runs, slots=99, band=255)
+    fast, one_by_one = (Reclaim(setup, rules, leaps).run(2_000) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+
+
 def test_most_bands_are_taken_whole(monkeypatch):
     """Those too that pass over, convert or write what stands in between; request by request they take twice as long."""
     calls, each = [], Sprint._requests
