@@ -254,13 +254,6 @@ TRY = (
 )
 
 
-class Place(NamedTuple):
-    """A stretch of a list at one moment: pages in one state."""
-
-    state: str
-    pages: int
-
-
 class Phase(NamedTuple):
     """Who wanted memory, from when to when (s), and the pages written to swap meanwhile."""
 
@@ -292,9 +285,9 @@ class StormRun(Run):
         return frame.rename(columns={"in_": "in"})
 
     @cached_property
-    def lists(self) -> tuple[tuple[Place, ...], ...]:
-        """The inactive list as each view has it, tail first."""
-        return tuple(map(inactive_list, self.views))
+    def lists(self) -> list[list[tuple[str, int]]]:
+        """The inactive list as each view has it, tail first: words for the states of pages, and how many."""
+        return [inactive_list(view) for view in self.views]
 
     @property
     def end(self) -> float:
@@ -393,13 +386,13 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     return 100 * speed * MIB / scenario.machine.disk_rate
 
 
-def inactive_list(view: View) -> tuple[Place, ...]:
+def inactive_list(view: View) -> list[tuple[str, int]]:
     """The inactive list from its tail: what is too small for a picture is put together with what stands beside it.
 
     >>> inactive_list(Recorder().view(Reclaim(Scenario(PRESETS["256 MB"]).setup, Policy()).lists))
-    (Place(state='clean', pages=1681),)
+    [('clean', 1681)]
     """
-    return tuple(Place(state, pages) for state, pages in view.places(page_state))
+    return view.places(page_state)
 
 
 def page_state(page: Page, mapped: int) -> str:
