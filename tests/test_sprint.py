@@ -223,8 +223,9 @@ def test_a_request_that_cannot_be_looked_through_has_no_quota(monkeypatch):
     assert state(fast) == state(one_by_one)
 
 
-def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
-    """The samples of those seconds, and the counters just before it."""
+@pytest.mark.parametrize("visit", [100, 26_000_000, 40_000_000])
+def test_the_first_write_lasts_for_seconds_and_nobody_observes(visit, monkeypatch):
+    """The samples of those seconds, the counters just before it; and the second may strike in the request before."""
     monkeypatch.setattr(Pace, "TRIED", 0)
     setup = Setup(
         shm=9_000,
@@ -238,6 +239,7 @@ def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
         slots_used=9_000,
         band=255,
         service=390_625,
+        costs=Costs(visit=visit),
     )
     fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(300) for leaps in (True, False))
     assert state(fast) == state(one_by_one)
