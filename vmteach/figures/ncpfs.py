@@ -7,6 +7,7 @@ from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Line, Link, Scene, axis, chart, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
+from vmteach.kernel.stack import Overran, TookArray
 from vmteach.machine import PRESETS
 from vmteach.patches.ncpfs import (
     NAME_MAX,
@@ -18,11 +19,9 @@ from vmteach.patches.ncpfs import (
     Answered,
     Event,
     LookedUp,
-    Overran,
     Refused,
     Scenario,
     Sent,
-    TookArray,
     longest_safe,
     simulate,
 )

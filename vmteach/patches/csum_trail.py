@@ -91,12 +91,8 @@ class Policy:
         between("bits", self.bits, 0b00, 0b11)
 
 
-UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
-    "unpatched",
-    "bit 1, checked tail",
-    "bits 0 and 1, checked tail",
-    "patched",
-)
+UNPATCHED, PATCHED = "unpatched", "patched"
+OLD_CHECKED, NEW_CHECKED = "bit 1, checked tail", "bits 0 and 1, checked tail"
 ROUTINE_486, TODAY = "486 routine", "today (64 bits)"
 POLICIES: dict[str, Policy] = {
     UNPATCHED: Policy(0b10, sees_empty=False),
@@ -109,12 +105,11 @@ POLICIES: dict[str, Policy] = {
     TODAY: Policy(0b00, Tail.CAUGHT),
 }
 
-_RATIO_WHY_NOT = (
-    "It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by its user, "
-    "and which bytes a load touches follows from its address alone."
-)
 CONTROLS = (
-    *panel(ratio=_RATIO_WHY_NOT),
+    *panel(
+        ratio="It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by "
+        "its user, and which bytes a load touches follows from its address alone."
+    ),
     Control("length", "length of the buffer", (1, 2, 3, 4, 5, 6, 7, 61, 1459, MSS), "B"),
     Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
 )
@@ -149,9 +144,6 @@ class Summed(NamedTuple):
     """The sum, folded to 16 bits."""
 
     sum: int
-
-
-# ---- the load schedule ----
 
 
 def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
@@ -252,9 +244,6 @@ def _loads(buffer: tuple[int, int], policy: Policy, page: int) -> list[Loaded]:
     return list(schedule(*buffer, policy, page))
 
 
-# ---- the sum ----
-
-
 def _add(one: int, other: int) -> int:
     """The sum of two words of 32 bits with the carry added at the low end (adcl)."""
     total = one + other
@@ -294,9 +283,6 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
         lane = (load.address - address + swapped) % 2
         total = _add(total, word << 8 * lane)
     return fold(_roll(total) if swapped else total)
-
-
-# ---- a buffer is summed ----
 
 
 def contents(length: int) -> bytes:

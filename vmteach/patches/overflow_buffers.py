@@ -117,12 +117,11 @@ class Scenario:
         return Start(machine, Memory(dma, normal, high), self.writer)
 
 
-_RATIO_WHY_NOT = (
-    "The totals change where a buffer changes its list, and the limit counts pages by zone: "
-    "how much of the inactive list a reclaim pass scans is never asked."
-)
 CONTROLS = (
-    *panel(ratio=_RATIO_WHY_NOT),
+    *panel(
+        ratio="The totals change where a buffer changes its list, and the limit counts pages by zone: "
+        "how much of the inactive list a reclaim pass scans is never asked."
+    ),
     Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
     Control("writer", "what is written", (FILE, DEVICE)),
 )
@@ -161,9 +160,6 @@ class Ended(NamedTuple):
     pages: int
     lacks: str  # "memory" or "lowmem"
     memory: Memory  # without the page that found no heads
-
-
-# ---- the kernel's arithmetic ----
 
 
 def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
@@ -228,9 +224,6 @@ def bdflush_stop(seen: int, tot: int, word: int = 32, shares: Shares = DEFAULT) 
     return seen * 100 % (1 << word) <= tot * shares.stop % (1 << word)
 
 
-# ---- a writer without end ----
-
-
 class Writer:
     """What the kernel knows and decides when a writer has made so many pages dirty: a function of their number.
 
@@ -244,6 +237,7 @@ class Writer:
         self.phases, self.lacks = phases(start, policy.reserve)
         self.most = self.phases[-1].dirty
         self.wrap = (1 << start.machine.word + policy.shift) // start.machine.page  # pages at which the counter is 0
+        self.wraps = range(self.wrap, self.most + 1, self.wrap)
 
     def memory(self, pages: int) -> Memory:
         """What is left in each zone."""
@@ -264,14 +258,17 @@ class Writer:
         """What balance_dirty_state gives: NOTHING, WRITE or WAIT."""
         return balance_dirty_state(self.seen(pages), self.limit(pages), self.start.machine.word)
 
+    def ends(self) -> list[int]:
+        """The numbers of dirty pages at which a zone gives out, the counter is about to wrap or wraps, or all ends."""
+        return sorted({phase.dirty for phase in self.phases} | {at + d for at in self.wraps for d in (-1, 0)})
+
     def changes(self) -> Iterator[int]:
         """The first number of dirty pages with each new answer, in order.
 
         Between two places where a zone gives out, the counter wraps or the limit does, the counter grows faster
         than the share of the limit: the answer only rises there.
         """
-        ends = {phase.dirty for phase in self.phases} | {at + d for at in self._wraps() for d in (-1, 0)} | {self.most}
-        for low, high in pairwise(sorted(ends)):
+        for low, high in pairwise(self.ends()):
             below = _changes(self._below, low, high) if self.policy.guard.below else []
             for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
                 yield from _changes(self.answer, first, last)
@@ -279,9 +276,6 @@ class Writer:
     def _below(self, pages: int) -> int:
         """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""
         return self.limit(pages) >> self.start.machine.word - 1
-
-    def _wraps(self) -> range:
-        return range(self.wrap, self.most + 1, self.wrap)
 
 
 def _changes(value: Callable[[int], int], low: int, high: int) -> list[int]:
@@ -316,11 +310,8 @@ def events(writer: Writer) -> Iterator[Asked | Wrapped | Waited | Ended]:
     >>> [type(event).__name__ for event in events(Writer(Scenario(PRESETS["256 MB"]).start, POLICIES[PATCHED]))]
     ['Asked', 'Asked', 'Asked', 'Waited']
     """
-    changes = set(writer.changes())
-    wraps = set(writer._wraps())
-    places = {0, writer.most, *changes, *wraps, *(at - 1 for at in wraps), *(phase.dirty for phase in writer.phases)}
-    for pages in sorted(places):
-        if pages in wraps:
+    for pages in sorted({*writer.changes(), *writer.ends()}):
+        if pages in writer.wraps:
             yield Wrapped(pages)
         asked = Asked(pages, writer.seen(pages), writer.limit(pages), writer.answer(pages), writer.memory(pages))
         yield asked
