@@ -11,6 +11,7 @@ from vmteach.kernel.reclaim.lists import INACTIVE, Lists
 from vmteach.kernel.reclaim.page import Where
 from vmteach.kernel.reclaim.runs import Stripe
 from vmteach.kernel.reclaim.view import places
+from vmteach.kernel.stretches import page_state
 from vmteach.patches import shm_big_iron as chapter
 
 TENTHS = 10
@@ -45,7 +46,7 @@ def shares(of, length):
     """Pages of each state in each tenth of a list."""
     found, done = [Counter() for _ in range(TENTHS)], 0
     for pages, page, mapcount in of:
-        state = chapter.page_state(page, mapcount > 0), page.state
+        state = page_state(page, mapcount > 0), page.state
         while pages:
             tenth = min(done * TENTHS // length, TENTHS - 1)
             here = min(pages, max(1, -(-(tenth + 1) * length // TENTHS) - done))
