@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, Lists, Page, Reclaim, Where, places
 
+COUNT = itemgetter(0)  # of a place
 MOST_LISTS = 64  # of a run that are kept for its picture
 
 
@@ -65,8 +66,12 @@ def inactive_list(lists: Lists) -> tuple[Place, ...]:
     >>> inactive_list(Reclaim(Setup(shm=8, inactive=(*clean, PageRun(0, 8, PageState(Kind.SHM, dirty=True))))).lists)
     (Place(state='clean', pages=10), Place(state='dirty', pages=8))
     """
-    found = ((page_state(page, mapcount > 0), pages) for pages, page, mapcount in places(lists, Where.INACTIVE))
-    return tuple(Place(state, sum(n for _, n in alike)) for state, alike in groupby(found, key=itemgetter(0)))
+
+    def state_of(place: tuple[int, Page, int]) -> str:
+        return page_state(place[1], mapped=place[2] > 0)
+
+    alike = groupby([*places(lists, Where.INACTIVE)], state_of)
+    return tuple([Place(state, sum(map(COUNT, some))) for state, some in alike])
 
 
 def page_state(page: Page, mapped: bool) -> str:
