@@ -11,7 +11,7 @@ left out    bad sectors, read-ahead, mmap, where a partition begins, blocks of 6
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.blkdev import (
     BLOCKS,
@@ -29,8 +29,8 @@ from vmteach.kernel.blkdev import (
     Rules,
     Wrote,
 )
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs, within
 
 # ---- what goes in ----
 
@@ -47,14 +47,12 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    sectors: int = 2002
+    vm_cache_scan_ratio: Sysctl = 6
+    sectors: Annotated[int, within(1, (1 << 32) - 1)] = 2002
     block: int = 4096
     shrunk_to: int | None = None
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("sectors", self.sectors, 1, (1 << 32) - 1)
         between("shrunk_to", self.sectors_now, 1, self.sectors, "sectors")
         one_of("block", self.block, tuple(512 << n for n in range(7) if 512 << n <= self.machine.page))
 

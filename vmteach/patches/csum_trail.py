@@ -11,10 +11,10 @@ left out    the unrolling of the loop, initial sums, buffers of several pages, o
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, between, inputs, takes_inputs, within
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -47,16 +47,14 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["4 GB"]
-    vm_cache_scan_ratio: int = 6
+    vm_cache_scan_ratio: Sysctl = 6
     length: int = 7  # bytes
     behind: int = 0  # bytes of the page after the buffer
-    neighbour: str = EMPTY
+    neighbour: Annotated[str, among(EMPTY, IN_USE)] = EMPTY
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("behind", self.behind, 0, self.machine.page - 1, "bytes")
         between("length", self.length, 0, self.machine.page - self.behind, "bytes")
-        one_of("neighbour", self.neighbour, (EMPTY, IN_USE))
 
     @property
     def offset(self) -> int:
@@ -83,12 +81,9 @@ class Scenario:
 class Policy:
     """The bits of the address that the prologue looks at, how the tail is loaded, whether length 0 ends it at once."""
 
-    bits: int
+    bits: Annotated[int, within(0b00, 0b11)]
     tail: Tail = Tail.DWORD
     sees_empty: bool = True
-
-    def __post_init__(self) -> None:
-        between("bits", self.bits, 0b00, 0b11)
 
 
 UNPATCHED, PATCHED = "unpatched", "patched"

@@ -10,7 +10,7 @@ left out    permissions, scripts, core dumps, what an a.out loader checks; other
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.binfmt import (
     AOUT_MAGICS,
@@ -30,8 +30,8 @@ from vmteach.kernel.binfmt import (
     program_headers,
 )
 from vmteach.kernel.elf import DYN, EXEC, INTERP, LOAD, MAGIC, REL, elf, header_fields, parse
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, inputs, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs
 
 NONE, MISSING, TEXT, AOUT, RELOCATABLE, NATIVE = "none", "missing", "text", "a.out", "relocatable", "native"
 FILES = (*ARCHS, NATIVE, RELOCATABLE, AOUT, TEXT, MISSING, NONE)  # what an interpreter may be
@@ -68,17 +68,11 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    arch: str = "i386"
-    program: str = NATIVE
-    interpreter: str = "x86-64"
+    vm_cache_scan_ratio: Sysctl = 6
+    arch: Annotated[str, among(*ARCHS)] = "i386"
+    program: Annotated[str, among(*PROGRAMS)] = NATIVE
+    interpreter: Annotated[str, among(*FILES)] = "x86-64"
     space_stays: bool = False  # the caller's address space cannot be given up: no memory for that
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("arch", self.arch, tuple(ARCHS))
-        one_of("program", self.program, PROGRAMS)
-        one_of("interpreter", self.interpreter, FILES)
 
     @property
     def program_file(self) -> bytes:
@@ -116,12 +110,8 @@ class Policy:
     (2.4.22; no longer in 2.4.27).
     """
 
-    early: tuple[str, ...] = ()
+    early: tuple[Annotated[str, among("machine", "type")], ...] = ()
     lets_go_of_nothing: bool = True
-
-    def __post_init__(self) -> None:
-        for name in self.early:
-            one_of("early", name, ("machine", "type"))
 
 
 UNPATCHED, PATCHED = "unpatched", "patched"

@@ -12,11 +12,11 @@ left out    the other 280 or so patches, fuzz and offsets of the patch program, 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.udiff import Conflict, Lines, apply_diff, make_diff, reverse
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, one_of, takes_inputs, within
 
 
 @dataclass(frozen=True)
@@ -215,13 +215,11 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    base: str = "2.4.23"
+    vm_cache_scan_ratio: Sysctl = 6
+    base: Annotated[str, among(*BASES)] = "2.4.23"
     scsi_prefix: str = "9999900"
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("base", self.base, tuple(BASES))
         if not re.fullmatch(r"[0-9]+", self.scsi_prefix):
             raise ValueError(f'scsi_prefix must be digits in quotes, such as "9930", got {self.scsi_prefix!r}')
 
@@ -231,13 +229,12 @@ class Scenario:
 class Policy:
     """The extraversion patch: its serial, the name that it gives, and the Makefile that it was made against."""
 
-    serial: int = 33
+    serial: Annotated[int, within(0, 10**6)] = 33
     local: str = "aa1"
     made_for: str = "2.4.23"  # empty: made again for whatever base there is
     edits: bool = True  # the Makefile; if not, the suffix is a setting of the build
 
     def __post_init__(self) -> None:
-        between("serial", self.serial, 0, 10**6)
         if self.made_for:
             one_of("made_for", self.made_for, tuple(BASES))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel import mm
 from vmteach.kernel.mm import EFAULT, EINVAL, ENOMEM, FIXED, MAYMOVE, AddressSpace, Call, Ignored, Vma
@@ -20,8 +20,8 @@ from vmteach.kernel.mmap import do_mmap, do_munmap, get_unmapped_area
 from vmteach.kernel.moving import grow_in_place, move_vma
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, takes_inputs, within
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -249,16 +249,10 @@ class Scenario:
     """One call of the list, in an address space with `below_limit` mappings still to be had."""
 
     machine: Machine = PRESETS["1 GB"]
-    vm_cache_scan_ratio: int = 6
-    call: str = "move into a mapping"
-    below_limit: int = 0  # mappings
-    descriptors: int = mm.PLENTY  # that memory still has room for
-
-    def __post_init__(self) -> None:
-        one_of("call", self.call, tuple(CASES))
-        between("below_limit", self.below_limit, 0, mm.MAX_MAP_COUNT, "mappings")
-        between("descriptors", self.descriptors, 0, mm.PLENTY)
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+    vm_cache_scan_ratio: Sysctl = 6
+    call: Annotated[str, among(*CASES)] = "move into a mapping"
+    below_limit: Annotated[int, within(0, mm.MAX_MAP_COUNT, "mappings")] = 0
+    descriptors: Annotated[int, within(0, mm.PLENTY)] = mm.PLENTY  # that memory still has room for
 
     @property
     def space(self) -> AddressSpace:

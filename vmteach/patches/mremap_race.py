@@ -14,15 +14,15 @@ left out    TLB flushes, several pages of one move, time, a clearer that sleeps,
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel import entry
 from vmteach.kernel.entry import INVARIANTS, LIST, NO_POINTER, NONE, OOPS, PRESENT, PTL, SWAP, Clearer, Tables
 from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.request import request
 from vmteach.kernel.threads import END, Program, Schedule, State, Step, Stepped, Thread, replay
-from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.machine import GIB, PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs, within
 
 POINTER, NULL = "pointer", "null"  # what M knows of the source entry, if it knows anything
 MMAP_SEM = "mmap_sem"
@@ -40,23 +40,15 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["2 GB"]
-    vm_cache_scan_ratio: int = 6
-    clearers: int = 1  # threads that clear the entry of this page, once each
-    mapped_mib: int = 12  # MiB of mapped pages at the inactive tail, in front of clean ones
+    vm_cache_scan_ratio: Sysctl = 6
+    clearers: Annotated[int, within(0, 2)] = 1  # threads that clear the entry of this page, once each
+    mapped_mib: Annotated[int, within(0, 1024, "MiB")] = 12  # mapped, at the inactive tail, in front of clean pages
     clearer: Clearer = Clearer.TRUNCATE
     table_present: bool = False  # the target's page table exists, or a free one is in the CPU's stock
     allocation_fails: bool = False  # there is no memory for that table
-    entry: str = PRESENT  # of the source, at the beginning
-    addr: int = 0x4000_0000  # target of the whole move
-    length: int = GIB  # bytes of the whole move
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("clearers", self.clearers, 0, 2)
-        between("mapped_mib", self.mapped_mib, 0, 1024, "MiB")
-        one_of("entry", self.entry, (NONE, PRESENT))
-        between("length", self.length, 1, 1 << 46, "bytes")
-        between("addr", self.addr, 0, 1 << 46)
+    entry: Annotated[str, among(NONE, PRESENT)] = PRESENT  # of the source, at the beginning
+    addr: Annotated[int, within(0, 1 << 46)] = 0x4000_0000  # target of the whole move
+    length: Annotated[int, within(1, 1 << 46, "bytes")] = GIB  # of the whole move
 
     @property
     def starved(self) -> bool:

@@ -12,11 +12,11 @@ left out    interrupts and the socket layers on the same stack, other compilers,
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.stack import Overran, Stack, TookArray, aligned
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, between, inputs, of_kind, takes_inputs, within
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -60,24 +60,19 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    operation: str = "rename"
-    length: int = 4095
-    second: int = 0
+    vm_cache_scan_ratio: Sysctl = 6
+    operation: Annotated[str, among(*FRAMES)] = "rename"
+    length: Annotated[int, within(1, PATH_MAX - 1, "bytes")] = 4095
+    second: Annotated[int, within(0, PATH_MAX - 1, "bytes")] = 0
     on_server: bool = True
     extra_depth: int = 0
     task: int = TASK
-    expansion: int = 1
+    expansion: Annotated[int, within(0, 3)] = 1
     nls: bool = True  # code pages: without them a name goes out as it came in
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("operation", self.operation, tuple(FRAMES))
-        between("length", self.length, 1, PATH_MAX - 1, "bytes")
-        between("second", self.second, 0, PATH_MAX - 1, "bytes")
         between("task", self.task, 1, self.machine.stack // 2, "bytes")
         between("extra_depth", self.extra_depth, 0, self.room, "bytes")
-        between("expansion", self.expansion, 0, 3)
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -125,12 +120,8 @@ class Policy:
     buffer     bytes of the array for one name; 0: the name's own length and one more
     """
 
-    longest: int = 0
-    buffer: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("longest", "buffer"):
-            between(name, getattr(self, name), 0, 1 << 16, "bytes")
+    longest: Annotated[int, within(0, 1 << 16, "bytes")] = 0
+    buffer: Annotated[int, within(0, 1 << 16, "bytes")] = 0
 
 
 UNPATCHED, PATCHED, MAINLINE = "unpatched", "patched (length test)", "patched (fixed buffer)"

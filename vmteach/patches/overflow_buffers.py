@@ -12,11 +12,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.zones import DEVICE, FILE, Memory, Start, after, marks, phases, take
-from vmteach.machine import GIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, takes_inputs, within
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 KERNEL = 24 * MIB  # low memory of the kernel itself and its tables, at most an eighth of RAM (invented)
@@ -62,11 +62,8 @@ class Policy:
     """
 
     guard: Guard = GUARDS["2.4.23 to 2.4.29"]
-    shift: int = 0  # 0 counts bytes, 9 sectors
+    shift: Annotated[int, within(0, 12, "(a page has 2**12 bytes)")] = 0  # 0 counts bytes, 9 sectors
     reserve: bool = True  # a zone keeps a share of the zones above it for those who cannot use them
-
-    def __post_init__(self) -> None:
-        between("shift", self.shift, 0, 12, "(a page has 2**12 bytes)")
 
     def amount(self, size: int) -> int:
         """What one buffer of `size` bytes adds to a total."""
@@ -96,14 +93,9 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["16 GB"]
-    vm_cache_scan_ratio: int = 6
-    free_high: int = 64  # GiB of HIGHMEM that are free, or as much of it as there is
-    writer: str = FILE
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("free_high", self.free_high, 0, 64, "GiB")
-        one_of("writer", self.writer, (FILE, DEVICE))
+    vm_cache_scan_ratio: Sysctl = 6
+    free_high: Annotated[int, within(0, 64, "GiB")] = 64  # of HIGHMEM that are free, or as much of it as there is
+    writer: Annotated[str, among(FILE, DEVICE)] = FILE
 
     @property
     def start(self) -> Start:

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.host import Dispatch, Host, left_waiting
 from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.lockorder import Order, cycle, interruptible, lock_order
 from vmteach.kernel.threads import END, Program, Schedule, Step, Stepped, Thread, replay
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs, within
 
 HOST = "H"  # the lock of the host adapter: its counters and flags
 ONE_LOCK = "io_request_lock"  # what mainline 2.4 has instead of H and all the queues' locks
@@ -39,20 +39,15 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["8 GB"]
-    vm_cache_scan_ratio: int = 6
-    dispatchers: int = 1  # threads that dispatch; number i works on disk i modulo disks
-    disks: int = 1  # disks on the host, each with a queue of its own
-    commands: int = 1  # waiting in each queue when the recovery ends
-    can_queue: int = 8  # commands that the host takes at once; 0: no limit
+    vm_cache_scan_ratio: Sysctl = 6
+    dispatchers: Annotated[int, within(0, 4)] = 1  # threads that dispatch; number i works on disk i modulo disks
+    disks: Annotated[int, within(1, 4)] = 1  # disks on the host, each with a queue of its own
+    commands: Annotated[int, within(0, 4, "a disk")] = 1  # waiting in each queue when the recovery ends
+    can_queue: Annotated[int, within(0, 256, "commands")] = 8  # commands that the host takes at once; 0: no limit
     blocked: frozenset[int] = frozenset()  # disks that take no command for now
     send_takes_h: bool = False  # sending a command takes the host's lock and gives it back, with no other held
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("dispatchers", self.dispatchers, 0, 4)
-        between("disks", self.disks, 1, 4)
-        between("commands", self.commands, 0, 4, "a disk")
-        between("can_queue", self.can_queue, 0, 256, "commands")
         for disk in self.blocked:
             between("blocked disk", disk, 0, self.disks - 1)
 

@@ -14,14 +14,14 @@ left out    user code, read-ahead, page tables that share pages unevenly, more t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, Snapshot
 from vmteach.kernel.reclaim.setup import SECOND
 from vmteach.kernel.stretches import Kept, Place, in_stretches, inactive_list
 from vmteach.kernel.vmstat import vmstat
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inputs
+from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctl, Sysctls, panel
+from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inputs, within
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
@@ -77,20 +77,16 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["32 GB"]
-    vm_cache_scan_ratio: int = 6
+    vm_cache_scan_ratio: Sysctl = 6
     wants: Wants = Wants.BACKUP
-    file_percent: int = 3  # clean file pages, % of the two lists; shared memory is the rest
-    unmapped_percent: int = 37  # of the shared memory, mapped by nobody
-    swap: int = 10  # MiB/s of the swap disk
+    file_percent: Annotated[int, within(1, 95, "% of the lists")] = 3  # clean file pages; the rest is shared memory
+    unmapped_percent: Annotated[int, within(0, 100, "% of the shared memory")] = 37  # mapped by nobody
+    swap: Annotated[int, within(1, 10_000, "MiB/s")] = 10  # of the swap disk
     order: Order = Order.ROW
     copy: int | None = None  # bytes that the backup reads; None: 1/8 of RAM
     application: int | None = None  # bytes that the application takes; None: the file pages and 1/80 of RAM more
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("file_percent", self.file_percent, 1, 95, "% of the lists")
-        between("unmapped_percent", self.unmapped_percent, 0, 100, "% of the shared memory")
-        between("swap", self.swap, 1, 10_000, "MiB/s")
         page, most = self.machine.page, 64 * self.machine.ram
         for name in ("copy", "application"):
             if (value := getattr(self, name)) is not None:
