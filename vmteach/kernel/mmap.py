@@ -111,14 +111,10 @@ def do_mmap(space: AddressSpace, addr: int, length: int, prot: str, fill: str = 
             return ENOMEM
         insert_vm_struct(space, new)
     if fill:
-        put_pages(space, {addr + i * space.page: f"{fill}{i}" for i in range(length // space.page)})
+        pages = {addr + i * space.page: f"{fill}{i}" for i in range(length // space.page)}
+        space.pages |= pages
+        space.tables |= set(map(space.table_of, pages))
     return addr
-
-
-def put_pages(space: AddressSpace, pages: dict[int, str]) -> None:
-    """Make pages present, with page tables for them."""
-    space.pages |= pages
-    space.tables |= {space.table_of(addr) for addr in pages}
 
 
 def vma_merge(space: AddressSpace, new: Vma) -> bool:

@@ -293,6 +293,9 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """
     space = scenario.space
     events = run_call(space, scenario.arguments, policy)
+    machine = scenario.machine
+    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
+    descriptors = mm.MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8  # of a full list, in bytes
     both = sum(max(0, min(a.end, b.end) - b.start) for a, b in pairwise(space.vmas))
     numbers = {
         "returned": next((name_of(returned.result) for returned in of_kind(events, Returned)), DIED),
@@ -302,15 +305,9 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         "bytes in two mappings (B)": both,
         "orphan pages": sum(space.at(addr) is None for addr in space.pages),
         "ignored errors": len(of_kind(events, Ignored)),
-        "descriptors of 65536 mappings (% of lowmem)": _share_of_lowmem(scenario.machine),
+        "descriptors of 65536 mappings (% of lowmem)": round(100 * descriptors / lowmem, 2),
     }
     return Run(scenario, policy, events, numbers)
-
-
-def _share_of_lowmem(machine: Machine) -> float:
-    """What the descriptors of a full list take, in %."""
-    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
-    return round(100 * mm.MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8 / lowmem, 2)
 
 
 CONTROLS = (

@@ -269,6 +269,7 @@ def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
         return sum(getattr(event, field) for event in of_kind(events, kind))
 
     error = next((event.error for event in events if isinstance(event, Failed | Moved) and event.error), "")
+    done = total(Moved, "moved")  # the reader hears of bytes if any were moved; a kernel that died says nothing else
     return {
         "pages wanted": total(Pinned, "wanted"),
         "pages got": total(Pinned, "got"),
@@ -277,12 +278,7 @@ def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
         "bytes recorded (B)": total(Mapped, "length"),
         "bytes covered (B)": total(Mapped, "covered"),
         "last chunk": error or "success",
-        "read returns": _returned(total(Moved, "moved"), error),
+        "read returns": error if error and (error == WILD or not done) else f"{done:,} B",
         "pages never released": total(Pinned, "got") - total(Released, "pages"),
         "pages visited by reclaim": supply.engine.count["visits"],
     }
-
-
-def _returned(done: int, error: str) -> str:
-    """What the reader hears: bytes if any were moved; a kernel that died says nothing else."""
-    return error if error == WILD or (error and not done) else f"{done:,} B"

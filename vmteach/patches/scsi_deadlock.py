@@ -134,11 +134,6 @@ class Word(NamedTuple):
     word: str
     disk: int
 
-    @property
-    def first_row(self) -> str:
-        """The row that it begins with: dispatch is entered at its R2."""
-        return f"{self.at} R2" if self.word == "run" else self.at
-
 
 def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
     """The recovery thread E: the policy's script written out, once for each disk.
@@ -149,7 +144,7 @@ def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
     ahead, body, behind = _parsed(policy.restart)
     loop = [Word(f"{at}.{disk}", word, disk) for disk in range(scenario.disks) for at, word in body]
     words = [*(Word(at, word, 0) for at, word in ahead), *loop, *(Word(at, word, 0) for at, word in behind)]
-    below = [word.first_row for word in words[1:]] + [END]
+    below = [f"{word.at} R2" if word.word == "run" else word.at for word in words[1:]] + [END]  # dispatch begins at R2
     after_loop = behind[0][0] if behind else END
     rows = [row for word, leave in zip(words, below) for row in _rows(scenario, policy, word, leave, after_loop)]
     return interruptible(Thread("E", tuple(rows)))
