@@ -164,25 +164,12 @@ class Machine:
 
 
 _ANN = "announcement"
-_INVENTED = "invented"
 PRESETS: dict[str, Machine] = {
     machine.name: machine
     for machine in (
+        Machine("32 MB", 32 * MIB, swap=64 * MIB, swap_rate=8 * MIB, disk_rate=8 * MIB, source=_ANN + ": the low end"),
         Machine(
-            "32 MB",
-            32 * MIB,
-            swap=64 * MIB,
-            swap_rate=8 * MIB,
-            disk_rate=8 * MIB,
-            source=_ANN + ": the low end",
-        ),
-        Machine(
-            "256 MB",
-            256 * MIB,
-            swap=512 * MIB,
-            swap_rate=15 * MIB,
-            disk_rate=15 * MIB,
-            source=_ANN + ": the laptop",
+            "256 MB", 256 * MIB, swap=512 * MIB, swap_rate=15 * MIB, disk_rate=15 * MIB, source=_ANN + ": the laptop"
         ),
         Machine("1 GB", 1 * GIB, swap=2 * GIB, swap_rate=30 * MIB, disk_rate=40 * MIB),
         Machine("2 GB", 2 * GIB, 2, swap=4 * GIB, swap_rate=40 * MIB, disk_rate=60 * MIB),

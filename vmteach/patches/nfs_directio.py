@@ -20,9 +20,6 @@ UNIT = 512  # bytes: the smallest block, and what the file of the model is made 
 OFFSET_BITS = 63  # of a file offset, without its sign
 
 
-# ---- what goes in ----
-
-
 @dataclass(frozen=True)
 @inputs
 class Scenario:
@@ -50,9 +47,6 @@ class Scenario:
     def length(self) -> int:
         """Bytes of the request."""
         return self.length_kib * KIB
-
-
-# ---- what the patch changed ----
 
 
 @dataclass(frozen=True)
@@ -89,9 +83,6 @@ TRY = (
     Preset("at 5 GiB", {"offset_mib": 5120}),
     Preset("2 TiB on 64 bits", {"machine": "64-bit 64 GB", "offset_mib": 2097152}),
 )
-
-
-# ---- what happens ----
 
 
 class Sent(NamedTuple):
@@ -225,9 +216,6 @@ def chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
     """
     for at in range(offset, offset + length, CHUNK):
         yield at, min(CHUNK, offset + length - at)
-
-
-# ---- the run ----
 
 
 @takes_inputs

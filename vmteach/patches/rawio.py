@@ -85,9 +85,6 @@ TRY = (
 )
 
 
-# ---- where pages come from ----
-
-
 class Supply:
     """Pages for the buffer: room in the tmpfs, free memory, and what reclaim frees.
 
@@ -121,9 +118,6 @@ class Supply:
         self.room -= 1
         self.free -= 1
         return ""
-
-
-# ---- the call ----
 
 
 class Pinned(NamedTuple):
