@@ -5,10 +5,18 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+# Whoever wants no bytecode beside the sources: the tests keep it with pytest's own, for themselves and the kernels
+# that they start. Else each of some hundred interpreters compiles the course again, and each worker every test.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode = False
 
 # jsonschema, which checks notebooks, loads a grammar of addresses in each process: 1.3 s for what nobody checks.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -173,6 +173,16 @@ FOUND_BY_ITSELF = STUB.replace(
   const early = [finding(), busy()]; await wait(600);
   return [asked, ...early, finding(), busy(), traits.at.size];""",
 )
+KNOWN = STUB.replace(
+    "STEPS",
+    """move(1); await wait(400); // 2 is here by now
+  let sent = 0, measured = 0; const send = model.send;
+  model.send = (message) => { sent += message.kind === 'tell'; send(message); };
+  const width = Object.getOwnPropertyDescriptor(Element.prototype, 'clientWidth');
+  Object.defineProperty(Element.prototype, 'clientWidth', { get() { measured++; return width.get.call(this); } });
+  move(2); const at_once = [finding(), sent, measured]; Object.defineProperty(Element.prototype, 'clientWidth', width);
+  await wait(700); return [...at_once, sent, traits.at.size];""",
+)
 
 
 def test_a_slow_kernel_takes_neither_the_slider_nor_the_picture_back(browser):
@@ -188,6 +198,14 @@ def test_an_answer_that_came_by_itself_ends_the_wait_for_it(browser):
     page = browser.new_page()
     face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
     assert page.evaluate(FOUND_BY_ITSELF, [face, True]) == [True, "3", False, "3", False, 3]
+    page.close()
+
+
+def test_a_known_answer_is_drawn_before_anything_else_is_done(browser):
+    """No message to the kernel, whose answers make JupyterLab work, and no layout of the page for its width."""
+    page = browser.new_page()
+    face = (ROOT / "vmteach" / "lab" / "explorer.js").read_text(encoding="ascii")
+    assert page.evaluate(KNOWN, [face, True]) == ["2", 0, 0, 1, 2]
     page.close()
 
 

@@ -96,8 +96,9 @@ def test_imports_say_nothing_and_open_nothing():
 import importlib, sys
 for name in {others}:
     importlib.import_module(name)
+own = ({str(PACKAGE)!r}, sys.prefix, sys.base_prefix, sys.pycache_prefix or sys.prefix)
 def hook(event, arguments):
-    if event == "open" and not str(arguments[0]).startswith(({str(PACKAGE)!r}, sys.prefix, sys.base_prefix)):
+    if event == "open" and not str(arguments[0]).startswith(own):
         print("opened", arguments[0])
     if event.startswith(("socket.", "subprocess.", "os.system")):
         print(event, arguments)

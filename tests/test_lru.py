@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 from cases import BIG_FUEL, Case, big_cases, cases, natural_cases, play, strolling_cases
 from hypothesis import HealthCheck, given, settings
+from test_view import apart
 
 from vmteach.kernel.reclaim import (
     SECOND,
@@ -18,10 +19,9 @@ from vmteach.kernel.reclaim import (
     Pte,
     PteRun,
     Reclaim,
+    Recorder,
     Rules,
     Setup,
-    Where,
-    places,
 )
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
@@ -66,7 +66,7 @@ def compare(case: Case, fuel: int | None = None, ways: Sequence[tuple[bool, int]
     naive = play(case, fuel) if fuel else play(case)
     for leaps, every in ways:
         looks: list[int] = []
-        engine = Reclaim(case.setup, case.rules, leaps, partial(look, looks) if every else None)
+        engine = Reclaim(case.setup, case.rules, leaps, partial(look, looks, Recorder()) if every else None)
         engine.observe_every = every or 1
         case.play(engine)
         assert_same(case, naive, engine)
@@ -75,11 +75,9 @@ def compare(case: Case, fuel: int | None = None, ways: Sequence[tuple[bool, int]
     return engine.leapt
 
 
-def look(looks: list[int], engine: Reclaim) -> None:
-    """Note the time of a look, and that every page of the list is there to be seen."""
-    assert sum(pages for pages, _, _ in engine.places(Where.INACTIVE)) == sum(
-        len(engine.lists.queues[name]) for name in INACTIVE
-    )
+def look(looks: list[int], recorder: Recorder, engine: Reclaim) -> None:
+    """Note the time of a look, and that every page of the list is there to be seen, in its state."""
+    assert apart(recorder.view(engine.lists), engine.lists) < 0.25
     looks.append(engine.now)
 
 
@@ -284,23 +282,18 @@ def test_processes_cost_nothing():
     assert many.steps <= few_processes.steps * 1.2
 
 
-def test_the_lists_as_a_picture_hold_every_page():
-    engine = Reclaim(storm(GIB_PAGES), Rules()).run(GIB_PAGES // 8)
-    assert sum(pages for pages, _, _ in engine.places(Where.INACTIVE)) == engine.inactive
-    assert sum(pages for pages, _, _ in engine.places(Where.ACTIVE)) == engine.active
-
-
-def test_lists_that_were_kept_are_painted_as_they_were():
-    """The copy of a list does not change with the machine: painted at once or at the end, it is the same."""
-    at_once, kept = [], []
+def test_views_are_painted_as_the_lists_were():
+    """A view does not change with the machine: painted at once or at the end, it is the same."""
+    at_once, kept, recorder = [], [], Recorder()
 
     def observe(model):
-        at_once.append([[*places(model.lists, where)] for where in (Where.INACTIVE, Where.ACTIVE)])
-        kept.append(model.lists.copy())
+        kept.append(recorder.view(model.lists))
+        at_once.append(kept[-1].places(lambda *state: state))
+        assert sum(pages for _, pages in at_once[-1]) == model.inactive
 
     Reclaim(storm(GIB_PAGES), Rules(objrmap=True, starts_io=True), observe=observe).run(GIB_PAGES // 2)
     assert len(kept) > 5
-    assert at_once == [[[*places(lists, where)] for where in (Where.INACTIVE, Where.ACTIVE)] for lists in kept]
+    assert at_once == [view.places(lambda *state: state) for view in kept]
     assert at_once[0] != at_once[-1]
 
 

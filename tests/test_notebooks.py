@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.stem[3:] in STEMS]
 LONGEST = 15  # lines of a code cell
+HEAVY = "import sys; print(*sorted({'matplotlib', 'numpy', 'pandas'} & sys.modules.keys()))"
 SECTIONS = (
     "Objectives",
     "Unpatched and patched",
@@ -276,6 +277,11 @@ def test_runs_twice_in_one_kernel_without_complaint(path, tmp_path):
                 client.kc.session.metadata = {"cellId": cell.id} if asked_by == "a page" else {}
                 client.execute_cell(cell, index)
                 assert complaints(cell) == [], f"{path.name}, cell {cell.id}"
+            if asked_by == "a page":
+                asked = nbformat.v4.new_code_cell(HEAVY)
+                notebook.cells.append(asked)
+                client.execute_cell(asked, len(notebook.cells) - 1)
+                assert notebook.cells.pop().outputs[0].text == "\n", "half as much memory again for a chapter's kernel"
             client.kc.execute(FEW_ROWS, silent=True)
 
 

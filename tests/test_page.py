@@ -277,6 +277,21 @@ def test_a_picture_takes_the_width_it_is_given(sheet, forms):
     assert widths == [[848, 848], [366, 366]]
 
 
+def test_a_picture_is_drawn_again_without_a_layout_of_the_page(sheet, forms):
+    panels = next(iter(forms.values()))
+    found = sheet.evaluate(
+        """async (panels) => { const at = document.getElementById('at'); at.replaceChildren();
+        const frames = async () => { for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); };
+        const drawn = mountPanels(at, {panels}); await frames();
+        const width = Object.getOwnPropertyDescriptor(Element.prototype, 'clientWidth'); let asked = 0;
+        Object.defineProperty(Element.prototype, 'clientWidth', { get() { asked++; return width.get.call(this); } });
+        drawn.update({panels}); Object.defineProperty(Element.prototype, 'clientWidth', width);
+        drawn.destroy(); return asked }""",
+        panels,
+    )
+    assert found == 0
+
+
 def test_a_box_of_a_map_sets_the_explorer(sheet, forms):
     sheet.evaluate(
         "(panels) => { const at = document.getElementById('at'); at.replaceChildren(); window.chosen = []; mountPanels(at, {panels, onSets: (v) => chosen.push(v)}) }",

@@ -39,9 +39,9 @@ def _side(row: Case, side: str) -> Record:
 
 
 def _plain(length: int) -> int:
-    """The sum of RFC 1071 of the bytes alone, as if they began at an even address."""
-    data = patch.contents(length) + bytes(length % 2)
-    total = sum(int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
+    """The sum of RFC 1071 of the bytes alone, as if they began at an even address.
+
+    With its carry added at the low end a sum is the remainder of 0xffff, which stays where something was added.
+    """
+    whole = int.from_bytes(patch.contents(length), "little")
+    return (whole - 1) % 0xFFFF + 1 if whole else 0

@@ -1,5 +1,6 @@
 """elf_interp beside the kernel's own loader of i386: what became of each exec, in 2.4.22 and in 2.4.27."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -17,12 +18,12 @@ KERNELS = {"2_4_22": POLICIES[UNPATCHED], "2_4_27": replace(POLICIES[PATCHED], l
 
 def headers(row: Case) -> str:
     """Empty where the model repeats outcome and point of no return of both kernels, and the steps of 2.4.22."""
-    told: dict[str, str | int] = {}
-    for kernel, policy in KERNELS.items():
-        events = list(load_elf_binary(files(row), I386, policy, bool(row["old_space_stays"])))
+    told, exec_of = dict[str, str | int](), files(row)
+    made = {name: list(load_elf_binary(exec_of, I386, KERNELS[name], bool(row["old_space_stays"]))) for name in KERNELS}
+    for kernel, events in made.items():
         told[f"outcome_{kernel}"] = outcome(events[-1])
         told[f"crossed_{kernel}"] = int(patch.Crossed() in events)
-    steps = "" if steps_of(row) == _steps(row) else "steps_2_4_22"
+    steps = "" if steps_of(row) == _steps(made["2_4_22"]) else "steps_2_4_22"
     return ", ".join(filter(None, (differing(row, told), steps)))
 
 
@@ -36,8 +37,7 @@ def steps_of(row: Case) -> list[str]:
     return [step for step, _ in groupby(steps) if step != "open"]
 
 
-def _steps(row: Case) -> list[str]:
-    events = load_elf_binary(files(row), I386, KERNELS["2_4_22"], bool(row["old_space_stays"]))
+def _steps(events: Iterable[Event]) -> list[str]:
     return [STEPS[type(e)].format(getattr(e, "file", "?")[0].upper()) for e in events if type(e) in STEPS]
 
 

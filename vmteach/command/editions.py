@@ -61,30 +61,6 @@ GRADER = """\
 import otter
 
 grader = otter.Notebook(tests_dir="tests")"""
-OTTER = '''\
-"""Otter's test of the exercise {1}: its answer cell's source, judged in a fresh Python."""
-
-from otter.test_files import test_case
-
-OK_FORMAT = False
-
-name = "{1}"
-points = {2}
-
-
-@test_case(name="visible", points={3:g})
-def test_visible():
-    from vmteach.lab.marks import mark
-
-    assert mark("{0}", "{1}") == 1
-
-
-@test_case(name="other numbers", points={3:g}, hidden=True)
-def test_other_numbers():
-    from vmteach.lab.marks import mark
-
-    assert mark("{0}", "{1}", every=True) == 1
-'''
 
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
@@ -95,59 +71,6 @@ REPOSITORY = "{}"  # where your copy of the course is
 %pip install --quiet "vmteach[plot] @ git+https://github.com/{{REPOSITORY}}"
 if "google.colab" in str(get_ipython()):
     __import__("google.colab").colab.output.enable_custom_widget_manager()"""
-
-CONFIG = '''\
-"""nbgrader's settings for this course. Work in this folder: `nbgrader generate_assignment NAME`."""
-
-import os
-from time import monotonic
-
-from nbformat.v4 import new_output
-from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
-from vmteach.lab.marks import marks_of
-
-SECONDS = 300  # for one notebook; then each cell gets two more
-
-# What is marked here is nobody's own progress.
-os.environ["VMTEACH_PROGRESS"] = os.path.abspath("progress.json")
-
-
-class Run(Execute):
-    """Runs the notebook for its feedback. One that hangs, or ends its own Python, is marked all the same."""
-
-    def preprocess(self, nb, resources):
-        end = monotonic() + SECONDS
-        self.timeout_func = lambda cell: max(2, int(end - monotonic()))
-        try:
-            return super().preprocess(nb, resources)
-        except Exception as trouble:
-            self.log.warning("The notebook did not run to its end: %s", trouble)
-            return nb, resources
-
-
-class Judge(NbGraderPreprocessor):
-    """Judges each answer by its source, in a Python in which nothing of the submission ran. This is the mark."""
-
-    def preprocess(self, nb, resources):
-        marks = marks_of(nb, resources["nbgrader"]["notebook"][3:], {seed!r})
-        for cell in nb.cells:
-            name, _, part = cell.metadata.get("nbgrader", {{}}).get("grade_id", "").rpartition("-")
-            if part == "check" and name in marks:
-                points = {{"text/plain": f"{{marks[name].points:g}}"}}
-                said = new_output("stream", name="stdout", text=f"{{marks[name]}}\\n")
-                cell.outputs = [said, new_output("execute_result", points)]
-        return nb, resources
-
-
-c = get_config()  # noqa: F821
-c.CourseDirectory.course_id = "vmteach"
-# The stub stays above; so the untouched cell runs, and its check says "not attempted".
-c.ClearSolutions.code_stub = {{"python": "# Your answer: change the lines above."}}
-steps = list(Autograde.autograde_preprocessors.default())
-steps.insert(steps.index(SaveAutoGrades), Judge)
-c.Autograde.autograde_preprocessors = [Run if one is Execute else one for one in steps]
-'''
 
 
 # ---- notebooks
@@ -329,7 +252,7 @@ def otter_tests(notebook: Notebook) -> Mapping[str, str]:
     """The files of Otter's tests, by name."""
     found = [place.exercise for place in places(notebook)]
     parts = [(one.stem, one.task.name, one.task.minutes, one.task.minutes / 2) for one in found]
-    return {f"{name}.py": OTTER.format(stem, name, whole, half) for stem, name, whole, half in parts}
+    return {f"{name}.py": template("otter_test").format(stem, name, whole, half) for stem, name, whole, half in parts}
 
 
 def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
@@ -374,7 +297,7 @@ def build(
                 raise ValueError(f"{path.name}: {wrong}") from None
             if edition not in MARKED or uses_learning(notebook):  # else there is nothing to grade
                 written[edition].append(sheet(path, notebook, made, edition, into / edition))
-    write(into / "nbgrader" / "nbgrader_config.py", CONFIG.format(seed=seed))
+    write(into / "nbgrader" / "nbgrader_config.py", template("nbgrader_config").format(seed=seed))
     return written
 
 
@@ -393,6 +316,11 @@ def sheet(path: Path, notebook: Notebook, made: Notebook, edition: str, into: Pa
 def source_of(notebook: Notebook) -> str:
     """All code of a notebook."""
     return "\n".join(map(source, code(notebook)))
+
+
+def template(name: str) -> str:
+    """A file of the folder templates, to be filled by str.format."""
+    return (Path(__file__).parent / "templates" / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def chosen(names: Sequence[str]) -> list[Path]:

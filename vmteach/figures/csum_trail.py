@@ -7,17 +7,8 @@ from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number
-from vmteach.patches.csum_trail import (
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Caught,
-    Faulted,
-    Loaded,
-    Scenario,
-    schedule,
-    simulate,
-)
+from vmteach.patches import csum_trail as model
+from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 from vmteach.run import Record, Run
 
 STATES = {
@@ -34,7 +25,7 @@ BEFORE, BEHIND = 12, 4  # bytes that are shown on either side of the page's edge
 def scene(run: Run) -> Scene:
     """The last bytes of the page and the first of the next one, with every load that reaches them."""
     loads = list(_loads(run))
-    faults = isinstance(run.events[-1], Faulted)
+    faults = isinstance(run.events[-1], model.Faulted)
     n = run.numbers
     numbers = {"loads": number(n["loads"]), "of the next page": f"{n['bytes touched in the next page (B)']} B"}
     bytes_ = row("byte", _cells(run, loads, faults), _axis(run), [_edge(run)], _brackets(run, loads, faults))
@@ -51,17 +42,17 @@ def _clause(run: Run) -> list[str]:
     short = f"byte {page}" if beyond == 1 else f"{beyond} bytes too many"
     if run.numbers["oops"] == "yes":
         return [f"loads {which}, which is not there: oops", f"loads {short}: oops"]
-    if any(isinstance(event, Caught) for event in run.events):
+    if any(isinstance(event, model.Caught) for event in run.events):
         return [f"loads {which}, and handles the fault", "handles the fault"]
     return [f"loads {which} of somebody else, unnoticed", f"loads {short}, unnoticed"]
 
 
-def _loads(run: Run) -> Iterator[Loaded]:
+def _loads(run: Run) -> Iterator[model.Loaded]:
     """All loads of the buffer, the one that faults included."""
     s = run.scenario
-    for load in schedule(s.offset, s.length, run.policy, s.machine.page):
+    for load in model.schedule(s.offset, s.length, run.policy, s.machine.page):
         yield load
-        if isinstance(run.events[-1], Faulted) and load.address + load.width > s.machine.page:
+        if isinstance(run.events[-1], model.Faulted) and load.address + load.width > s.machine.page:
             return
 
 
@@ -74,13 +65,13 @@ def _edge(run: Run) -> Edge:
     return Edge(run.scenario.machine.page, ["end of the page", "page end"])
 
 
-def _cells(run: Run, loads: list[Loaded], faults: bool) -> list[Cell]:
+def _cells(run: Run, loads: list[model.Loaded], faults: bool) -> list[Cell]:
     page = run.scenario.machine.page
     shown = range(page - BEFORE, page + BEHIND)
     return [Cell(_state(run, loads, faults, at), at, 1, f"{at}"[-2:], f"b{at}") for at in shown]
 
 
-def _state(run: Run, loads: list[Loaded], faults: bool, at: int) -> str:
+def _state(run: Run, loads: list[model.Loaded], faults: bool, at: int) -> str:
     """What has become of one byte after these loads; if the last of them faults, it has loaded nothing."""
     s, page = run.scenario, run.scenario.machine.page
     for number_, load in enumerate(loads, 1):
@@ -91,7 +82,7 @@ def _state(run: Run, loads: list[Loaded], faults: bool, at: int) -> str:
     return "N" if at >= page else "D" if s.offset <= at < s.offset + s.length else "O"
 
 
-def _brackets(run: Run, loads: list[Loaded], faults: bool) -> list[Bracket]:
+def _brackets(run: Run, loads: list[model.Loaded], faults: bool) -> list[Bracket]:
     """The loads that reach into the picture, with their numbers."""
     low = run.scenario.machine.page - BEFORE
     shown = [(n, load) for n, load in enumerate(loads, 1) if load.address + load.width > low]
@@ -133,9 +124,9 @@ def story(case: Scenario) -> Story:
 
 def frames(run: Run) -> list[Frame]:
     """The buffer, then one load a frame."""
-    s, faulted = run.scenario, isinstance(run.events[-1], Faulted)
+    s, faulted = run.scenario, isinstance(run.events[-1], model.Faulted)
     loads = list(_loads(run))
-    first = next(schedule(s.offset, s.length, POLICIES[UNPATCHED]))
+    first = next(model.schedule(s.offset, s.length, POLICIES[UNPATCHED]))
     ask = Ask(
         f"The buffer begins at byte {s.offset}. How many bytes does the unpatched kernel's first load take?",
         ["1", "2", "4"],
@@ -152,20 +143,20 @@ def frames(run: Run) -> list[Frame]:
     return made
 
 
-def _frame(run: Run, loads: list[Loaded], faults: bool, say: str, **more: Any) -> Frame:
+def _frame(run: Run, loads: list[model.Loaded], faults: bool, say: str, **more: Any) -> Frame:
     hot = [f"b{at}" for load in loads[-1:] for at in range(load.address, load.address + load.width)]
     groups = {"bytes": row("byte", _cells(run, loads, faults), _axis(run), [_edge(run)], _brackets(run, loads, faults))}
     return Frame(say, groups, hot=hot, **more)
 
 
-def _part(run: Run, load: Loaded) -> str:
+def _part(run: Run, load: model.Loaded) -> str:
     """Which part of the routine makes a load."""
     if load.width < 4:
         return "prologue"
     return "loop" if load.kept == 4 else "tail"
 
 
-def _say(count: int, load: Loaded, faults: bool, page: int) -> str:
+def _say(count: int, load: model.Loaded, faults: bool, page: int) -> str:
     end = load.address + load.width - 1
     where = f"byte {load.address}" if load.width == 1 else f"bytes {load.address} to {end}"
     if faults:

@@ -8,22 +8,8 @@ from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.kernel.binfmt import ARCHS, INTERPRETER, Checked
 from vmteach.kernel.elf import MAGIC
-from vmteach.patches.elf_interp import (
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Closed,
-    Crossed,
-    Event,
-    Killed,
-    Mapped,
-    Oops,
-    Opened,
-    Returned,
-    Scenario,
-    Started,
-    simulate,
-)
+from vmteach.patches import elf_interp as model
+from vmteach.patches.elf_interp import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -34,6 +20,8 @@ STATES = {
     "R": (["the program runs", "runs"], "in use"),
     "K": (["the caller is killed", "killed"], "promised"),
 }
+OPENED: dict[type[Event], str] = {model.Opened: "open", model.Mapped: "map"}
+SAID: dict[type[Event], str] = {**OPENED, model.Crossed: "give up", model.Started: "runs", model.Oops: "oops"}
 NO_RETURN = ["point of no return", "no return"]
 FIELDS_SHOWN = {"magic": "magic", "type": "e_type", "machine": "e_machine"}
 LOOKED_AT = {"magic": (0, 4), "type": (16, 18), "machine": (18, 20)}  # bytes of the header
@@ -61,21 +49,21 @@ def scene(run: Run) -> Scene:
 
 
 def _shown(run: Run) -> Iterator[Event]:
-    return (event for event in run.events if not isinstance(event, Closed))
+    return (event for event in run.events if not isinstance(event, model.Closed))
 
 
 def _clause(run: Run) -> list[str]:
     """What becomes of the caller."""
     last = run.events[-1]
-    if isinstance(last, Started):
+    if isinstance(last, model.Started):
         return ["runs the program"]
-    if isinstance(last, Returned):
+    if isinstance(last, model.Returned):
         return [
             f"tells the caller {last.error}, and it lives on",
             f"tells the caller {last.error}",
             f"answers {last.error}",
         ]
-    how = "an oops" if isinstance(last, Oops) else "SIGSEGV"
+    how = "an oops" if isinstance(last, model.Oops) else "SIGSEGV"
     return [
         f"kills the caller with {how}, past the point of no return",
         f"kills the caller with {how}",
@@ -86,7 +74,7 @@ def _clause(run: Run) -> list[str]:
 def _state(event: Event) -> str:
     if isinstance(event, Checked):
         return "C" if event.ok else "X"
-    return {Returned: "T", Killed: "K", Oops: "K", Started: "R"}.get(type(event), "A")
+    return {model.Returned: "T", model.Killed: "K", model.Oops: "K", model.Started: "R"}.get(type(event), "A")
 
 
 def _words(event: Event) -> list[str]:
@@ -94,15 +82,15 @@ def _words(event: Event) -> list[str]:
     match event:
         case Checked(_, check, found, ok):
             return [f"{check} {found}", check] if ok else [f"{check}: {found}", check]
-        case Returned(error):
+        case model.Returned(error):
             return [error]
-        case Killed(signal):
+        case model.Killed(signal):
             return [signal]
-    return [{Opened: "open", Mapped: "map", Crossed: "give up", Started: "runs", Oops: "oops"}[type(event)]]
+    return [SAID[type(event)]]
 
 
 def _edges(steps: list[Event]) -> list[Edge]:
-    return [Edge(n, NO_RETURN, "alert") for n, event in enumerate(steps) if isinstance(event, Crossed)]
+    return [Edge(n, NO_RETURN, "alert") for n, event in enumerate(steps) if isinstance(event, model.Crossed)]
 
 
 def _brackets(steps: list[Event]) -> list[Bracket]:
@@ -187,7 +175,7 @@ def frames(run: Run) -> list[Frame]:
     lines: list[tuple[str, Words]] = [(f"{n}", _line(event)) for n, event in enumerate(steps, 1)]
     made = []
     for n, event in enumerate(steps):
-        crossed |= isinstance(event, Crossed)
+        crossed |= isinstance(event, model.Crossed)
         key = "" if crossed or _moved(event) else _key(event)
         more = _more(event, run) | ({"end": _end(event), "mark": "the end"} if event is steps[-1] else {})
         head = "the caller is gone" if crossed else "the caller can be told"
@@ -200,14 +188,14 @@ def frames(run: Run) -> list[Frame]:
 
 def _more(event: Event, run: Run) -> Record:
     """A mark at the point of no return; a question when the interpreter has turned out to be ELF."""
-    if isinstance(event, Crossed):
+    if isinstance(event, model.Crossed):
         return {"mark": "no return"}
     is_elf = isinstance(event, Checked) and event.file == INTERPRETER and event.check == "magic" and event.ok
     return {"ask": _ask(run)} if is_elf else {}
 
 
 def _end(event: Event) -> str:
-    return "bad" if isinstance(event, Killed | Oops) else "good"
+    return "bad" if isinstance(event, model.Killed | model.Oops) else "good"
 
 
 def _ask(run: Run) -> Ask:
@@ -231,12 +219,12 @@ def _key(event: Event) -> str:
 
 
 def _rule(event: Event, crossed: bool) -> str:
-    if isinstance(event, Crossed):
+    if isinstance(event, model.Crossed):
         return "flush_old_exec"
     if isinstance(event, Checked) and event.check == "machine":
         return "elf_check_arch"
     late = crossed and getattr(event, "file", INTERPRETER) == INTERPRETER
-    return "load_elf_interp" if late and isinstance(event, Checked | Mapped) else "load_elf_binary"
+    return "load_elf_interp" if late and isinstance(event, Checked | model.Mapped) else "load_elf_binary"
 
 
 TYPES = {1: "a relocatable file", 2: "an executable", 3: "a shared object"}
@@ -251,13 +239,13 @@ def _line(event: Event) -> list[str]:
     match event:
         case Checked(file, check):
             return [f"{file}: check the {check}", f"{file}: {check}"]
-        case Opened(file) | Mapped(file):
-            return [f"{'open' if isinstance(event, Opened) else 'map'} the {file}"]
-        case Crossed():
+        case model.Opened(file) | model.Mapped(file):
+            return [f"{OPENED[type(event)]} the {file}"]
+        case model.Crossed():
             return ["give up the old address space", "give up the caller"]
-        case Returned(error):
+        case model.Returned(error):
             return [f"return {error}", error]
-        case Started():
+        case model.Started():
             return ["start the program", "start"]
     return ["kill the caller", "kill"]
 
@@ -267,14 +255,14 @@ def _sentence(event: Event) -> str:
         case Checked(file, check, found, ok):
             known = f", {KNOWN[check, found]}" if (check, found) in KNOWN else ""
             return f"The {file}'s {check} is {found}{known}: " + ("that fits." if ok else "that does not fit.")
-        case Opened(file):
+        case model.Opened(file):
             return f"The {file} is opened."
-        case Mapped(file):
+        case model.Mapped(file):
             return f"The {file} is mapped."
-        case Crossed():
+        case model.Crossed():
             return "The caller's address space is given up. From here on nobody can be told of an error."
-        case Returned(error):
+        case model.Returned(error):
             return f"The caller gets {error} and lives on."
-        case Started(file):
+        case model.Started(file):
             return f"The program starts, from the entry of the {file}."
     return "The caller is killed: it is too late for an answer."

@@ -7,24 +7,8 @@ from vmteach.figures.data import Group
 from vmteach.figures.scene import Cell, Scene, axis, row, script
 from vmteach.figures.story import Frame, Story
 from vmteach.figures.words import number
-from vmteach.patches.extraversion import (
-    BASES,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    AlreadyIn,
-    Applied,
-    Base,
-    Event,
-    Patch,
-    Rejected,
-    Scenario,
-    apply_one,
-    extraversion,
-    ordered,
-    simulate,
-    topics,
-)
+from vmteach.patches import extraversion as model
+from vmteach.patches.extraversion import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
 from vmteach.run import Record, Run
 
 STATES = {
@@ -34,15 +18,15 @@ STATES = {
     "C": (["the same in both", "same"], "data"),
     "P": (["to be put in", "new"], "moving"),
 }
-FATES = {Applied: "A", AlreadyIn: "I", Rejected: "X"}
+FATES = {model.Applied: "A", model.AlreadyIn: "I", model.Rejected: "X"}
 
 
 def scene(run: Run) -> Scene:
     """The patches that were rejected, the one that names the kernel, and its hunk beside the Makefile."""
     shown = [event for event in run.events if not _plain(event)]
-    n, base = run.numbers, BASES[run.scenario.base]
+    n, base = run.numbers, model.BASES[run.scenario.base]
     fate = axis("fate", 0, 1, ticks=[(0, "")])
-    hunks = [group for patch in extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
+    hunks = [group for patch in model.extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
         _clause(run, "calls itself"),
         [*(row(event.patch, [_fate(event)], fate) for event in shown), _name(str(n["version string"]))],
@@ -58,12 +42,12 @@ def scene(run: Run) -> Scene:
 
 def _plain(event: Event) -> bool:
     """Whether a patch is in, with no trouble, and says nothing of the kernel's name."""
-    return not isinstance(event, Rejected) and "extraversion" not in event.patch
+    return not isinstance(event, model.Rejected) and "extraversion" not in event.patch
 
 
 def _rest(plain: list[Event]) -> str:
     """What became of the patches that have no row."""
-    base = sum(isinstance(event, AlreadyIn) for event in plain)
+    base = sum(isinstance(event, model.AlreadyIn) for event in plain)
     had = f", and {number(base)} {'are' if base > 1 else 'is'} already in the base" if base else ""
     return f"{number(len(plain) - base)} more patches are applied{had}."
 
@@ -84,17 +68,17 @@ def _clause(run: Run, calls: str) -> list[str]:
 
 def _fate(event: Event) -> Cell:
     state = FATES[type(event)]
-    if isinstance(event, Rejected):
+    if isinstance(event, model.Rejected):
         return Cell(state, 0, 1, [f"rejected: {_why(event)}", "rejected"])
     return Cell(state, 0, 1, STATES[state][0])
 
 
-def _why(event: Rejected) -> str:
+def _why(event: model.Rejected) -> str:
     """The reason, without what the hunk beside it shows."""
     return event.why if event.why.startswith("needs") else "a line is not as it expects"
 
 
-def _hunk(patch: Patch, base: Base) -> list[Group]:
+def _hunk(patch: model.Patch, base: model.Base) -> list[Group]:
     """The lines of the patch's hunk, and below each the line that the file has in its place."""
     expected, there = [], []
     for at, (mark, words, found) in enumerate(_lines_of(patch, base)):
@@ -112,7 +96,7 @@ def _spelled(line: str) -> list[str]:
     return [line, short] if 0 < len(short) < len(line) else [line]
 
 
-def _lines_of(patch: Patch, base: Base) -> Iterator[tuple[str, str, str]]:
+def _lines_of(patch: model.Patch, base: model.Base) -> Iterator[tuple[str, str, str]]:
     """Mark, the patch's line, and the file's line in its place."""
     text, at = base.files.get(patch.file, ()), 0
     for line in patch.diff.split("\n")[3:]:
@@ -132,7 +116,7 @@ def _alt(run: Run, shown: list[Event]) -> str:
     )
 
 
-STATE_WORDS = {Applied: "is applied", AlreadyIn: "is already in the base", Rejected: "is rejected"}
+STATE_WORDS = {model.Applied: "is applied", model.AlreadyIn: "is already in the base", model.Rejected: "is rejected"}
 
 # ---- patch by patch ----
 
@@ -153,14 +137,14 @@ def story(case: Scenario) -> Story:
 
 def frames(run: Run) -> list[Frame]:
     """One patch a frame, in order, with its hunk beside the file that it meets."""
-    release = ordered(extraversion(run.scenario.base, run.policy) + topics(run.scenario.scsi_prefix))
-    base = BASES[run.scenario.base]
+    release = model.ordered(model.extraversion(run.scenario.base, run.policy) + model.topics(run.scenario.scsi_prefix))
+    base = model.BASES[run.scenario.base]
     groups = {"set": _queue(release, 0, {})}
     made = [Frame(f"{len(release)} patches, in the byte order of their names.", groups, "start", ["byte order"])]
     fates: dict[str, str] = {}
     for n, patch in enumerate(release):
         hunk = _hunk(patch, base)
-        base, event = apply_one(base, patch)
+        base, event = model.apply_one(base, patch)
         fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ").removesuffix(" the base")
         last = n == len(release) - 1
         more = (_end(run) if last else {}) | _mark(patch, event)
@@ -176,31 +160,31 @@ def _end(run: Run) -> Record:
     return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
-def _mark(patch: Patch, event: Event) -> Record:
-    if not isinstance(event, Rejected):
+def _mark(patch: model.Patch, event: Event) -> Record:
+    if not isinstance(event, model.Rejected):
         return {}
     return {"mark": patch.topic.split("-")[0]}
 
 
 def _rule(event: Event) -> str:
-    if isinstance(event, Rejected) and event.why.startswith("needs"):
+    if isinstance(event, model.Rejected) and event.why.startswith("needs"):
         return "needs"
-    return "already in?" if isinstance(event, AlreadyIn) else "hunk"
+    return "already in?" if isinstance(event, model.AlreadyIn) else "hunk"
 
 
-def _say(patch: Patch, event: Event) -> str:
-    if isinstance(event, Rejected):
+def _say(patch: model.Patch, event: Event) -> str:
+    if isinstance(event, model.Rejected):
         lacks = event.why.removeprefix("needs ")
         why = "a line of its hunk is not what the file has"
         if lacks != event.why:
             why = f"it needs {lacks}, and no patch before it has brought them"
         return f"`{patch.name}` is rejected: {why}."
-    if isinstance(event, AlreadyIn):
+    if isinstance(event, model.AlreadyIn):
         return f"`{patch.name}` is left out: the base has its new line already."
     return f"`{patch.name}` is applied."
 
 
-def _queue(release: tuple[Patch, ...], at: int, fates: dict[str, str]) -> Group:
+def _queue(release: tuple[model.Patch, ...], at: int, fates: dict[str, str]) -> Group:
     """The part of the set around one patch, and what became of those before it."""
     first = max(0, min(at - MOST_LINES // 2, len(release) - MOST_LINES))
     part = release[first : first + MOST_LINES]

@@ -9,22 +9,8 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.kernel.stack import Overran, TookArray
 from vmteach.machine import PRESETS
-from vmteach.patches.ncpfs import (
-    NAME_MAX,
-    PATCHED,
-    PATH_MAX,
-    POLICIES,
-    SAVED,
-    UNPATCHED,
-    Answered,
-    Event,
-    LookedUp,
-    Refused,
-    Scenario,
-    Sent,
-    longest_safe,
-    simulate,
-)
+from vmteach.patches import ncpfs as model
+from vmteach.patches.ncpfs import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
 from vmteach.run import Run, of_kind
 
 STATES = {
@@ -49,7 +35,7 @@ RULES = {
 def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> Group:
     """The stack area: the descriptor at its low end, functions at its high end, the arrays between them."""
     area, task = scenario.machine.stack, scenario.task
-    top = area - SAVED - scenario.extra_depth - frames
+    top = area - model.SAVED - scenario.extra_depth - frames
     low = arrays[-1].low if arrays else top
     over = low < task
     cells = [] if over else [Cell("T", 0, task, ["task descriptor", "descriptor", "task"], "task")]
@@ -70,7 +56,7 @@ def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> G
 def name_row(scenario: Scenario, sent: bool = True) -> Group:
     """A name, and how much of it the server gets."""
     out = scenario.converted(scenario.length)
-    wire = min(out, NAME_MAX)
+    wire = min(out, model.NAME_MAX)
     x = axis("byte of the name", 0, out)
     if not sent:
         return row("old name", [Cell("A", 0, out, f"{number(out)} B", "wire")], x)
@@ -87,9 +73,9 @@ def scene(run: Run) -> Scene:
     """The stack at its deepest, and how much of the old name the server got."""
     s, n = run.scenario, run.numbers
     arrays, frames_used = deepest(run)
-    asked = any(isinstance(event, Sent) for event in run.events)
+    asked = any(isinstance(event, model.Sent) for event in run.events)
     groups = [stack_row(s, arrays, frames_used)] + ([name_row(s)] if asked else [])
-    top = s.machine.stack - SAVED - s.extra_depth
+    top = s.machine.stack - model.SAVED - s.extra_depth
     grows = Link(f"stack@{top}", "meant", f"stack@{top - s.machine.stack // 4}", ["the stack grows this way", "grows"])
     return Scene(
         clause=_clause(run),
@@ -110,7 +96,7 @@ def scene(run: Run) -> Scene:
 def deepest(run: Run) -> tuple[list[TookArray], int]:
     """The arrays that lay on the stack at once when it was deepest, and the bytes of functions above them."""
     taken = of_kind(run.events, TookArray)
-    looked = sum(isinstance(event, LookedUp) for event in run.events)
+    looked = sum(isinstance(event, model.LookedUp) for event in run.events)
     looking, acting = run.scenario.frames
     ways = [([event], looking) for event in taken[:looked] or taken] + [(taken[looked:], acting)] * (
         len(taken) > looked
@@ -148,10 +134,11 @@ DEEPEST = 4000  # bytes of other calls that are drawn
 def safe_names(operation: str = "rename") -> dict[str, Scene]:
     """The longest name without an overrun, over what other calls have on the stack: 4, 8 and 16 KiB, unpatched."""
     lines = [Line(tone, _safe(operation, area), f"{size(area)} stack") for area, tone in STACKS.items()]
-    lawful = Line("quiet", [(0, NAME_MAX), (DEEPEST, NAME_MAX)], "255 B, which both repairs allow", dashed=True)
+    bound = [(0, model.NAME_MAX), (DEEPEST, model.NAME_MAX)]
+    lawful = Line("quiet", bound, "255 B, which both repairs allow", dashed=True)
     x = axis("used by other calls", 0, DEEPEST, "byte")
-    y = axis("longest name", 0, PATH_MAX, "byte")
-    safe = number(longest_safe(Scenario(operation=operation), POLICIES[UNPATCHED]))
+    y = axis("longest name", 0, model.PATH_MAX, "byte")
+    safe = number(model.longest_safe(Scenario(operation=operation), POLICIES[UNPATCHED]))
     scene = Scene(
         clause=[f"is safe up to names of {safe} B, and 4,095 are allowed", f"is safe up to {safe} B"],
         groups=[chart("safe names", x, y, [*lines, lawful])],
@@ -165,7 +152,7 @@ def _safe(operation: str, area: int) -> list[tuple[float, float]]:
     machine = replace(PRESETS["256 MB"], stack=area)
     start = Scenario(machine, operation=operation)
     depths = range(0, min(DEEPEST, start.room) + 1, 100)
-    return [(depth, longest_safe(replace(start, extra_depth=depth), POLICIES[UNPATCHED])) for depth in depths]
+    return [(depth, model.longest_safe(replace(start, extra_depth=depth), POLICIES[UNPATCHED])) for depth in depths]
 
 
 # ---- step by step ----
@@ -199,13 +186,13 @@ def _steps(run: Run) -> Iterator[Frame]:
         acting = looked == len(s.lengths)
         if isinstance(event, TookArray):
             arrays = [*arrays, event] if acting else [event]
-        if isinstance(event, LookedUp):
+        if isinstance(event, model.LookedUp):
             arrays, looked = [], looked + 1
-        sent |= isinstance(event, Sent)
+        sent |= isinstance(event, model.Sent)
         used = s.frames.acting if acting else s.frames.looking
         groups = {"stack": stack_row(s, arrays, used * bool(arrays)), "name": name_row(s, sent)}
         frame = _acting(event, arrays, groups) if acting else _looking(event, looked, groups)
-        if isinstance(event, Answered):
+        if isinstance(event, model.Answered):
             frame = _end(run, groups, event.answer)
         yield from filter(None, [frame])
 
@@ -216,15 +203,15 @@ def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | Non
         case TookArray(size, _):
             say = f"`ncp_lookup` lays an array of {number(size)} bytes on the stack for the {which} name. It fits."
             return Frame(say, groups, f"array {looked}", ["ncp_lookup"])
-        case Sent(_, wire):
+        case model.Sent(_, wire):
             say = f"{wire} bytes of the name go to the server: the length on the wire is one byte."
             first = not looked
             mark, ask = ("255 bytes on the wire", _question()) if first else ("", None)
             return Frame(say, groups, f"sent {looked}", ["ncp_add_pstring"], mark=mark, ask=ask)
-        case LookedUp(_, found):
+        case model.LookedUp(_, found):
             say = "The server has such a file. The array is gone again." if found else "There is no such file."
             return Frame(say, groups, f"looked {looked}", ["ncp_lookup"])
-        case Refused(_, by) if by in RULES:
+        case model.Refused(_, by) if by in RULES:
             return Frame("The length test refuses the name before there is an array.", groups, "", [by], mark="refused")
     return None
 

@@ -11,16 +11,8 @@ from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, predic
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import GIB, KIB, MIB, TIB
-from vmteach.patches.nfs_directio import (
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    Refused,
-    Scenario,
-    Sent,
-    simulate,
-    wire_offset,
-)
+from vmteach.patches import nfs_directio as model
+from vmteach.patches.nfs_directio import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -68,7 +60,7 @@ def _windows(run: Run) -> list[tuple[float, float]]:
     """The pieces of the file that are shown, the same for every kernel: where any of them puts a part of it."""
     scenario = run.scenario
     places = {
-        wire_offset(at, scenario.block_bits, scenario.machine.word, policy)
+        model.wire_offset(at, scenario.block_bits, scenario.machine.word, policy)
         for policy in POLICIES.values()
         for at in (scenario.offset, scenario.offset + scenario.length - (32 << 10))
     } | {scenario.offset}
@@ -114,7 +106,7 @@ def _clauses(run: Run) -> list[str]:
     destroyed = run.numbers["destroyed elsewhere (KiB)"] * KIB
     if destroyed:
         return [f"writes {size(destroyed)} over other data", f"misplaces {size(destroyed)}"]
-    if any(isinstance(event, Refused) for event in run.events):
+    if any(isinstance(event, model.Refused) for event in run.events):
         return ["refuses what it cannot place"]
     return ["writes all where it belongs"]
 
@@ -133,7 +125,7 @@ def stretches(run: Run) -> Iterator[Piece]:
     for event in run.events:
         if event.operation != "write":
             continue
-        wire = event.wire if isinstance(event, Sent) else None
+        wire = event.wire if isinstance(event, model.Sent) else None
         if open_ and _goes_on(open_, event.offset, wire):
             open_ = (open_[0], open_[1], open_[2] + event.length)
         else:
@@ -218,7 +210,7 @@ def frames(run: Run) -> list[Frame]:
 
 
 def _frames(run: Run) -> Iterator[Frame]:
-    sent = [event for event in of_kind(run.events, Sent) if event.operation == "write"]
+    sent = [event for event in of_kind(run.events, model.Sent) if event.operation == "write"]
     parts = [Part(n, event.offset, event.wire, event.length) for n, event in enumerate(sent, 1)]
     scenario, wide = run.scenario, [part.number for part in parts if part.offset >> run.scenario.machine.word]
     words = f"A program writes {size(scenario.length)} at {place(scenario.offset)}. The file layer makes"

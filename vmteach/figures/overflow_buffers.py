@@ -12,24 +12,11 @@ from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.kernel.zones import DEVICE
 from vmteach.machine import GIB
-from vmteach.patches.overflow_buffers import (
-    DEFAULT,
-    NOTHING,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    WAIT,
-    WRITE,
-    Asked,
-    Ended,
-    Scenario,
-    Wrapped,
-    Writer,
-    simulate,
-)
+from vmteach.patches import overflow_buffers as model
+from vmteach.patches.overflow_buffers import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 from vmteach.run import Record, Run, of_kind
 
-LETTERS = {NOTHING: "N", WRITE: "B", WAIT: "W"}
+LETTERS = {model.NOTHING: "N", model.WRITE: "B", model.WAIT: "W"}
 STATES = {
     "N": ("nothing", "nothing"),
     "B": (["writes in the background", "background"], "moving"),
@@ -37,7 +24,7 @@ STATES = {
     "X": (["nothing is free", "full"], "promised"),
 }
 LACKS = {"memory": "no page is left for data", "lowmem": "no page is left for buffer heads"}
-WORDS = {NOTHING: "nothing", WRITE: "background writing", WAIT: "waiting"}
+WORDS = {model.NOTHING: "nothing", model.WRITE: "background writing", model.WAIT: "waiting"}
 BOTH = tuple[float, float]
 BEYOND = 1.16  # of the dirty data at the end: how far the picture goes
 
@@ -55,7 +42,7 @@ def scene(run: Run) -> Scene:
         Line("blue", counter, ["shown by the counter", "counter shows", "counter"]),
     ]
     missed = [Area("promised", truth, counter, [f"not shown: {size(lost)}", size(lost)])]
-    stopped = not isinstance(run.events[-1], Ended)
+    stopped = not isinstance(run.events[-1], model.Ended)
     picture = chart(
         "counter and limit",
         x,
@@ -80,11 +67,11 @@ def predicted(value: float) -> Record:
     return prediction("dirty data", value * GIB, [f"your prediction: {number(value)} GiB", f"you: {number(value)} GiB"])
 
 
-def _asked(run: Run) -> list[Asked]:
-    return of_kind(run.events, Asked)
+def _asked(run: Run) -> list[model.Asked]:
+    return of_kind(run.events, model.Asked)
 
 
-def _points(asked: Sequence[Asked], unit: int) -> list[BOTH]:
+def _points(asked: Sequence[model.Asked], unit: int) -> list[BOTH]:
     """(dirty, shown) in bytes; a wrap is a drop at one place."""
     points: list[BOTH] = []
     for event in asked:
@@ -95,23 +82,23 @@ def _points(asked: Sequence[Asked], unit: int) -> list[BOTH]:
     return points
 
 
-def _limit(asked: Sequence[Asked], unit: int) -> list[BOTH]:
+def _limit(asked: Sequence[model.Asked], unit: int) -> list[BOTH]:
     """(dirty, 60 % of the count) in bytes."""
-    return [(event.pages * unit, event.limit * unit * DEFAULT.wait / 100) for event in asked]
+    return [(event.pages * unit, event.limit * unit * model.DEFAULT.wait / 100) for event in asked]
 
 
-def _spans(asked: Sequence[Asked], unit: int) -> list[Span]:
+def _spans(asked: Sequence[model.Asked], unit: int) -> list[Span]:
     """What the kernel does, from where to where."""
     begun = [next(stretch) for _, stretch in groupby(asked, key=lambda event: event.answer)]
     ends = [*(event.pages for event in begun[1:]), asked[-1].pages]
     pieces = [(LETTERS[event.answer], event.pages, end) for event, end in zip(begun, ends) if end > event.pages]
-    pieces.append(("W" if asked[-1].answer == WAIT else "X", asked[-1].pages, round(asked[-1].pages * BEYOND)))
+    pieces.append(("W" if asked[-1].answer == model.WAIT else "X", asked[-1].pages, round(asked[-1].pages * BEYOND)))
     return [Span(letter, start * unit, end * unit, STATES[letter][0]) for letter, start, end in pieces]
 
 
 def _clauses(run: Run) -> list[str]:
     dirty = size(_asked(run)[-1].pages * run.scenario.machine.page)
-    if isinstance(run.events[-1], Ended):
+    if isinstance(run.events[-1], model.Ended):
         return ["never stops the writer"]
     return [f"stops the writer at {dirty}", f"allows {dirty} dirty"]
 
@@ -141,7 +128,7 @@ def _words(run: Run) -> str:
 
 def _note(run: Run) -> str:
     last = run.events[-1]
-    if not isinstance(last, Ended):
+    if not isinstance(last, model.Ended):
         return ""
     why = f"In the end {LACKS[last.lacks]}."
     return f"{why} Pages of a block device lie in low memory alone." if run.scenario.writer == DEVICE else why
@@ -187,7 +174,7 @@ def frames(run: Run) -> list[Frame]:
 
 
 def _frames(run: Run) -> Iterator[Frame]:
-    writer, step = Writer(run.scenario.start, run.policy), GIB // run.scenario.machine.page
+    writer, step = model.Writer(run.scenario.start, run.policy), GIB // run.scenario.machine.page
     last = _asked(run)[-1].pages
     shared = range(0, last, step)
     places = sorted({*shared, *_changes(run), *_wraps(run), last})
@@ -204,24 +191,24 @@ def _changes(run: Run) -> dict[int, int]:
 
 
 def _wraps(run: Run) -> list[int]:
-    return [event.pages for event in of_kind(run.events, Wrapped)]
+    return [event.pages for event in of_kind(run.events, model.Wrapped)]
 
 
-def _told(run: Run, writer: Writer, pages: int) -> tuple[str, Record]:
+def _told(run: Run, writer: model.Writer, pages: int) -> tuple[str, Record]:
     """What is said where so many pages are dirty, and what else the frame has."""
     unit, end, answer = run.scenario.machine.page, run.events[-1], _changes(run).get(pages)
-    words, limit = size(pages * unit), size(writer.limit(pages) * unit * DEFAULT.wait / 100)
+    words, limit = size(pages * unit), size(writer.limit(pages) * unit * model.DEFAULT.wait / 100)
     insert, count, compare = RULES  # the kernel's functions
     if pages in _wraps(run):
         say = f"{words} are dirty. The counter, a word of 32 bits, starts again from **zero**."
         return say, {"rule": [insert], "mark": "the counter wraps", "note": "Nothing seems to be dirty."}
-    if pages == _asked(run)[-1].pages and isinstance(end, Ended):
+    if pages == _asked(run)[-1].pages and isinstance(end, model.Ended):
         say = f"{words} are dirty, and {LACKS[end.lacks]}. The writer was never told to wait."
         return say, {"end": "bad", "mark": "memory is used up"}
-    if answer == WAIT:
+    if answer == model.WAIT:
         say = f"{words} are dirty: more than 60 % of the count. The writer has to wait."
         return say, {"end": "bad" if _wraps(run) else "good", "mark": f"wait at {words}", "rule": [count, compare]}
-    if answer == WRITE:
+    if answer == model.WRITE:
         say = f"{words} are dirty: more than 30 % of the count. Writing starts in the background."
         return say, {"rule": [count, compare]}
     if not pages:
@@ -231,20 +218,20 @@ def _told(run: Run, writer: Writer, pages: int) -> tuple[str, Record]:
     return say, {"rule": [insert, count]}
 
 
-def _bars(writer: Writer, pages: int) -> Record:
+def _bars(writer: model.Writer, pages: int) -> Record:
     """Memory as it is, and the counter on the same scale with the limits as edges."""
     unit, start, now = writer.start.machine.page, writer.start.memory, writer.memory(pages)
     low, high, dirty = (start.dma + start.normal) * unit, start.high * unit, (start.high - now.high) * unit
     x = axis("memory", 0, low + high, "B")
     cells = [Cell("L", 0, low, ["low memory", "low"], "low"), Cell("D", low, dirty, size(dirty), "dirty")]
     cells.append(Cell("F", low + dirty, high - dirty, ["free HIGHMEM", "free"], "free"))
-    shown, wait = writer.seen(pages) * unit, writer.limit(pages) * unit * DEFAULT.wait / 100
+    shown, wait = writer.seen(pages) * unit, writer.limit(pages) * unit * model.DEFAULT.wait / 100
     counter = [Cell("S", 0, shown, size(shown), "shown")]
     edges = [Edge(wait, ["60 % of the count: wait", "60 %: wait", "60 %"], "alert")]
     memory = row("memory", [cell for cell in cells if cell.length], x)
     return {"memory": memory, "counter": row("counter", counter if shown else [], x, edges)}
 
 
-def _gauges(writer: Writer, pages: int) -> Record:
+def _gauges(writer: model.Writer, pages: int) -> Record:
     unit = writer.start.machine.page
     return {"dirty, GiB": round(pages * unit / GIB, 1), "shown, GiB": round(writer.seen(pages) * unit / GIB, 1)}

@@ -5,22 +5,8 @@ from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, prediction, 
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
 from vmteach.machine import KIB, PRESETS
-from vmteach.patches.rawio import (
-    CHUNK,
-    PATCHED,
-    POLICIES,
-    UNPATCHED,
-    WILD,
-    Event,
-    Failed,
-    Flushed,
-    Mapped,
-    Moved,
-    Pinned,
-    Released,
-    Scenario,
-    simulate,
-)
+from vmteach.patches import rawio as model
+from vmteach.patches.rawio import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -45,12 +31,12 @@ RULES = {
 def scene(run: Run) -> Scene:
     """The buffer: which pages were got and passed on, how many pointers were walked, which length was recorded."""
     n, length = run.numbers, run.scenario.length_kib * KIB
-    tried = min(length, CHUNK * max((pinned.chunk for pinned in of_kind(run.events, Pinned)), default=1))
+    tried = min(length, model.CHUNK * max((pinned.chunk for pinned in of_kind(run.events, model.Pinned)), default=1))
     x = axis("buffer", 0, tried, ticks=[(tried * n // 4, size(tried * n // 4)) for n in range(5)])
     recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
     tone = "alert" if recorded > covered else "ink"
     brackets = [Bracket(0, recorded, [f"length recorded: {size(recorded)}", size(recorded)], tone)] if recorded else []
-    chunks = range(CHUNK, tried, CHUNK)
+    chunks = range(model.CHUNK, tried, model.CHUNK)
     edges = [Edge(at, ["chunk 2 begins", "chunk 2"] if len(chunks) == 1 else "", "quiet") for at in chunks[:8]]
     return Scene(
         clause=_clause(run),
@@ -75,10 +61,10 @@ def scene(run: Run) -> Scene:
 
 def _pages(run: Run) -> list[Cell]:
     """The pages of each chunk: those that were got, passed on or released, and the rest."""
-    passed_on = {mapped.chunk for mapped in of_kind(run.events, Mapped)}
+    passed_on = {mapped.chunk for mapped in of_kind(run.events, model.Mapped)}
     cells, page = list[Cell](), run.scenario.machine.page
-    for chunk, wanted, got, _ in of_kind(run.events, Pinned):
-        begin = (chunk - 1) * CHUNK
+    for chunk, wanted, got, _ in of_kind(run.events, model.Pinned):
+        begin = (chunk - 1) * model.CHUNK
         cells += _run_of("P" if chunk in passed_on else "R", begin, got, page, "pages")
         cells += _run_of("N", begin + got * page, wanted - got, page, "pages")
     return cells
@@ -87,8 +73,8 @@ def _pages(run: Run) -> list[Cell]:
 def _pointers(run: Run) -> list[Cell]:
     """The pointers that were walked for each chunk, fresh ones and stale ones."""
     cells, page = list[Cell](), run.scenario.machine.page
-    for chunk, walked, stale in of_kind(run.events, Flushed):
-        begin, fresh = (chunk - 1) * CHUNK, walked - stale
+    for chunk, walked, stale in of_kind(run.events, model.Flushed):
+        begin, fresh = (chunk - 1) * model.CHUNK, walked - stale
         cells += _run_of("W", begin, fresh, page, "pointers")
         cells += _run_of("S", begin + fresh * page, stale, page, "pointers")
     return cells
@@ -106,7 +92,7 @@ def _clause(run: Run) -> list[str]:
     """The title's half."""
     n = run.numbers
     recorded, covered, last = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"]), str(n["last chunk"])
-    if last == WILD:
+    if last == model.WILD:
         return ["follows a pointer to nothing: a wild access", "follows a pointer to nothing"]
     if recorded > covered:
         return [
@@ -153,11 +139,11 @@ STORIES = {
 
 def frames(run: Run) -> list[Frame]:
     """One frame an event, with the list of pointers as it was then."""
-    page, wanted = run.scenario.machine.page, CHUNK // run.scenario.machine.page
+    page, wanted = run.scenario.machine.page, model.CHUNK // run.scenario.machine.page
     shown = _List(wanted)
     room, length = run.scenario.limit_kib * KIB // page, run.scenario.length_kib * KIB
     say = f"A read of {size(length)} goes in chunks of {wanted} pages. The tmpfs has room for {room} pages."
-    told, failed = [Frame(say, shown.groups(), key="start")], {e.chunk for e in run.events if isinstance(e, Failed)}
+    told, failed = [Frame(say, shown.groups(), key="start")], {e.chunk for e in of_kind(run.events, model.Failed)}
     for event in run.events:
         shown.see(event)
         if said := _said(event):
@@ -176,9 +162,9 @@ class _List:
 
     def see(self, event: Event) -> None:
         match event:
-            case Pinned(chunk, _, got, _):
+            case model.Pinned(chunk, _, got, _):
                 self.set, self.pinned, self.chunk = got, got, chunk
-            case Released():
+            case model.Released():
                 self.pinned, self.old, self.set = 0, max(self.old, self.set), 0
 
     def groups(self) -> dict[str, Group]:
@@ -203,23 +189,23 @@ class _List:
 def _said(event: Event) -> tuple[str, str, str, Ask | None] | None:
     """The sentence of an event, the rule that fires, its mark, its question."""
     match event:
-        case Pinned(chunk, wanted, got, _) if got < wanted:
+        case model.Pinned(chunk, wanted, got, _) if got < wanted:
             say = f"`get_user_pages` gets {got} of {wanted} pages for chunk {chunk}. It returns {got}: no error."
             return say, "get_user_pages", "half of the pages", _question(got, wanted)
-        case Pinned(chunk, wanted, _, _):
+        case model.Pinned(chunk, wanted, _, _):
             return f"`get_user_pages` gets all {wanted} pages of chunk {chunk}.", "get_user_pages", "", None
-        case Flushed(_, walked, 0):
+        case model.Flushed(_, walked, 0):
             return f"{walked} pointers are walked. Each was set for this chunk.", "flush_dcache_page", "", None
-        case Flushed(_, walked, stale):
+        case model.Flushed(_, walked, stale):
             say = f"All {walked} pointers are walked. {stale} of them were set for an earlier chunk, now gone."
             return say, "flush_dcache_page", "pointers to nothing", None
-        case Mapped(_, length, covered) if length > covered:
+        case model.Mapped(_, length, covered) if length > covered:
             return f"{size(length)} are recorded. The pages cover {size(covered)}.", "map_user_kiobuf", "", None
-        case Moved(_, moved, _):
+        case model.Moved(_, moved, _):
             return f"The disk moves {size(moved)}. The pages are released; the pointers stay in the list.", "", "", None
-        case Released(chunk, pages) if chunk > 1:
+        case model.Released(chunk, pages) if chunk > 1:
             return f"The {pages} pages are released.", STRICT, "", None
-        case Failed(chunk, error):
+        case model.Failed(chunk, error):
             return f"Chunk {chunk} fails with {error}.", "", "", None
     return None
 
@@ -234,7 +220,7 @@ def _question(got: int, wanted: int) -> Ask:
 def _end(run: Run, last: Frame) -> Frame:
     n = run.numbers
     recorded, covered = int(n["bytes recorded (B)"]), int(n["bytes covered (B)"])
-    if n["last chunk"] == WILD:
+    if n["last chunk"] == model.WILD:
         say = "The flush writes through a pointer to a page that is no longer pinned: a wild access."
         return Frame(say, last.groups, end="bad", mark="the end")
     if recorded > covered:

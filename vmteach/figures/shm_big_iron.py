@@ -90,8 +90,7 @@ def swap_chart(run: StormRun, time: Group, page: int) -> Group:
 
 def points(run: StormRun, counter: str, page: int) -> Points:
     """A counter over time, bytes: the points at which its course turns."""
-    start = {"slots_used": run.scenario.setup.slots_used}.get(counter, 0)
-    return thinned([(0.0, float(start * page)), *((s.second, float(getattr(s, counter) * page)) for s in run.counters)])
+    return thinned([(0.0, 0.0), *((s.second, float(getattr(s, counter) * page)) for s in run.counters)])
 
 
 def thinned(course: Points) -> Points:
@@ -137,7 +136,7 @@ def spans(run: StormRun) -> list[Span]:
 
 def list_bands(run: StormRun, time: Group, page: int) -> Group:
     """The inactive list over time, tail at the bottom."""
-    columns = [[(LETTERS[place.state], place.pages * page) for place in places] for places in run.lists]
+    columns = [[(LETTERS[state], pages * page) for state, pages in places] for places in run.lists]
     longest = max(sum(amount for _, amount in column) for column in columns)
     return bands("inactive list", time, axis("list", 0, longest, "B"), columns, every=run.every)
 

@@ -92,27 +92,6 @@ def contents(folder: Path) -> None:
     """The notebooks and tables, as a browser has them."""
     for source in (NOTEBOOKS, DATA):
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns(".*"))
-    for path in (folder / NOTEBOOKS.name).glob("*.ipynb"):
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                cell["source"] = without_pandas("".join(cell["source"]))
-        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def without_pandas(source: str) -> str:
-    """A cell that reads a table with pandas as one that shows the table; any other as it is.
-
-    >>> print(without_pandas('trace = read_table("vmstat_storm")\\ntrace.head()'))
-    # pandas, which this cell uses in JupyterLab, is not in a browser. The table without it:
-    from vmteach.tables import table_rows
-    <BLANKLINE>
-    ch.table(table_rows("vmstat_storm"))
-    """
-    if not (found := re.search(r'read_table\((".*?")\)', source)):
-        return source
-    said = "# pandas, which this cell uses in JupyterLab, is not in a browser. The table without it:"
-    return f"{said}\nfrom vmteach.tables import table_rows\n\nch.table(table_rows({found[1]}))"
 
 
 def own_wheel(folder: Path) -> Path:

@@ -4,14 +4,12 @@ source      the states are those that the scan of 2.4.27 tells apart (kernel/rec
 left out    which pages they are
 """
 
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim import Kind, Lists, Page, Reclaim, Where, places
+from vmteach.kernel.reclaim import Kind, Page, Reclaim, Recorder, View
 
-COUNT = itemgetter(0)  # of a place
-MOST_LISTS = 64  # of a run that are kept for its picture
+MOST_VIEWS = 64  # of a run that are kept for its picture
 
 
 class Place(NamedTuple):
@@ -37,49 +35,39 @@ def in_stretches(mapped: int, cold: int, stretches: int) -> list[tuple[int, int]
 
 
 class Kept:
-    """The lists as they were every so often, never more than 64: then every second one goes, and half as many come.
+    """Views of the inactive list, never more than 64: then every second one goes, and from then on half as many come.
 
     >>> from vmteach.kernel.reclaim import PageRun, PageState, Setup
     >>> kept, file = Kept(), PageRun(0, 9, PageState(Kind.FILE))
     >>> model = Reclaim(Setup(shm=0, inactive=(file,)), observe=kept.observe)
-    >>> for _ in range(MOST_LISTS): kept.observe(model)
-    >>> len(kept.lists), model.observe_every
-    (32, 2)
+    >>> for _ in range(MOST_VIEWS): kept.observe(model)
+    >>> len(kept.views), model.observe_every, inactive_list(kept.views[0])
+    (32, 2, (Place(state='clean', pages=9),))
     """
 
     def __init__(self) -> None:
-        self.lists: list[Lists] = []
+        self.views: list[View] = []
+        self.recorder = Recorder()
 
     def observe(self, model: Reclaim) -> None:
-        """Keep the model's lists, as cheap copies, which are painted when all is over."""
-        self.lists.append(model.lists.copy())
-        if len(self.lists) == MOST_LISTS:
-            self.lists = self.lists[1::2]
+        """Keep a view of the model's lists, a cheap one, which is painted when all is over."""
+        self.views.append(self.recorder.view(model.lists))
+        if len(self.views) == MOST_VIEWS:
+            self.views = self.views[1::2]
             model.observe_every *= 2
 
 
-def inactive_list(lists: Lists) -> tuple[Place, ...]:
-    """The inactive list from its tail, neighbours in one state joined.
-
-    >>> from vmteach.kernel.reclaim import PageRun, PageState, Setup
-    >>> clean = PageRun(8, 9, PageState(Kind.FILE)), PageRun(17, 1, PageState(Kind.ANON))
-    >>> inactive_list(Reclaim(Setup(shm=8, inactive=(*clean, PageRun(0, 8, PageState(Kind.SHM, dirty=True))))).lists)
-    (Place(state='clean', pages=10), Place(state='dirty', pages=8))
-    """
-
-    def state_of(place: tuple[int, Page, int]) -> str:
-        return page_state(place[1], mapped=place[2] > 0)
-
-    alike = groupby([*places(lists, Where.INACTIVE)], state_of)
-    return tuple([Place(state, sum(map(COUNT, some))) for state, some in alike])
+def inactive_list(view: View) -> tuple[Place, ...]:
+    """The inactive list from its tail: what is too small for a picture is put together with what stands beside it."""
+    return tuple(Place(state, pages) for state, pages in view.places(page_state))
 
 
-def page_state(page: Page, mapped: bool) -> str:
+def page_state(page: Page, mapped: int) -> str:
     """The word for a page in the pictures.
 
-    >>> from vmteach.kernel.reclaim import PageState
+    >>> from vmteach.kernel.reclaim import PageState, Where
     >>> shm = Page(PageState(Kind.SHM, dirty=True), Where.INACTIVE)
-    >>> page_state(shm, mapped=True), page_state(shm, mapped=False)
+    >>> page_state(shm, mapped=3), page_state(shm, mapped=0)
     ('mapped', 'dirty')
     """
     if page.writing or mapped:

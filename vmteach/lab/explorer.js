@@ -233,11 +233,12 @@ export function mount(el, spec, api) {
   }
 
   // The numbers lie otherwise in a narrow window, also when it becomes narrow.
-  let retell = () => {}, wasNarrow;
-  const narrow = () => root.clientWidth < NARROW;
+  // The width is read when it changes: asked for between two changes of the page, it makes the browser lay out all of it.
+  let retell = () => {}, narrow = root.clientWidth < NARROW;
   new ResizeObserver(() => {
-    if (wasNarrow !== narrow()) retell();
-    wasNarrow = narrow();
+    if (narrow === root.clientWidth < NARROW) return;
+    narrow = !narrow;
+    retell();
   }).observe(root);
 
   // An answer is shown whole or not at all: words, picture and numbers are of one position.
@@ -255,7 +256,7 @@ export function mount(el, spec, api) {
     if (difference_) changes.replaceChildren(make("b", {}, "Changed: "), difference_);
     else if (!shown) changes.textContent = "Move a control: what changes is said here.";
     const rows = answer.readout ?? [];
-    retell = () => few.replaceChildren(narrow() ? table(answer.labels, rows) : readout(answer.labels, rows));
+    retell = () => few.replaceChildren(narrow ? table(answer.labels, rows) : readout(answer.labels, rows));
     retell();
     numbers.replaceChildren(table(answer.labels, answer.rows));
     code.textContent = answer.code;
@@ -287,6 +288,7 @@ const GONE = "The kernel was restarted: choose <strong>Run &gt; Run All Above Se
 const BUSY = "The kernel is busy with another cell: the picture follows when it is free.";
 const PATIENCE = 1500; // ms until a reader is told that the kernel is busy
 const MOST_ANSWERS = 160, MOST_BYTES = 6e6; // that the page keeps
+const FRAMES = 50; // ms in which a picture is painted
 const SLOW = 500; // ms of a line from which little is sent ahead
 
 // Answers by their position: those of late, a bounded number of them, all of one edition of the model.
@@ -320,10 +322,13 @@ class Line {
     Object.assign(this, { model, reach, face, answers: new Answers(), seq: 0, open: null, next: null, way: 0 });
   }
 
-  // The answer, if it is here: then the kernel is only told where the reader is.
+  // The answer, if it is here: then the kernel is only told where the reader is, and after the picture is painted,
+  // because a notebook's page has work to do whenever its kernel becomes busy.
   request(at) {
     const known = this.answers.get(at);
-    this.post({ kind: known ? "tell" : "ask", at });
+    clearTimeout(this.telling);
+    if (known) this.telling = setTimeout(() => this.post({ kind: "tell", at }), FRAMES);
+    else this.post({ kind: "ask", at });
     return known;
   }
 
@@ -396,6 +401,6 @@ export default {
       if (!asked.includes(keyOf(next))) face.show(next);
     };
     model.on("change:at", moved);
-    return () => { reach.stop(); clearTimeout(line.patience); model.off("msg:custom", heard); model.off("change:at", moved); mounted?.destroy(); };
+    return () => { reach.stop(); [line.patience, line.telling].forEach(clearTimeout); model.off("msg:custom", heard); model.off("change:at", moved); mounted?.destroy(); };
   },
 };

@@ -11,6 +11,7 @@ left out    the unrolling of the loop, initial sums, buffers of several pages, o
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from struct import unpack
 from typing import Annotated, NamedTuple
 
 from vmteach.machine import PRESETS, Machine, Sysctl, panel
@@ -239,10 +240,11 @@ def _loads(buffer: tuple[int, int], policy: Policy, page: int) -> list[Loaded]:
     return list(schedule(*buffer, policy, page))
 
 
-def _add(one: int, other: int) -> int:
-    """The sum of two words of 32 bits with the carry added at the low end (adcl)."""
-    total = one + other
-    return (total & 0xFFFF_FFFF) + (total >> 32)
+def _carried(total: int) -> int:
+    """A sum as a word of 32 bits: what is carried out is added at the low end (adcl), at each load or once for all."""
+    while total >> 32:
+        total = (total & 0xFFFF_FFFF) + (total >> 32)
+    return total
 
 
 def _roll(value: int) -> int:
@@ -271,12 +273,15 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
     ('0x62c4', '0x62c4')
     """
     swapped = address & policy.bits & 1
-    total = 0
-    for load in schedule(address, length, policy, page):
+    first, loop, last = parts(address, length, policy, page)
+    words = unpack(f"<{len(loop)}I", memory[loop.start : loop.stop])
+    total = sum(words) << 8 * ((loop.start - address + swapped) % 2)
+    for load in (*first, *last):
         word = int.from_bytes(memory[load.address : load.address + load.width], "little")
         word &= (1 << 8 * load.kept) - 1  # the mask of the tail
         lane = (load.address - address + swapped) % 2
-        total = _add(total, word << 8 * lane)
+        total += word << 8 * lane
+    total = _carried(total)
     return fold(_roll(total) if swapped else total)
 
 

@@ -11,6 +11,7 @@ left out    write-back (the disk takes nothing, the worst case), reclaim, the ot
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -260,10 +261,11 @@ class Writer:
         Between two places where a zone gives out, the counter wraps or the limit does, the counter grows faster
         than the share of the limit: the answer only rises there.
         """
+        answer, wrapped = cache(self.answer), cache(self._below)
         for low, high in pairwise(self.ends()):
-            below = _changes(self._below, low, high) if self.policy.guard.below else []
+            below = _changes(wrapped, low, high) if self.policy.guard.below else []
             for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
-                yield from _changes(self.answer, first, last)
+                yield from _changes(answer, first, last)
 
     def _below(self, pages: int) -> int:
         """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""

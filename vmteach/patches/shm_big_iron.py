@@ -14,10 +14,12 @@ left out    user code, read-ahead, page tables that share pages unevenly, more t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Annotated, NamedTuple
 
 from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, Snapshot
 from vmteach.kernel.reclaim.setup import SECOND
+from vmteach.kernel.reclaim.view import View
 from vmteach.kernel.stretches import Kept, Place, in_stretches, inactive_list
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctl, Sysctls, panel
@@ -97,7 +99,7 @@ class Scenario:
         """Pages that allocators keep free: the low edge of the machine's band."""
         return self.machine.free_band[0] * KIB // self.machine.page
 
-    @property
+    @cached_property
     def lists(self) -> int:
         """Pages on the two lists: RAM less the reserve, the page descriptors and the other memory.
 
@@ -247,9 +249,9 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True)
 class StormRun(Run):
-    """A Run whose `frame` has vmstat's sixteen columns, with the inactive list as it was every `every` seconds."""
+    """A Run whose `frame` has vmstat's sixteen columns, with views of the inactive list every `every` seconds."""
 
-    lists: tuple[tuple[Place, ...], ...] = field(default=(), repr=False)  # inactive, tail first; [0] at the start
+    views: tuple[View, ...] = field(default=(), repr=False)  # of the inactive list; [0] at the start
     every: int = 1
     counters: tuple[Snapshot, ...] = field(default=(), repr=False)  # of every second, and of the end
     waits: tuple[tuple[float, float], ...] = ()  # start and end of each request of a second or more, s
@@ -259,6 +261,11 @@ class StormRun(Run):
     @property
     def frame(self):  # type: ignore[no-untyped-def]
         return super().frame.rename(columns={"in_": "in"})
+
+    @cached_property
+    def lists(self) -> tuple[tuple[Place, ...], ...]:
+        """The inactive list as each view has it, tail first."""
+        return tuple(map(inactive_list, self.views))
 
     @property
     def end(self) -> float:
@@ -276,7 +283,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """
     kept = Kept()
     model = Reclaim(scenario.setup, policy, observe=kept.observe)
-    start, first = inactive_list(model.lists), Snapshot(0, *model.count.values())
+    start, first = kept.recorder.view(model.lists), Snapshot(0, *model.count.values())
     phases = tuple(play(model, who, scenario) for who in PHASES[scenario.wants] if not model.oom)
     counters = (first, *model.snapshots)
     return StormRun(
@@ -284,7 +291,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         policy,
         tuple(vmstat(scenario.machine, counters)),
         numbers_of(scenario, model, counters, phases),
-        (start, *map(inactive_list, kept.lists)),
+        (start, *kept.views),
         model.observe_every,
         counters[1:],
         tuple((begin / SECOND, end / SECOND) for begin, end in model.waits),

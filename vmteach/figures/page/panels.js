@@ -7,11 +7,11 @@ function mountPanels(el, options) {
   const caption = make("figcaption", { class: "vm-title" });
   const svg = canvas();
   const figure = make("figure", { class: "vm-page vm-figure" }, caption, svg);
-  let now = { full: true, title: true, ...options };
+  let now = { full: true, title: true, ...options }, seen = 0; // the width when it changed last: to ask for it costs a layout
   const mounted = { node: figure, svg, update, destroy: () => { watcher.disconnect(); figure.remove(); } };
   function update(changes = {}) {
     now = { ...now, ...changes };
-    const width = Math.max(240, Math.floor(now.width || figure.clientWidth || el.clientWidth || 848));
+    const width = Math.max(240, Math.floor(now.width || seen || figure.clientWidth || el.clientWidth || 848));
     mounted.picture = layout(now.panels, width, { full: now.full, prediction: now.prediction, was: now.last });
     mounted.width = width;
     Object.assign(mounted, { title: mounted.picture.title, alt: altOf(now.panels) });
@@ -30,7 +30,8 @@ function mountPanels(el, options) {
   svg.addEventListener("keydown", choose);
   el.append(figure);
   const watcher = new ResizeObserver(() => {
-    if (figure.clientWidth && Math.floor(figure.clientWidth) !== mounted.width && !now.width) update();
+    seen = figure.clientWidth;
+    if (seen && Math.floor(seen) !== mounted.width && !now.width) update();
   });
   update();
   watcher.observe(figure);

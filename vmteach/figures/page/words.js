@@ -65,8 +65,8 @@ function unitOf(axis) {
   return scale.find(([much]) => most >= much * (axis.unit === "s" && much === 60 ? 2 : 1)) || scale.at(-1);
 }
 
-const short = (n) => (Math.abs(n) >= 1000 || Number.isInteger(n)
-  ? Math.round(n).toLocaleString("en-US") : String(Number(n.toPrecision(3))));
+const grouped = new Intl.NumberFormat("en-US"); // toLocaleString would make one for each number
+const short = (n) => (Math.abs(n) >= 1000 || Number.isInteger(n) ? grouped.format(Math.round(n)) : String(Number(n.toPrecision(3))));
 
 const MINUTES = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300];
 

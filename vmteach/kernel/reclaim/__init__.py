@@ -4,7 +4,7 @@ from vmteach.kernel.reclaim.fates import RULES, Fate, visit
 from vmteach.kernel.reclaim.lists import Lists
 from vmteach.kernel.reclaim.page import Absent, Buffers, Kind, Page, PageRun, PageState, Pte, PteRun, Where
 from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Costs, Rules, Setup, Snapshot
-from vmteach.kernel.reclaim.view import places
+from vmteach.kernel.reclaim.view import Recorder, View
 from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.kernel.reclaim.work import Reclaim
 
@@ -24,12 +24,13 @@ __all__ = [
     "Pte",
     "PteRun",
     "Reclaim",
+    "Recorder",
     "Rules",
     "Setup",
     "Snapshot",
+    "View",
     "Watched",
     "Where",
-    "places",
     "visit",
     "watch",
 ]

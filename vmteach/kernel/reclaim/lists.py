@@ -5,8 +5,7 @@ left out    a page's place within a run: lists are used at their ends only
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from copy import copy
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.fates import accessed, faulted, searched
@@ -118,17 +117,6 @@ class Lists:
             return end, page, 0
         mapcount, same = self.processes.mapcount(first)
         return (end if end < same else same), page, mapcount
-
-    def states(self, firsts: Sequence[int]) -> tuple[list[Page], list[int]]:
-        """The states of some pages that are in memory, and how many processes map each."""
-        return self.pages.of(firsts), self.processes.mapcounts(firsts)  # type: ignore[return-value]
-
-    def copy(self) -> "Lists":
-        """Lists that stay as these are now: cheap to keep while a machine runs, to be painted afterwards."""
-        twin = copy(self)
-        twin.pages, twin.processes = self.pages.copy(), self.processes.copy()
-        twin.queues = {name: queue.copy() for name, queue in self.queues.items()}
-        return twin
 
     # ---- tails
 

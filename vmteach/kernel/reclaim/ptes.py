@@ -6,8 +6,6 @@ left out    mappings of a part of the object, or at different addresses
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 
 from vmteach.kernel.reclaim.page import Pte
@@ -39,12 +37,6 @@ class Processes:
         self.current = 0
         self.address = 0
 
-    def copy(self) -> "Processes":
-        """Page tables that stay as these are now."""
-        twin = copy(self)
-        twin.ring = deque(Group(group.n, group.ptes.copy()) for group in self.ring)
-        return twin
-
     def mapcount(self, page: int) -> tuple[int, int]:
         """How many processes map the page, and the first id after it for which that may differ."""
         count, end = 0, FOREVER
@@ -56,14 +48,6 @@ class Processes:
             if k < len(starts) and starts[k] < end:
                 end = starts[k]
         return count, end
-
-    def mapcounts(self, pages: Sequence[int]) -> list[int]:
-        """How many processes map each of these pages."""
-        counts = [0] * len(pages)
-        for group in self.ring:
-            mapped = [pte is not Pte.NONE for pte in group.ptes.of(pages)]
-            counts = [count + group.n * it for count, it in zip(counts, mapped)]
-        return counts
 
     def split_current(self) -> Intervals[Pte]:
         """The ptes of the current process alone."""

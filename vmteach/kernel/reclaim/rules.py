@@ -79,15 +79,12 @@ def shrink_cache(memory: Memory, need: int) -> int:
         if fate.rule == "outside":  # free of charge
             memory.step(tail, tail.n, fate, memory.setup.costs.visit, visits=1)
         elif fate.rule == "in use":
-            nothing_helps = memory.swap_failed and not refill_quota(memory, need)  # then all can be passed over at once
-            n = keep(memory, tail, max_scan.left if nothing_helps else min(max_scan.left, max_mapped + 1), fate)
+            n = keep(memory, tail, min(max_scan.left, until_swap_out(memory, need, max_mapped)), fate)
             max_scan.left -= n
             max_mapped -= n
             if max_mapped < 0:
                 swap_out_unless_failed(memory)
-                allowed = need * sysctls.vm_mapped_ratio
-                # Each page too many starts a new allowance; where nothing helps, one step may use up several.
-                max_mapped = allowed - (-1 - max_mapped) % (allowed + 1)
+                max_mapped = renewed(sysctls.vm_mapped_ratio * need, too_many=-max_mapped)
                 refill_inactive(memory, need)
         elif fate.rule == "under I/O":
             max_scan.left -= wait_on_page(memory, tail)
@@ -103,12 +100,31 @@ def shrink_cache(memory: Memory, need: int) -> int:
     return need
 
 
+def until_swap_out(memory: Memory, need: int, max_mapped: int) -> int:
+    """How many pages in use may be passed over before something is done about it: as many as are allowed, and one more.
+
+    All of them, where swap_out has failed in this request and refill_inactive has nothing to move: nothing is done.
+    """
+    if memory.swap_failed and not refill_quota(memory, need):
+        return memory.lists.inactive
+    return max_mapped + 1
+
+
+def renewed(allowed: int, too_many: int) -> int:
+    """The next allowance of pages in use. Of many at once, one in each `allowed` + 1 is too many, and starts a new one.
+
+    >>> renewed(allowed=3, too_many=1), renewed(allowed=3, too_many=2), renewed(allowed=3, too_many=5)
+    (3, 2, 3)
+    """
+    return allowed - (too_many - 1) % (allowed + 1)
+
+
 def clean_pass(memory: Memory, need: int) -> int:
     """Fix 3 (its wiring is inferred): search for clean pages before anything is written. Pages still wanted."""
     lists = memory.lists
     budget = Budget("clean", lists.inactive // memory.setup.sysctls.vm_cache_scan_ratio, lists)
     while budget.left and lists.inactive and need:
-        tail = memory.search_tail()
+        tail = memory.search_tail()  # the inactive tail, or in a what-if where the last search ended
         fate = searched(tail.page, tail.mapcount > 0)
         most = tail.n if tail.page.state.outside else budget.left
         if fate.rule == "found clean":

@@ -81,6 +81,9 @@ class Run(NamedTuple):
     first: int
     count: int  # type: ignore[assignment]
 
+    def rest(self, used: int) -> "Run":
+        return Run(self.first + used, self.count - used)
+
 
 class Segment(NamedTuple):
     """A part of a repeated pattern: `count` ids from `first`, beginning `stride` later in each repetition."""
@@ -116,6 +119,12 @@ class Stripe(NamedTuple):
         for a, b in zip(points, points[1:]):
             part = Stripe(tuple(s.shifted(a) for s in self.segments), b - a)
             yield from (part,) if b - a > 1 else part.unrolled()
+
+    def runs(self) -> Iterator[Run]:
+        """Its pages as few runs, in whatever order."""
+        if all(s.stride == s.count for s in self.segments):
+            return (Run(s.first, s.count * self.times) for s in self.segments)
+        return self.unrolled()
 
     def unrolled(self) -> Iterator[Run]:
         for k in range(self.times):
@@ -156,12 +165,6 @@ class PageQueue:
 
     def __len__(self) -> int:
         return self.length
-
-    def copy(self) -> "PageQueue":
-        """A queue that stays as this one is now."""
-        twin = type(self)()
-        twin.items, twin.length = self.items.copy(), self.length
-        return twin
 
     def peek(self) -> Run:
         """The run at the tail."""

@@ -8,7 +8,7 @@ down; when two in a row did the same thing (or up to sixteen the same as the six
 depend on is about to change, the next K are taken in one leap (leap.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from vmteach.kernel.reclaim.leap import Leaps
 from vmteach.kernel.reclaim.lists import AHEAD, Visit
@@ -18,7 +18,6 @@ from vmteach.kernel.reclaim.rules import alloc_pages, swap_out, try_to_free_page
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import STOCK, Rules, Setup
 from vmteach.kernel.reclaim.sprint import Sprint, can_sprint
-from vmteach.kernel.reclaim.view import places
 from vmteach.run import between
 
 FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
@@ -115,10 +114,6 @@ class Reclaim(Memory):
     def leapt(self) -> int:
         """Requests that were taken in leaps."""
         return self.leaps.leapt
-
-    def places(self, where: Where) -> Iterator[tuple[int, Page, int]]:
-        """A list from tail to head as (pages, their state, processes that map them), close enough for a picture."""
-        return places(self.lists, where)
 
     def _work(self, workload: tuple[str, int, bool], pages: int, horizon: int | None) -> "Reclaim":
         between("pages", pages, 0, FOREVER)
