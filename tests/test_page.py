@@ -22,6 +22,7 @@ WIDTHS = (848, 560, 366)
 FAULTS = """
 function flat(items) { return items.flatMap((item) => (item.kids ? flat(item.kids) : [item])); }
 function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
+  if (Math.max(ax, bx) <= x0 || Math.min(ax, bx) >= x1 || Math.max(ay, by) <= y0 || Math.min(ay, by) >= y1) return false;
   const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / 2));
   for (let n = 0; n <= steps; n++) {
     const x = ax + ((bx - ax) * n) / steps, y = ay + ((by - ay) * n) / steps;
@@ -48,8 +49,8 @@ function faults(picture) {
     texts.slice(i + 1).forEach((other) => { if (overlap(text.box, other.box, -1)) found.push(`${text.text} on ${other.text}`); });
     if (!text.plate) lines.forEach((line) => {
       if (line.own && line.own === text.own) return;
-      if (items.slice(items.indexOf(line)).some((item) => covers(item, text.box))) return;
-      for (let n = 1; n < line.points.length; n++) if (crosses(text.box, [line.points[n - 1], line.points[n]])) { found.push(`${text.text} on the line ${line.key}`); return; }
+      const meets = line.points.some((point, n) => n && crosses(text.box, [line.points[n - 1], point]));
+      if (meets && !items.slice(items.indexOf(line)).some((item) => covers(item, text.box))) found.push(`${text.text} on the line ${line.key}`);
     });
   });
   return found;

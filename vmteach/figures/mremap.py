@@ -114,7 +114,7 @@ def scene(run: Run) -> Scene:
     return Scene(
         clause=_clause(run, broken, before, after),
         groups=[addresses(after, x, LABEL, _damage(before, after, broken))],
-        more=[addresses(before, x, EARLIER)],
+        more=lambda: [addresses(before, x, EARLIER)],
         states=STATES,
         links=links,
         numbers={

@@ -274,8 +274,7 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
     """
     swapped = address & policy.bits & 1
     first, loop, last = parts(address, length, policy, page)
-    words = unpack(f"<{len(loop)}I", memory[loop.start : loop.stop])
-    total = sum(words) << 8 * ((loop.start - address + swapped) % 2)
+    total = sum(unpack(f"<{len(loop)}I", memory[loop.start : loop.stop]))  # in their lane: one byte before them swaps
     for load in (*first, *last):
         word = int.from_bytes(memory[load.address : load.address + load.width], "little")
         word &= (1 << 8 * load.kept) - 1  # the mask of the tail
