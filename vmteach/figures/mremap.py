@@ -19,8 +19,8 @@ from vmteach.kernel.mm import (
     Stopped,
     Unmapped,
     Vma,
-    get_unmapped_area,
 )
+from vmteach.kernel.mmap import get_unmapped_area
 from vmteach.kernel.sound import Broke, name_of
 from vmteach.patches.mremap import DIED, PATCHED, POLICIES, UNPATCHED, Event, Found, Left, Returned, Scenario, simulate
 from vmteach.run import Run, of_kind
