@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach.figures import extraversion as figure
+from vmteach.kernel.patchset import byte_order, classify, dir_diff, serials, split_name
 from vmteach.kernel.udiff import Conflict, apply_diff, make_diff, reverse
 from vmteach.patches.extraversion import (
     BASES,
@@ -23,14 +24,9 @@ from vmteach.patches.extraversion import (
     Scenario,
     apply,
     apply_one,
-    byte_order,
-    classify,
-    dir_diff,
     extraversion,
     ordered,
-    serials,
     simulate,
-    split_name,
     topics,
 )
 

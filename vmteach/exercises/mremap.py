@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import product
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
-from vmteach.kernel.mm import AddressSpace, Call, do_mmap
+from vmteach.kernel.mm import AddressSpace, Call
+from vmteach.kernel.mmap import do_mmap
 from vmteach.kernel.sound import name_of
 from vmteach.patches import mremap
 from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, UNPATCHED, Policy, Scenario, simulate

@@ -44,11 +44,7 @@ class Explored:
         return taken
 
 
-def _nothing(state: State) -> str:
-    return ""
-
-
-def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: int = 1_000_000) -> Explored:
+def explore(program: Program, wrong: Callable[[State], str] = lambda state: "", limit: int = 1_000_000) -> Explored:
     """Every state that some order of the steps reaches, breadth first.
 
     Trouble is "deadlock" (some threads can never go on), "lock kept" (a thread ended with a lock), and

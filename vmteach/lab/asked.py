@@ -43,8 +43,7 @@ def entry(stage: Stage, at: At, label: str) -> Record:
         numbers, panel = stage.panel(at, label)
     except ValueError as impossible:
         return {"error": str(impossible)}
-    scene = {key: part for key, part in panel.items() if key != "more"}
-    return {"scene": scene, "rows": [[name, number(value)] for name, value in numbers.items()]}
+    return {"scene": panel, "rows": [[name, number(value)] for name, value in numbers.items()]}
 
 
 def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:

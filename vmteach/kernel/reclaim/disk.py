@@ -4,7 +4,6 @@ source      docs/reclaim-rules.md, what is simplified
 left out    seeks, the elevator, requests of more than a page
 """
 
-from bisect import bisect_left
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.runs import FOREVER
@@ -112,16 +111,12 @@ class Disk:
     def _until_full(self, now: int, n: int, cost: int) -> int:
         """Of `n` pages that come `cost` ns apart, no slower than they are written, how many until the queue is full."""
         due = self.due if self.n else max(now, self.last) + self.service
-        waiting = self.n
-        if waiting + n < self.depth:
-            return n
-
-        def full(steps: int) -> bool:
-            time = now + steps * cost
-            done = (time - due) // self.service + 1 if time >= due else 0
-            return waiting + steps - done >= self.depth
-
-        return bisect_left(range(1, n), True, key=full) + 1
+        steps = self.depth - self.n
+        if now + steps * cost >= due:  # by then a write is done, and from then on another every `service` ns
+            if cost == self.service:
+                return n
+            steps = (steps * self.service + now - due) // (self.service - cost) + 1
+        return min(n, max(1, steps))
 
 
 class Stretch(NamedTuple):

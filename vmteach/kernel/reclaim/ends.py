@@ -85,6 +85,9 @@ class Ends:
         self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
         self.searches = memory.rules.clean_pass
         self.goal = 0  # pages taken, of all
+        convert = self.visit + setup.costs.convert  # the most that a page takes, ns, but for waiting
+        plain = dict.fromkeys((FREE, PASS, IN_USE, ODD), self.visit)
+        self.most = {**plain, CONVERT: convert, WRITE: convert + setup.costs.submit}
         self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
 
     def _load(self) -> None:
@@ -291,26 +294,25 @@ class Ends:
         if after is Absent.SWAPPED:
             self.slotted += n
 
-    def _write(self, known: Known, first: int, n: int) -> None:
-        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds strike."""
+    def _write(self, known: Known, first: int, n: int, strikes: bool) -> None:
+        """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds may strike."""
         costs, shared = self.setup.costs, known.page.state.kind is Kind.SHM
         cost, each = self.visit + (costs.convert if shared else 0), CONVERTED if shared else VISITED
         if known.kind is CONVERT:
             self.now += n * cost
             self._add(each, n)
         else:
-            self._submit(known, n, cost + costs.submit, each)
+            self._submit(n, cost + costs.submit, each, strikes)
             self.lists.flight.put(first, n)
         self.lists.set(first, n, known.fate.page)
         for other in self.known:
             if other.low <= first < other.high:  # what is known of the pages behind stays true
                 other.low = first + n
 
-    def _submit(self, known: Known, n: int, cost: int, each: Changes) -> None:
+    def _submit(self, n: int, cost: int, each: Changes, strikes: bool) -> None:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
         memory, count, disk = self.memory, self.memory.count, self.memory.disk
         self.owed += disk.settle(self.now)
-        strikes = self._latest_end([(known, 0, n, 0)]) >= memory.next_second
         if strikes or not memory.before_write:
             self._tally()
             memory.before_write = memory.before_write or dict(count)
@@ -335,17 +337,14 @@ class Ends:
 
     def _latest_end(self, pieces: list[Piece]) -> int:
         """A time that dealing with these surely does not take us to."""
-        costs, disk, end, written = self.setup.costs, self.memory.disk, self.now, 0
+        end, written, costs = self.now, 0, self.most
         for known, _, n, _ in pieces:
-            end += n * self.visit
-            if known.kind is CONVERT or known.kind is WRITE:
-                end += n * costs.convert
+            end += n * costs[known.kind]
             if known.kind is WRITE:
                 written += n
-        if written:
-            end += written * costs.submit
-            if disk.n + written > disk.depth:  # then it waits for room
-                end += max(0, disk.due - self.now) + written * disk.service
+        disk = self.memory.disk
+        if written and disk.n + written > disk.depth:  # then it waits for room
+            end += max(0, disk.due - self.now) + written * disk.service
         return end
 
     def _leave(self, n: int, runs: int, stays: bool) -> None:

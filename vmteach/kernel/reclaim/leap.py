@@ -2,7 +2,7 @@
 
 source      warping cache simulation (Morelli and Reineke, PLDI 2022): recognise a state that recurs but
             for names, and go on from its last recurrence
-left out    periods of more than sixteen requests; those are worked through one by one
+left out    requests that repeat not the one before but an earlier one: none was ever seen
 """
 
 from bisect import bisect_left
@@ -17,10 +17,9 @@ from vmteach.kernel.reclaim.page import Page, Where, become
 from vmteach.kernel.reclaim.runs import FOREVER, PageQueue, PageStack, Run, Segment, Stripe, shortest
 from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Snapshot
 
-LONGEST_PERIOD = 16  # requests: how long a repeated pattern may be to be found
 NOW = len(COUNTERS) + 3  # where the clock stands in a position: behind the counters, both lists and the ids
 AT_ONCE = frozenset(COUNTERS.index(name) for name in ("passes", "requests", "swap_outs"))
-Shift = tuple[int, int]  # by how much a line of the log moves on from one period to the next
+Shift = tuple[int, int]  # by how much a line of the log moves on from one request to the next
 
 
 class Request(NamedTuple):
@@ -44,7 +43,7 @@ class Leaps:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.history: deque[Request] = deque(maxlen=2 * LONGEST_PERIOD)
+        self.history: deque[Request] = deque(maxlen=2)
         self.taken = self.leapt = 0  # leaps, and the requests in them
         self._new_page()
 
@@ -60,7 +59,7 @@ class Leaps:
         self._new_page()
 
     def at_request(self, counter: str, goal: int, horizon: int) -> None:
-        """At the start of a request: if the last few repeat the few before, take all repetitions at once.
+        """At the start of a request: if the last one repeats the one before, take all repetitions at once.
 
         As long as `counter` does not go over `goal`, and the time not over `horizon`.
         """
@@ -70,20 +69,18 @@ class Leaps:
         waits = memory.waits[self.noted :]
         self.history.append(Request(memory.log, delta, rotated, self.base, memory.diary, waits))
         self._new_page()
-        for period in range(1, len(self.history) // 2 + 1):
-            shifts = self._shifts(period)
-            if shifts is None:
-                continue
-            leap = Leap(memory, list(self.history)[-2 * period :], shifts)
-            if k := leap.longest(counter, goal, min(horizon, FOREVER if leap.timing.timeless else memory.next_second)):
-                self.leapt += k * period
-                self.taken += 1
-                self._take(leap, k)
-                self._new_page()
+        before, last = self.history[0], self.history[-1]
+        if before is last or not (shifts := self._shifts(before, last)):
             return
+        leap = Leap(memory, before, last, shifts)
+        if k := leap.longest(counter, goal, min(horizon, FOREVER if leap.timing.timeless else memory.next_second)):
+            self.leapt += k
+            self.taken += 1
+            self._take(leap, k)
+            self._new_page()
 
     def _take(self, leap: "Leap", k: int) -> None:
-        """Take `k` periods. What is due to be observed in one of them is observed before it."""
+        """Take `k` requests. What is due to be observed in one of them is observed before it."""
         memory, n = self.memory, min(k, leap.before(self.memory.next_observation))
         while k:
             if n:
@@ -95,22 +92,15 @@ class Leaps:
                     memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
                     due = memory.observation_from(due + 1)
                 n = min(k, max(1, leap.before(due)))
-        for i, request in enumerate(leap.moved_on(), -2 * leap.period):
-            self.history[i] = request
+        self.history.extend(leap.moved_on())
 
-    def _shifts(self, period: int) -> list[list[Shift]] | None:
-        """How far each line of the last `period` requests moved on since a period before; None if unlike."""
-        history, shifts = self.history, []
-        for i in range(-1, -1 - period, -1):
-            new, old = history[i], history[i - period]
-            if new.delta != old.delta or len(new.log) != len(old.log):
-                return None
-        for i in range(-period, 0):
-            moved = [shift(a, b) for a, b in zip(history[i - period].log, history[i].log)]
-            if None in moved:
-                return None
-            shifts.append(moved)
-        return shifts  # type: ignore[return-value]
+    @staticmethod
+    def _shifts(old: Request, new: Request) -> list[Shift]:
+        """How far each line of the last request moved on since the one before; none if unlike."""
+        if new.delta != old.delta or len(new.log) != len(old.log):
+            return []
+        moved = [shift(a, b) for a, b in zip(old.log, new.log)]
+        return [] if None in moved else moved  # type: ignore[return-value]
 
 
 def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
@@ -123,49 +113,39 @@ def shift(old: Visit | Decision, new: Visit | Decision) -> Shift | None:
 
 
 def shifted(line: Visit | Decision, by: Shift, k: int) -> Visit | Decision:
-    """The line of the log `k` periods later."""
+    """The line of the log `k` requests later."""
     if isinstance(line, Visit):
         return line._replace(first=line.first + k * by[0])
     return line._replace(active=line.active + k * by[0], inactive=line.inactive + k * by[1])
 
 
 class Timing:
-    """When what happens in a period: for the samples and the waits of those that are leapt over."""
+    """When what happens in a request: for the samples and the waits of those that are leapt over."""
 
-    def __init__(self, memory: Memory, requests: list[Request]) -> None:
-        self.memory, self.requests = memory, requests
-        self.time = sum(request.delta[NOW] for request in requests)
+    def __init__(self, memory: Memory, request: Request) -> None:
+        self.memory, self.request, self.time = memory, request, request.delta[NOW]
 
     @property
     def timeless(self) -> bool:
         """Whether seconds may strike in it: touches change nothing, and it is known what happens when."""
-        return self.memory.idle_touch and all(request.timed for request in self.requests)
+        return self.memory.idle_touch and self.request.timed
 
     @cached_property
     def diary(self) -> list[Moment]:
-        """What happens when in the period, counted from its start; at first nothing."""
-        time, counts, whole = 0, (0,) * len(COUNTERS), [Moment(0, 1, (0,) * len(COUNTERS))]
-        for request in self.requests:
-            start, base = request.base[NOW], request.base
-            for moment in request.diary:
-                so_far = tuple([now - then + old for now, then, old in zip(moment.counts, base, counts)])
-                whole.append(Moment(moment.time - start + time, moment.steps, so_far))
-            time += request.delta[NOW]
-            counts = tuple(a + b for a, b in zip(counts, request.delta))
+        """What happens when in the request, counted from its start; at first nothing."""
+        base, whole = self.request.base, [Moment(0, 1, (0,) * len(COUNTERS))]
+        for time, steps, counts in self.request.diary:
+            whole.append(Moment(time - base[NOW], steps, tuple([now - then for now, then in zip(counts, base)])))
         return whole
 
     @cached_property
     def waits(self) -> list[tuple[int, int]]:
-        """The requests of a second or more, counted from the start of the period."""
-        time, whole = 0, []
-        for request in self.requests:
-            ago = time - request.base[NOW]
-            whole += [(began + ago, ended + ago) for began, ended in request.waits]
-            time += request.delta[NOW]
-        return whole
+        """The requests of a second or more, counted from its start."""
+        start = self.request.base[NOW]
+        return [(began - start, ended - start) for began, ended in self.request.waits]
 
     def pass_over(self, k: int, changes: dict[str, int]) -> None:
-        """Take the samples, and note the waits, of the next `k` periods, each of which makes these changes."""
+        """Take the samples, and note the waits, of the next `k` requests, each of which makes these changes."""
         memory = self.memory
         for start in range(memory.now, memory.now + k * self.time if self.waits else 0, self.time or 1):
             memory.waits += [(start + began, start + ended) for began, ended in self.waits]
@@ -179,9 +159,9 @@ class Timing:
         rows = list(zip(*(moment.counts for moment in diary)))
         moving = [(i, change, rows[i]) for i, change in enumerate(changes) if change or any(rows[i])]
         while memory.next_second <= end:
-            periods, within = divmod(memory.next_second - memory.now, self.time)
+            requests, within = divmod(memory.next_second - memory.now, self.time)
             if not within:
-                periods, within = periods - 1, self.time
+                requests, within = requests - 1, self.time
             m = bisect_left(times, within, 1)
             steps = diary[m].steps
             done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
@@ -189,29 +169,27 @@ class Timing:
             for i, change, counts in moving:
                 old, new = counts[m - 1], counts[m]
                 part = new if i in AT_ONCE else old + (new - old) * done // steps
-                values[i + 1] += periods * change + part
+                values[i + 1] += requests * change + part
             memory.samples.append(Snapshot._make(values))
             memory.next_second += SECOND
 
 
 class Leap:
-    """The next requests, if they are the last period moved on by its shifts: how many are, and taking them."""
+    """The next requests, if they are the last one moved on by its shifts: how many are, and taking them."""
 
-    def __init__(self, memory: Memory, requests: list[Request], shifts: list[list[Shift]]) -> None:
-        self.memory, self.period, self.shifts = memory, len(shifts), shifts
-        self.passed = 0  # periods that have been taken
-        self.before_that, self.requests = requests[: self.period], requests[self.period :]
-        self.timing = Timing(memory, self.requests)
-        delta: list[int] = [sum(changes) for changes in zip(*(request.delta for request in self.requests))]
+    def __init__(self, memory: Memory, before: Request, request: Request, shifts: list[Shift]) -> None:
+        self.memory, self.before_that, self.request, self.shifts = memory, before, request, shifts
+        self.passed = 0  # requests that have been taken
+        self.timing = Timing(memory, request)
         self.lists = memory.lists
-        *counters, self.active, self.inactive, self.ids, self.time, queue, due = delta
+        *counters, self.active, self.inactive, self.ids, self.time, queue, due = request.delta
         self.counters = dict(zip(COUNTERS, counters))
         self.steady = not (queue or due or self.counters["free"])
 
     @cached_property
     def lines(self) -> list[tuple[Visit | Decision, Shift]]:
-        """The log of the period, and how each line moves on."""
-        return [line for request, moved in zip(self.requests, self.shifts) for line in zip(request.log, moved)]
+        """The log of the request, and how each line moves on."""
+        return [*zip(self.request.log, self.shifts)]
 
     @cached_property
     def visits(self) -> list[tuple[Visit, int]]:
@@ -240,7 +218,7 @@ class Leap:
 
     @cached_property
     def taken(self) -> dict[str, tuple[tuple[Segment, ...], int]]:
-        """What is taken from each queue: the shortest pattern, and how often it comes in a period."""
+        """What is taken from each queue: the shortest pattern, and how often it comes in a request."""
         return {
             name: shortest(_segments(line for line in self.visits if line[0].source == name))
             for name in (*INACTIVE, ACTIVE)
@@ -253,7 +231,7 @@ class Leap:
         return {name: _segments(line for line in self.visits if line[0].target == name) for name in names}
 
     def longest(self, counter: str, goal: int, end: int) -> int:
-        """How many more periods must do what the last two did, do not go over the goal nor reach the time `end`."""
+        """How many more requests must do what the last two did, do not go over the goal nor reach the time `end`."""
         if not self.steady or not self.counters[counter]:
             return 0
         k = min(self.before(end), (goal - self.memory.count[counter]) // self.counters[counter], self._by_slots())
@@ -269,7 +247,7 @@ class Leap:
         return k
 
     def before(self, end: int) -> int:
-        """How many periods do not reach the time `end`."""
+        """How many requests do not reach the time `end`."""
         return (end - 1 - self.memory.now) // self.time if self.time else FOREVER
 
     def _by_slots(self) -> int:
@@ -317,7 +295,7 @@ class Leap:
 
     def _comes_back(self, taken: tuple[Segment, ...], repeats: int) -> bool:
         """Whether as many pages are freed as are sent off, and the same ones are left over, so much further on."""
-        was, now = self.before_that[-1].rotated, self.requests[-1].rotated
+        was, now = self.before_that.rotated, self.request.rotated
         on = tuple(Run(first + self.submitted, count) for first, count in was)
         alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
         return alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken)
@@ -353,7 +331,7 @@ class Leap:
         return low
 
     def take(self, k: int) -> None:
-        """Take `k` periods at once. After the last, the history is to be moved on."""
+        """Take `k` requests at once. After the last, the history is to be moved on."""
         memory, lists = self.memory, self.lists
         for name, queue in lists.queues.items():
             if name != ROTATED and self.taken[name][0]:
@@ -376,14 +354,14 @@ class Leap:
 
     @staticmethod
     def _take_from(queue: PageQueue, k: int, taken: tuple[Segment, ...], repeats: int) -> None:
-        """Take what goes from this queue in `k` periods."""
+        """Take what goes from this queue in `k` requests."""
         if isinstance(queue.items[0], Stripe):
             queue.skip(k * repeats)
         else:
             queue.take(k * repeats * taken[0].count)
 
     def _count(self, k: int) -> None:
-        """Move counters, lengths and the clock on by `k` periods, with the samples and waits that fall into them."""
+        """Move counters, lengths and the clock on by `k` requests, with the samples and waits that fall into them."""
         memory = self.memory
         self.timing.pass_over(k, self.counters)
         for name, change in self.counters.items():
@@ -394,16 +372,16 @@ class Leap:
         memory.now += k * self.time
 
     def moved_on(self) -> list[Request]:
-        """The requests of the last two periods, as many periods later as were taken."""
+        """The last two requests, as many later as were taken."""
         later = []
-        for i, request in enumerate((*self.before_that, *self.requests)):
-            log = [shifted(line, by, self.passed) for line, by in zip(request.log, self.shifts[i % self.period])]
+        for request in (self.before_that, self.request):
+            log = [shifted(line, by, self.passed) for line, by in zip(request.log, self.shifts)]
             rotated = tuple(Run(first + self.passed * self.submitted, count) for first, count in request.rotated)
             later.append(request._replace(log=log, rotated=rotated))
         return later
 
     def _return(self, k: int, freed: Visit) -> None:
-        """What came back from the disk in `k` periods is free again, but for as many as there were before."""
+        """What came back from the disk in `k` requests is free again, but for as many as there were before."""
         lists, after, rotated = self.lists, freed.after, list(self.lists.queues[ROTATED].runs())
         for run in rotated:
             lists.set(*run, after)

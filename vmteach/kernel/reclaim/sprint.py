@@ -11,9 +11,10 @@ and writes page states late. A request is looked through before anything of it i
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, PASS, WRITE, Allowance, Ends, Known, Piece
+from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Allowance, Ends, Known, Piece
 from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
@@ -57,8 +58,9 @@ class Sprint(Ends):
         self.goal, self.horizon = goal, horizon
         self._load()
         while self.bands < bands and enough and self.now < horizon and not memory.wanted and self.left > 0:
-            if self.tail_n >= self.plain and self._plain_bands(bands - self.bands):
-                continue
+            self._plain_bands(bands - self.bands)
+            if self.bands == bands or not self.left:
+                break
             self.bands += 1
             enough = self._reclaim()
             while enough and self.left > 0:
@@ -70,32 +72,78 @@ class Sprint(Ends):
         return enough
 
     def _plain_bands(self, most: int) -> int:
-        """Up to so many bands that free from one run and refill from one, all requests with one quota; how many."""
-        need, visit, m, pages, bands = self.need, self.visit, self.a_band, self.plain, 0
-        end = min(self.memory.next_second, self.horizon)
-        if self.free != self.setup.min or (known := self._look(self.tail)).kind is not FREE:
-            return 0
-        most = min(most, min(self.tail_n, known.high - self.tail, self.left) // pages)
-        while bands < most:
-            quota, last = self._first_and_last(m)
-            refill = m * quota
-            time = (refill + pages) * visit + pages * self.cost
-            if last != quota or not self._can_refill(refill) or self.now + time >= end or self._budget(m) < 0:
+        """Up to so many bands whose requests, but for one, meet only what they free, before a second strikes."""
+        m, pages, bands, end = self.a_band, self.plain, 0, min(self.memory.next_second, self.horizon)
+        while bands < most and self.left >= pages and self.free == self.setup.min and self.tail_n:
+            quotas = self._quotas(m)
+            refill = sum(quotas)
+            known, n = self._look(self.tail), self.tail_n
+            if known.kind is not FREE or self.tail + min(n, pages) > known.high or refill > self.alike:
                 break
-            self._refill(refill)
-            self._free(self.tail, pages, known.fate.page)
-            self.tail += pages
-            self.tail_n -= pages
-            self._take_pages(pages)
-            self.memory.longest = max(self.memory.longest, (quota + need) * visit)
+            met, time = [], self.now + (refill + pages) * self.visit + pages * self.cost
+            if n < pages:
+                met = self._between(pages - n)
+                time += self._latest_end(met) - self.now
+                if not met or not self._allows(met):
+                    break
+            if time >= end or (not met and self._budget(m) < 0):
+                break
+            self._band(quotas, known, met)
             bands += 1
-        if not self.tail_n:
-            self._next_run()
         self.passes += bands * m
         self.requests += bands * m
         self.memory.steps += bands
         self.bands += bands
         return bands
+
+    def _between(self, rest: int) -> list[Piece]:
+        """What stands between the run at the tail and as many pages more as are wanted; nothing if there are not."""
+        met: list[Piece] = []
+        for piece in islice(self._stretches(), 1, None):
+            kind = piece[0].kind
+            if kind is FREE:
+                return met if piece[2] >= rest else []
+            if kind is ODD:
+                break
+            met.append(piece)
+        return []
+
+    def _allows(self, met: list[Piece]) -> bool:
+        """Whether one of the requests of a band may meet all that."""
+        left, in_use = self._budget(self.a_band), self.need * self.setup.sysctls.vm_mapped_ratio
+        slots = self.setup.slots - self.memory.count["slots_used"]
+        for known, _, n, _ in met:
+            left -= n
+            if known.kind is IN_USE:
+                in_use -= n
+            elif known.kind is not PASS:
+                slots -= n
+        return left >= 0 and in_use >= 0 and slots >= 0
+
+    def _band(self, quotas: list[int], known: Known, met: list[Piece]) -> None:
+        """A band that meets all that at once, if anything, in what it frees."""
+        visit, need, pages = self.visit, self.need, self.plain
+        first = min(self.tail_n, pages)
+        gap = first // need + 1 if met else self.a_band
+        self._refill(sum(quotas[:gap]))
+        self._free(self.tail, first, known.fate.page)
+        self._leave(first, 0, False)
+        began = self.now
+        for other, page, n, runs in met:
+            if other.kind is PASS or other.kind is IN_USE:
+                self.now += n * visit
+                self.visits += n
+            else:
+                self._write(other, page, n, False)
+            self._leave(n, runs, True)
+        spent = self.now - began
+        if met:
+            self._refill(sum(quotas[gap:]))
+            self._free(self.tail, pages - first, self._look(self.tail).fate.page)
+            self._leave(pages - first, 0, False)
+        self._take_pages(pages)
+        longest = max(max(quotas) * visit, spent + quotas[gap - 1] * visit) + need * visit
+        self.memory.longest = max(self.memory.longest, longest)
 
     # ---- requests
 
@@ -121,12 +169,13 @@ class Sprint(Ends):
         if not m:
             return left > 1 and self._requests(1)
         plan = self._plan(m, gap, pieces)
-        while not (calm := self._is_calm(plan)) and m > 1:
-            m = max(1, min(plan.gap - 1 if plan.gap else m, m // 2))
+        while not (calm := self._is_calm(plan)) and not (begins := self._begins_calm(plan)) and m > 1:
+            m = plan.gap if 0 < plan.gap < m else max(1, min(plan.gap - 1 if plan.gap else m, m // 2))
             plan = self._plan(m, plan.gap, plan.pieces)
-        if not (calm or self._begins_calm(plan)):
+        if not (calm or begins):
             return False
-        longest = self._go(plan, not calm)
+        began += (sum(plan.quotas[: m - 1]) + (m - 1) * self.need) * self.visit  # the last of them
+        longest = self._go(plan, not calm, began)
         memory.steps += 1
         if longest > memory.longest:
             memory.longest = longest
@@ -141,9 +190,11 @@ class Sprint(Ends):
         return end < self.memory.next_second and self._can_refill(refill)
 
     def _begins_calm(self, plan: Plan) -> bool:
-        """Whether the refill of one request is over before, and touches will change nothing."""
-        end = self.now + plan.quotas[0] * self.visit
-        return self.memory.idle_touch and end < self.memory.next_second and self._can_refill(plan.quotas[0])
+        """Whether only the last request may not be over before, but its refill is, and touches will change nothing."""
+        m, refill = len(plan.quotas), sum(plan.quotas)
+        end = self.now + (refill + (m * self.need if m > 1 else 0)) * self.visit
+        alone = self.memory.idle_touch and m == max(1, plan.gap)
+        return alone and end < self.memory.next_second and self._can_refill(refill)
 
     def _quotas(self, m: int) -> list[int]:
         """Pages that each of the next `m` requests refills, if each frees a batch."""
@@ -209,12 +260,12 @@ class Sprint(Ends):
                 break
         return Plan(self._quotas(m), gap if gap <= m else 0, met)
 
-    def _go(self, plan: Plan, strikes: bool) -> int:
+    def _go(self, plan: Plan, strikes: bool, began: int) -> int:
         """Do it: what is not freed goes to the head. With `strikes` seconds strike, and somebody may observe.
 
         The most that one of the requests took, ns.
         """
-        (quotas, gap, pieces), visit, spent, began = plan, self.visit, 0, self.now
+        (quotas, gap, pieces), visit, spent = plan, self.visit, 0
         if gap or strikes:
             gap = gap or 1
             self._begin(quotas[:gap])
@@ -230,7 +281,7 @@ class Sprint(Ends):
                 self.now += n * visit
                 self.visits += n
             else:
-                self._write(known, first, n)
+                self._write(known, first, n, strikes)
             if kind is not FREE:
                 spent += self.now - before
             self._leave(n, runs, kind is not FREE)
@@ -238,7 +289,8 @@ class Sprint(Ends):
             self.requests += 1
             spent += quotas[gap - 1] * visit
         self._begin(quotas[gap:])
-        return self.now - began if strikes else max(max(quotas) * visit, spent) + self.need * visit
+        most = max(max(quotas) * visit, spent) + self.need * visit
+        return max(self.now - began, most) if strikes else most
 
     def _begin(self, quotas: list[int]) -> None:
         """Refill for requests of these quotas; no more than that is left to do for any but the last."""

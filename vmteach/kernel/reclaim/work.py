@@ -4,8 +4,8 @@ source      docs/reclaim-rules.md, what is simplified
 left out    several tasks at once: they take turns
 
 Where the same request repeats (reclaim 32 pages, read 32 pages of a file, and again), the requests are written
-down; when two in a row did the same thing (or up to sixteen the same as the sixteen before) and nothing that they
-depend on is about to change, the next K are taken in one leap (leap.py).
+down; when two in a row did the same thing and nothing that they depend on is about to change, the next K are taken
+in one leap (leap.py).
 """
 
 from collections.abc import Callable
