@@ -224,6 +224,10 @@ def test_a_diff_applies_as_difflib_says_and_goes_back(old, new):
     assert apply_diff(new, reverse(diff)) == old
 
 
+def test_what_was_made_for_an_empty_file_stands_at_the_top_of_any_other():
+    assert apply_diff(("a", "b"), make_diff("f", (), ("new",))) == ("new", "a", "b")
+
+
 def test_by_hand_one_line_of_the_makefile():
     base = BASES["2.4.23"]
     (patch,) = extraversion("2.4.23", POLICIES[PATCHED])

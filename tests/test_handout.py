@@ -272,6 +272,19 @@ def test_the_command_says_why_there_is_no_handout(tmp_path, capsys):
     assert "chapter must be one of" in capsys.readouterr().err
 
 
+def test_the_kernels_of_a_build_share_what_they_compile(tmp_path, monkeypatch):
+    """With no bytecode beside sources each kernel would compile every package again: half of its start."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "editions" / "teacher" / "notebooks"
+    folder.mkdir(parents=True)
+    written(folder, new_code_cell("import sys, nbformat\nprint(sys.dont_write_bytecode, bool(nbformat.__cached__))"))
+    assert main(["--edition", "teacher", "--target", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    (page,) = (tmp_path / "out").glob("01_*.html")
+    assert ">False True</pre>" in page.read_text(encoding="utf-8")
+
+
 def test_an_unchanged_chapter_is_not_built_again(tmp_path):
     first = written(tmp_path, new_markdown_cell("# A < B"), new_code_cell("print(6 * 7)"))
     told = []

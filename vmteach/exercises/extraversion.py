@@ -128,20 +128,18 @@ def check_mended(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "extraversion",
     globals(),
-    variants={
-        "fates": (
-            _lists(
-                ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
-                ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
-            ),
-            _lists(
-                ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
-                ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
-            ),
-            _lists(
-                ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
-                ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
-            ),
-        )
-    },
+    fates=(
+        _lists(
+            ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
+            ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
+        ),
+        _lists(
+            ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
+            ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
+        ),
+        _lists(
+            ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
+            ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
+        ),
+    ),
 )

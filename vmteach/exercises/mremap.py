@@ -137,10 +137,8 @@ check_today = least(TODAY, "returned", "ENOMEM", "It wants room for all that the
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "mremap",
     globals(),
-    variants={
-        "lost": tuple(
-            {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
-            for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
-        )
-    },
+    lost=tuple(
+        {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
+        for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
+    ),
 )

@@ -243,13 +243,13 @@ def child(request: Values) -> Record:
 
     gc.disable()
     memory = _Memory(request["most"])
-    if (why := memory.why_not()) != "":
+    if why := memory.why_not():
         return {"why": why}
     done = []
     for sequence in request["sequences"]:
         steps = []
         for op in sequence:
-            result = memory.operations[op[0]](*op[1:])
+            result = getattr(memory, op[0])(*op[1:])
             if isinstance(result, str):
                 return {"why": result}
             steps.append({"op": op, "result": result, **memory.state(request["contents"])})
@@ -279,12 +279,6 @@ class _Memory:
         self._munmap.argtypes = (pointer, size)
         self._mprotect.argtypes = (pointer, size, number)
         self.filled, self.most = 0, most
-        self.operations: dict[str, Callable[..., int | str]] = {
-            "map": self.map,
-            "unmap": self.unmap,
-            "remap": self.remap,
-            "fill": self.fill,
-        }
 
     def result(self, value: int | None) -> int:
         """An address or 0, or minus the errno."""
