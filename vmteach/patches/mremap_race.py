@@ -20,7 +20,7 @@ from vmteach.kernel import entry
 from vmteach.kernel.entry import INVARIANTS, LIST, NO_POINTER, NONE, OOPS, PRESENT, PTL, SWAP, Clearer, Tables
 from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Program, Schedule, State, Step, Stepped, Thread, replay
+from vmteach.kernel.threads import END, Program, Schedule, State, Step, Thread, replay, walk
 from vmteach.machine import GIB, PRESETS, Machine, Sysctl, panel
 from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs, within
 
@@ -324,13 +324,7 @@ def states_of(run: Run) -> list[State]:
     >>> [state.data.src for state in states_of(simulate(policy=POLICIES[UNPATCHED]))][-2:]
     ['null', 'null']
     """
-    walked = program(run.scenario, run.policy)
-    numbers = {each.name: i for i, each in enumerate(walked.threads)}
-    states = [walked.start]
-    for event in run.events:
-        if isinstance(event, Stepped):
-            states.append(dict(walked.moves(states[-1]))[numbers[event.thread]])
-    return states
+    return list(walk(program(run.scenario, run.policy), run.events))
 
 
 def over_machines(policy: Policy, scenario: Scenario = Scenario(clearers=0)) -> dict[tuple[str, int], Run]:
