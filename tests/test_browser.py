@@ -494,27 +494,16 @@ def without_long_cells(source: Path, target: Path) -> None:
     nbformat.write(notebook, target)
 
 
-@pytest.fixture(scope="module")
-def second_desk(browser, lab):
-    visit = Visit(browser, lab)
-    yield visit
-    visit.close()
-
-
 @pytest.fixture(scope="module", params=AGAIN)
-def session(request, second_desk):
-    """A copy of a chapter that was run, without long cells; the tests of one chapter share its page, in this order.
-
-    A copy, since the chapter may be open in another page, which saves it now and then: JupyterLab would ask which of
-    the two is meant, and wait for an answer.
-    """
-    second_desk.name, second_desk.stem = f"{request.param}_again", request.param[3:]
-    source, target = (second_desk.lab.folder / f"{name}.ipynb" for name in (request.param, second_desk.name))
+def session(request, desk):
+    """A copy of a chapter that was run, without long cells; the tests of one chapter share its page, in this order."""
+    desk.name, desk.stem = f"{request.param}_again", request.param[3:]
+    source, target = (desk.lab.folder / f"{name}.ipynb" for name in (request.param, desk.name))
     without_long_cells(source, target)
-    second_desk.open_next(target.name)
-    second_desk.run_all()
-    second_desk.explorer()
-    return second_desk
+    desk.open_next(target.name)
+    desk.run_all()
+    desk.explorer()
+    return desk
 
 
 def all_say_that_the_kernel_is_gone(visit) -> bool:

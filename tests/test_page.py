@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from functools import cache
 
 import pytest
 from pictures import all_forms, storm, two_threads
@@ -88,8 +89,13 @@ TOLD = [stem for stem, figure in CHAPTERS.items() if hasattr(figure, "STORIES")]
 
 def stops(stem):
     """The scenes of a chapter: every stop of every control, the others at their defaults; the what-ifs at the ends."""
-    patch, scene = importlib.import_module(f"vmteach.patches.{stem}"), CHAPTERS[stem].scene
+    patch = importlib.import_module(f"vmteach.patches.{stem}")
     pair = (patch.UNPATCHED, patch.PATCHED)
+
+    @cache  # each control has a stop at the defaults
+    def drawn(scenario, label):
+        return CHAPTERS[stem].scene(patch.simulate(scenario, patch.POLICIES[label])).data
+
     for control in patch.CONTROLS:
         for stop in control.stops if control.matters else ():
             value = PRESETS[stop] if control.field == "machine" else stop
@@ -98,8 +104,7 @@ def stops(stem):
             except ValueError:
                 continue  # a scenario that cannot be
             labels = patch.POLICIES if stop in (control.stops[0], control.stops[-1]) else pair
-            runs = {label: scene(patch.simulate(scenario, patch.POLICIES[label])).data for label in labels}
-            yield f"{control.field} {stop}", runs, pair
+            yield f"{control.field} {stop}", {label: drawn(scenario, label) for label in labels}, pair
 
 
 def mounted(page, story, step=1):
