@@ -89,10 +89,9 @@ class Scenario:
     application: int | None = None  # bytes that the application takes; None: the file pages and 1/80 of RAM more
 
     def __post_init__(self) -> None:
-        page, most = self.machine.page, 64 * self.machine.ram
-        for name in ("copy", "application"):
-            if (value := getattr(self, name)) is not None:
-                between(name, value, page, most, "bytes")
+        for name, value in (("copy", self.copy), ("application", self.application)):
+            if value is not None:
+                between(name, value, self.machine.page, 64 * self.machine.ram, "bytes")
 
     @property
     def reserve(self) -> int:
