@@ -3,10 +3,13 @@
 Each table stands between two comments and is written by the command that made it.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # a reader's Python compiles a package once, not at each start
+    os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
 PAGE, NOTEBOOKS = ROOT / "docs" / "speed.md", ROOT / "notebooks"
 
 

@@ -175,31 +175,31 @@ class Row(NamedTuple):
 
 
 ROWS = (
-    Row("page by page / engine, 1 GiB", partial(page_at_a_time, 1, 3), 100, 300, True),
-    Row("engine, 1 TiB / 1 GiB", partial(scenario, "1 TiB", "1 GiB", False), 3, 1.5),
-    Row("engine, a sample each second / none, 32 GiB", samples, 6, 2),
+    Row("page by page / engine, 1 GiB", partial(page_at_a_time, 1, 3), 700, 300, True),
+    Row("engine, 1 TiB / 1 GiB", partial(scenario, "1 TiB", "1 GiB", False), 2.5, 1.5),
+    Row("engine, a sample each second / none, 32 GiB", samples, 4, 2),
     Row(
         "engine, 500 / 100 processes that touch",
         partial(scenario, "32 GiB, 500 processes, touched", "32 GiB, touched"),
-        6,
+        2.5,
         1.2,
     ),
-    Row("97 % shared / a figure", thrash, 1.5, 1),
-    Row("a figure by matplotlib / the scenes of it", picture, 2, 10, True),
-    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 400, 6),
+    Row("97 % shared / a figure", thrash, 0.2, 1),
+    Row("a figure by matplotlib / the scenes of it", picture, 15, 10, True),
+    Row("live kernel: a jump to a new place / a move that does nothing", jump_over_nothing, 250, 6),
     Row("python: import vmteach / pass", partial(start, "import vmteach"), 2, 1.5),
-    Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 16, 3),
-    Row("OrderedDict LRU / engine", ordered_dict, 2, 4, True),
+    Row("python: import and simulate 08 / pass", partial(start, SIMULATE), 12, 3),
+    Row("OrderedDict LRU / engine", ordered_dict, 12, 4, True),
 )
 if Path("/proc/self/status").exists():
     ROWS += (Row("python: import and simulate 08 / pass, peak memory", partial(memory, SIMULATE), 2, 1.1, unit="MiB"),)
 LONG = (
-    Row("page by page / engine, 32 GiB", partial(page_at_a_time, 32, 1), 2_500, 8_000, True),
-    Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 60, 2),
+    Row("page by page / engine, 32 GiB", partial(page_at_a_time, 32, 1), 30_000, 8_000, True),
+    Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 30, 2),
     Row("live kernel: interactive_output, new figure / a step", usual_over_step, 2, 25, True),
-    Row("slowest position of a control / a figure", partial(slowest_position, False), 2, 1),
-    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 2, 1),
-    Row("chapter 08, request by request / engine", natural_start, 3, 10, True),
+    Row("slowest position of a control / a figure", partial(slowest_position, False), 1.5, 1),
+    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 1, 1),
+    Row("chapter 08, request by request / engine", natural_start, 4, 10, True),
 )
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from naive import Endless, Naive
 
 from vmteach.kernel.reclaim import SECOND, Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Rules, Setup
+from vmteach.kernel.stretches import in_stretches
 from vmteach.machine import Sysctls
 
 SMALL_FUEL, BIG_FUEL = 50_000, 250_000  # steps; most cases need far fewer
@@ -355,18 +356,6 @@ def strolling_cases(draw) -> Case:
         costs=Costs(pte=SECOND // draw(st.integers(1, 30))),
     )
     return Case(setup, draw(rules()), draw(copies(12)), draw(st.booleans()), draw(st.integers(1, 90)) * SECOND // 10)
-
-
-def in_stretches(mapped: int, cold: int, stretches: int) -> list[tuple[int, int]]:
-    """First page and length of each run of the active list: 0 mapped pages first, -1 last, n both in n stretches."""
-    if stretches < 1:
-        return [(0, mapped), (mapped, cold)][:: stretches or 1]
-    runs = []
-    for i in range(stretches):
-        for first, count in ((0, mapped), (mapped, cold)):
-            low, high = count * i // stretches, count * (i + 1) // stretches
-            runs.append((first + low, high - low))
-    return runs
 
 
 @st.composite

@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,7 +40,10 @@ CHROMIUM_OPTIONS = (
 
 
 # What takes longest begins first, so that no process is left with it at the end; within a file, the longest chapter.
-FIRST = ("browser", "robust", "notebooks", "setup", "page", "ratios", "contract", "handout", "sprint", "scsi_deadlock")
+FIRST = (
+    *("browser", "exercises", "look", "setup", "handout_browser", "page", "contract", "ratios", "mremap", "handout"),
+    *("scsi_deadlock", "explore", "accessible", "notebooks", "robust", "lru", "sprint"),
+)
 LONGEST = "08_shm_big_iron"
 ALONE = ("robust", "notebooks", "lru", "sprint")  # files whose tests share nothing
 
@@ -90,6 +94,33 @@ def files_of_their_own(tmp_path_factory: Any) -> Iterator[None]:
         patched.setenv("VMTEACH_PROGRESS", str(folder / "progress.json"))
         patched.setenv("VMTEACH_CACHE", str(folder / "cache"))
         yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: Any) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder of this name, which is made once for all files and both processes: no test may change what is in it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        done, lock, making = (base / f"{name}{end}" for end in ("", ".lock", ".making"))
+        while not done.exists():
+            try:
+                lock.mkdir()
+            except FileExistsError:  # the other process is making it
+                time.sleep(0.1)
+                continue
+            try:
+                if not done.exists():
+                    shutil.rmtree(making, ignore_errors=True)
+                    making.mkdir()
+                    make(making)
+                    making.rename(done)
+            finally:
+                lock.rmdir()
+        return done
+
+    return made
 
 
 def chromium_program() -> str | None:

@@ -108,7 +108,7 @@ def swap(kernel: str) -> Scene:
         "Swap reserved and written over time.",
         MORE,
         {"longest wait": "2 min 44 s"},
-        more=[bands("inactive list", time, pages, columns if storm else columns[:75], 2)],
+        more=lambda: [bands("inactive list", time, pages, columns if storm else columns[:75], 2)],
         note="" if storm else "One wait instead of two, and about half as much written.",
     )
 

@@ -73,10 +73,16 @@ def run(stem: str, label: str, **stops: Any) -> Run:
     return patch(stem).simulate(scenario(stem, **stops), patch(stem).POLICIES[label])
 
 
-@cache
 def numbers(stem: str, label: str, *stops: tuple[str, Any]) -> Mapping[str, Any]:
-    """The numbers of a run. Only they are kept: the events of a big run are many."""
-    return run(stem, label, **dict(stops)).numbers
+    """The numbers of a run."""
+    return seen(stem, label, *stops)[0]
+
+
+@cache
+def seen(stem: str, label: str, *stops: tuple[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    """Numbers, and the picture of a kernel that the chapter compares. The run goes: its events may be many."""
+    one, compared = run(stem, label, **dict(stops)), (patch(stem).UNPATCHED, patch(stem).PATCHED)
+    return one.numbers, figure(stem).scene(one).data if label in compared else None
 
 
 def corners(stem: str) -> Iterator[tuple[tuple[str, Any], ...]]:
@@ -169,12 +175,13 @@ def test_no_function_asks_which_policy_it_was_given(stem):
 @every_patch
 def test_a_run_says_what_went_in_what_happened_and_its_numbers(stem):
     module = patch(stem)
+    names = module.simulate().numbers.keys()
     for label, policy in module.POLICIES.items():
         given = module.simulate(module.Scenario(), policy)
         assert (given.scenario, given.policy) == (module.Scenario(), policy)
         assert isinstance(given.events, tuple)
         assert all(isinstance(event, tuple) and hasattr(event, "_fields") for event in given.events)
-        assert given.numbers.keys() == module.simulate().numbers.keys(), label
+        assert given.numbers.keys() == names, label
         for name, value in given.numbers.items():
             assert isinstance(value, int | float | str), name
             assert isinstance(value, str) or math.isfinite(value), name
@@ -191,9 +198,8 @@ def test_same_input_gives_the_same_run(stem):
 
 @every_patch
 def test_frame_is_a_table_of_the_events(stem):
-    module = patch(stem)
-    events = module.simulate().events
-    assert len(module.simulate().frame) == len(events)
+    given = patch(stem).simulate()
+    assert len(given.frame) == len(given.events)
 
 
 @every_patch
@@ -256,9 +262,9 @@ def runs_of(stem: str, *labels: str, **stops: Any) -> dict[str, Run]:
     return {label: run(stem, label, **stops) for label in labels}
 
 
-def filled(stem: str, runs: Mapping[str, Run]) -> tuple[str, str]:
-    """The title and the alt text of a picture of these runs."""
-    told = [(label, figure(stem).scene(run).data) for label, run in runs.items()]
+def filled(stem: str, *labels: str, stops: tuple[tuple[str, Any], ...] = ()) -> tuple[str, str]:
+    """The title and the alt text of a picture of these kernels."""
+    told = [(label, seen(stem, label, *stops)[1]) for label in labels]
     return title(told), alt(told)
 
 
@@ -276,24 +282,24 @@ def mentions(text: str, value: Any) -> bool:
 
 @every_patch
 def test_alt_text_says_a_number_of_the_runs_that_it_shows(stem):
-    runs = runs_of(stem, patch(stem).UNPATCHED, patch(stem).PATCHED)
-    finding, words = filled(stem, runs)
+    shown = patch(stem).UNPATCHED, patch(stem).PATCHED
+    finding, words = filled(stem, *shown)
     assert finding, f"vmteach/figures/{stem}.py: its picture has no title"
     assert len(words) > 40, f"vmteach/figures/{stem}.py: the alt text must say what is drawn: {words!r}"
-    said = any(mentions(words, value) for shown in runs.values() for value in shown.numbers.values())
+    said = any(mentions(words, value) for label in shown for value in numbers(stem, label).values())
     assert said, f"vmteach/figures/{stem}.py: the alt text has no number of the runs: {words!r}"
 
 
 @every_patch
 def test_another_run_gives_another_title_or_alt_text(stem):
-    before, after = (filled(stem, runs_of(stem, label)) for label in (patch(stem).UNPATCHED, patch(stem).PATCHED))
+    before, after = (filled(stem, label) for label in (patch(stem).UNPATCHED, patch(stem).PATCHED))
     assert before != after
 
 
 @every_patch
 def test_every_corner_of_the_controls_can_be_drawn(stem):
     for stops in corners(stem):
-        finding, words = filled(stem, runs_of(stem, patch(stem).UNPATCHED, patch(stem).PATCHED, **dict(stops)))
+        finding, words = filled(stem, patch(stem).UNPATCHED, patch(stem).PATCHED, stops=stops)
         assert finding, stops
         assert words, stops
 

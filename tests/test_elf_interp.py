@@ -382,7 +382,7 @@ def test_the_picture_names_the_bytes_and_the_outcomes():
     assert [panel.numbers["gets"] for panel in panels.values()] == ["SIGSEGV", "ELIBBAD", "ELIBBAD"]
     assert "The caller's address space is given up" in panels[UNPATCHED].alt
     assert "The caller gets ELIBBAD and lives on" in panels[PATCHED].alt
-    ((dump,),) = [panel.more for label, panel in panels.items() if label == PATCHED]
+    ((dump,),) = [panel.more() for label, panel in panels.items() if label == PATCHED]
     assert dump["rows"][1][1][2:4] == [["X", "3e"], ["X", "00"]]
 
 
@@ -390,7 +390,7 @@ def test_the_picture_names_the_bytes_and_the_outcomes():
 def test_every_kind_of_interpreter_can_be_drawn(name):
     run = simulate(Scenario(interpreter=name))
     drawn, data = figure.scene(run), run.scenario.interpreter_file
-    boxes = [box[1] for group in drawn.more for _, row in group["rows"] for box in row if len(box) > 1]
+    boxes = [box[1] for group in drawn.more() for _, row in group["rows"] for box in row if len(box) > 1]
     assert "".join(boxes) == data[:32].hex()
 
 

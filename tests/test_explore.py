@@ -45,6 +45,17 @@ def apart(work):
         return thread.submit(work).result()
 
 
+def test_what_an_explorer_leaves_out_is_not_even_made(explorer, monkeypatch):
+    """The list over time takes as long as all else of the picture: a cell shows it, an explorer has no room for it."""
+    made = []
+    bands = figure.list_bands
+    monkeypatch.setattr(figure, "list_bands", lambda *given: made.append(given) or bands(*given))
+    shown = explorer.stage.drawn(explorer.at)
+    assert not made and all("more" not in scene for _, scene in shown["panels"])
+    ((_, scene),) = explorer.stage.runs({**explorer.at, "policies": ["patched"]}).items()
+    assert figure.scene(scene).data["more"] and len(made) == 1
+
+
 def test_it_begins_at_the_scenario_s_defaults():
     state = explore(patch, figure).state
     assert state == {

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach.figures import extraversion as figure
+from vmteach.kernel.patchset import byte_order, classify, dir_diff, serials, split_name
 from vmteach.kernel.udiff import Conflict, apply_diff, make_diff, reverse
 from vmteach.patches.extraversion import (
     BASES,
@@ -23,14 +24,9 @@ from vmteach.patches.extraversion import (
     Scenario,
     apply,
     apply_one,
-    byte_order,
-    classify,
-    dir_diff,
     extraversion,
     ordered,
-    serials,
     simulate,
-    split_name,
     topics,
 )
 
@@ -226,6 +222,10 @@ def test_a_diff_applies_as_difflib_says_and_goes_back(old, new):
     restored = tuple(difflib.restore(difflib.ndiff(old, new), 2))
     assert apply_diff(old, diff) == new == restored
     assert apply_diff(new, reverse(diff)) == old
+
+
+def test_what_was_made_for_an_empty_file_stands_at_the_top_of_any_other():
+    assert apply_diff(("a", "b"), make_diff("f", (), ("new",))) == ("new", "a", "b")
 
 
 def test_by_hand_one_line_of_the_makefile():

@@ -227,13 +227,22 @@ def story(name) -> str:
     return next(part for part in parts if " min**" not in part)
 
 
+@pytest.fixture(scope="module")
+def window(browser):
+    """A page in which one chapter after the other is opened."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("stem", NOTEBOOKS)
-def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
+def test_the_first_screen_has_title_story_and_picture(window, stem, tmp_path):
     """The picture's end too: nothing of it is below the fold of a laptop."""
     file = tmp_path / "page.html"
     file.write_text(opening(NOTEBOOKS[stem]), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 1280, "height": SCREEN})
+    page = window
+    page.set_viewport_size({"width": 1280, "height": SCREEN})
     page.goto(file.as_uri())
     assert page.locator("main h1").bounding_box()["y"] < SCREEN / 4
     picture = page.locator("main img, main svg").first
@@ -245,7 +254,6 @@ def test_the_first_screen_has_title_story_and_picture(browser, stem, tmp_path):
         box = picture.bounding_box()
         assert box["y"] + box["height"] * shown <= height, (width, height)
     assert page.evaluate(FIRST_WORDS) == re.sub(r"[*`]", "", story(NOTEBOOKS[stem]))[:20], "the story is below it"
-    page.close()
 
 
 @pytest.mark.parametrize("stem", [stem for stem in NOTEBOOKS if stem != "start_here"])

@@ -28,10 +28,8 @@ from vmteach.kernel.mm import (
     Ignored,
     Unmapped,
     Vma,
-    do_mmap,
-    do_munmap,
-    vma_merge,
 )
+from vmteach.kernel.mmap import do_mmap, do_munmap, vma_merge
 from vmteach.kernel.moving import move_page_tables
 from vmteach.kernel.sound import INVARIANTS
 from vmteach.machine import PRESETS

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from functools import cache
 
 import pytest
 from pictures import all_forms, storm, two_threads
@@ -22,6 +23,7 @@ WIDTHS = (848, 560, 366)
 FAULTS = """
 function flat(items) { return items.flatMap((item) => (item.kids ? flat(item.kids) : [item])); }
 function crosses([x0, y0, x1, y1], [[ax, ay], [bx, by]]) {
+  if (Math.max(ax, bx) <= x0 || Math.min(ax, bx) >= x1 || Math.max(ay, by) <= y0 || Math.min(ay, by) >= y1) return false;
   const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / 2));
   for (let n = 0; n <= steps; n++) {
     const x = ax + ((bx - ax) * n) / steps, y = ay + ((by - ay) * n) / steps;
@@ -48,8 +50,8 @@ function faults(picture) {
     texts.slice(i + 1).forEach((other) => { if (overlap(text.box, other.box, -1)) found.push(`${text.text} on ${other.text}`); });
     if (!text.plate) lines.forEach((line) => {
       if (line.own && line.own === text.own) return;
-      if (items.slice(items.indexOf(line)).some((item) => covers(item, text.box))) return;
-      for (let n = 1; n < line.points.length; n++) if (crosses(text.box, [line.points[n - 1], line.points[n]])) { found.push(`${text.text} on the line ${line.key}`); return; }
+      const meets = line.points.some((point, n) => n && crosses(text.box, [line.points[n - 1], point]));
+      if (meets && !items.slice(items.indexOf(line)).some((item) => covers(item, text.box))) found.push(`${text.text} on the line ${line.key}`);
     });
   });
   return found;
@@ -87,8 +89,13 @@ TOLD = [stem for stem, figure in CHAPTERS.items() if hasattr(figure, "STORIES")]
 
 def stops(stem):
     """The scenes of a chapter: every stop of every control, the others at their defaults; the what-ifs at the ends."""
-    patch, scene = importlib.import_module(f"vmteach.patches.{stem}"), CHAPTERS[stem].scene
+    patch = importlib.import_module(f"vmteach.patches.{stem}")
     pair = (patch.UNPATCHED, patch.PATCHED)
+
+    @cache  # each control has a stop at the defaults
+    def drawn(scenario, label):
+        return CHAPTERS[stem].scene(patch.simulate(scenario, patch.POLICIES[label])).data
+
     for control in patch.CONTROLS:
         for stop in control.stops if control.matters else ():
             value = PRESETS[stop] if control.field == "machine" else stop
@@ -97,8 +104,7 @@ def stops(stem):
             except ValueError:
                 continue  # a scenario that cannot be
             labels = patch.POLICIES if stop in (control.stops[0], control.stops[-1]) else pair
-            runs = {label: scene(patch.simulate(scenario, patch.POLICIES[label])).data for label in labels}
-            yield f"{control.field} {stop}", runs, pair
+            yield f"{control.field} {stop}", {label: drawn(scenario, label) for label in labels}, pair
 
 
 def mounted(page, story, step=1):

@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 import pytest
 from jupyter_core.utils import run_sync
+from lab import FEW_ROWS
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -40,11 +41,10 @@ class Room:
         self.page = True  # cells are asked for as a page does, which draws by itself
 
     def reads_tables_of(self, home: Path) -> None:
-        """Let the chapter find the course's tables in `home`/data."""
+        """Let the chapter find the course's tables in `home`/data; it asks few of the kernel's cases."""
         first = self.cells[0]
-        told = (
-            f"import pathlib, vmteach.tables\nvmteach.tables.COURSE = pathlib.Path({str(home)!r})\ndel pathlib, vmteach"
-        )
+        told = f"import pathlib, vmteach.tables\nvmteach.tables.COURSE = pathlib.Path({str(home)!r})\n"
+        told += f"del pathlib, vmteach\n{FEW_ROWS}\ndel _cases"
         self.client.execute_cell(nbformat.v4.new_code_cell(told), 0, store_history=False)
         self.cells[0] = first  # nbclient has put the cell in its place
 

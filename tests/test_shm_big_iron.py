@@ -77,6 +77,18 @@ def test_no_process_maps_more_than_its_address_space():
             assert scenario.processes == 100, name
 
 
+def test_who_starts_the_io_at_once_converts_nothing_before_the_first_write():
+    small, number = Scenario(machine=PRESETS["256 MB"]), "converted before the first write (GiB)"
+    assert simulate(small, POLICIES[UNPATCHED]).numbers[number] > 0
+    assert simulate(small, POLICIES["fixes 1 and 2"]).numbers[number] == 0
+
+
+def test_however_large_the_machine_three_processes_map_a_page():
+    """With fewer, faults would leave it on the inactive list, and `active` would not be how a run starts."""
+    huge = replace(PRESETS["64 GB"], ram=1024 * GIB)
+    assert Scenario(machine=huge, unmapped_percent=0).processes == 3
+
+
 def test_a_conversion_takes_as_long_on_every_machine():
     assert {Scenario(machine=machine).costs.convert for machine in PRESETS.values()} == {CONVERT}
     assert calibrated(figure.trace("swpd")[10:20]) == pytest.approx(CONVERT + VISIT / 8, rel=0.001)

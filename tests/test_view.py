@@ -1,6 +1,8 @@
 """The list of a picture against the list itself, page by page: what is drawn has the shares that are there."""
 
+import itertools
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Recorder, Setup
 from vmteach.kernel.reclaim.lists import INACTIVE, Lists
 from vmteach.kernel.reclaim.view import Tape
+from vmteach.kernel.stretches import MOST_VIEWS, Kept
 from vmteach.machine import Sysctls
 from vmteach.patches import shm_big_iron as chapter
 
@@ -82,6 +85,16 @@ def test_a_list_that_only_goes_on_is_not_read_again(monkeypatch):
 
 
 begin = Tape.__init__
+
+
+def test_of_too_many_views_those_of_every_second_step_stay(monkeypatch):
+    """Where a view stands in a picture follows from its number: view n is of second n x observe_every."""
+    seconds = itertools.count(1)
+    monkeypatch.setattr(Recorder, "view", lambda *_: next(seconds))
+    kept, model = Kept(), SimpleNamespace(lists=None, observe_every=1)
+    for _ in range(MOST_VIEWS):
+        kept.observe(model)
+    assert kept.views == [2 * n for n in range(1, MOST_VIEWS // 2 + 1)] and model.observe_every == 2
 
 
 @given(

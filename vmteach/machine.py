@@ -6,9 +6,9 @@ left out    memory holes, NUMA nodes, memory taken by the kernel image at boot
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.run import Control, between, inputs, made, one_of
+from vmteach.run import Control, among, between, inputs, one_of, within
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -20,6 +20,22 @@ RESERVE_RATIO = {"DMA": 256, "NORMAL": 32}
 DMA_LEFT_KIB = 7360
 
 
+def check_sysctl(name: str, value: int) -> None:
+    """Raise ValueError for a value that the kernel could not work with.
+
+    >>> check_sysctl("vm_cache_scan_ratio", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: vm_cache_scan_ratio must be a whole number from 1 up (the kernel divides by it), got 0
+    """
+    if value < 1:
+        because = " (the kernel divides by it)" if "scan_ratio" in name else ""
+        raise ValueError(f"{name} must be a whole number from 1 up{because}, got {value}")
+
+
+Sysctl = Annotated[int, check_sysctl]
+
+
 @dataclass(frozen=True)
 @inputs
 class Sysctls:
@@ -29,27 +45,10 @@ class Sysctls:
     (6, 60)
     """
 
-    vm_cache_scan_ratio: int = 6  # one pass looks at 1/ratio of the lists
-    vm_passes: int = 60  # passes before a reclaim call gives up
-    vm_mapped_ratio: int = 100  # mapped pages tolerated per wanted page
-    vm_lru_balance_ratio: int = 2  # aims at active = ratio x inactive
-
-    def __post_init__(self) -> None:
-        for name in ("vm_cache_scan_ratio", "vm_passes", "vm_mapped_ratio", "vm_lru_balance_ratio"):
-            check_sysctl(name, getattr(self, name))
-
-
-def check_sysctl(name: str, value: int) -> None:
-    """Raise ValueError for a value that the kernel could not work with.
-
-    >>> check_sysctl("vm_cache_scan_ratio", 0)
-    Traceback (most recent call last):
-        ...
-    ValueError: vm_cache_scan_ratio must be a whole number from 1 up (the kernel divides by it), got 0
-    """
-    if made(name, value, int) < 1:
-        because = " (the kernel divides by it)" if "scan_ratio" in name else ""
-        raise ValueError(f"{name} must be a whole number from 1 up{because}, got {value}")
+    vm_cache_scan_ratio: Sysctl = 6  # one pass looks at 1/ratio of the lists
+    vm_passes: Sysctl = 60  # passes before a reclaim call gives up
+    vm_mapped_ratio: Sysctl = 100  # mapped pages tolerated per wanted page
+    vm_lru_balance_ratio: Sysctl = 2  # aims at active = ratio x inactive
 
 
 class Watermarks(NamedTuple):
@@ -77,22 +76,17 @@ class Machine:
     """
 
     name: str
-    ram: int  # bytes
-    cpus: int = 1
-    word: int = 32  # bits of an unsigned long
-    page: int = 4 * KIB  # bytes
+    ram: Annotated[int, within(16 * MIB, 64 * TIB, "bytes")]
+    cpus: Annotated[int, within(1, 1024)] = 1
+    word: Annotated[int, among(32, 64)] = 32  # bits of an unsigned long
+    page: Annotated[int, among(4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB)] = 4 * KIB  # bytes
     stack: int = 8 * KIB  # bytes of kernel stack, shared with the task descriptor
-    swap: int = 16 * GIB  # bytes of swap space
+    swap: Annotated[int, within(0, 64 * TIB, "bytes")] = 16 * GIB  # bytes of swap space
     swap_rate: int = 60 * MIB  # bytes a second that the swap disk writes or reads
     disk_rate: int = 80 * MIB  # bytes a second of the disk that files are read from
     source: str = "invented"
 
     def __post_init__(self) -> None:
-        between("ram", self.ram, 16 * MIB, 64 * TIB, "bytes")
-        between("cpus", self.cpus, 1, 1024)
-        one_of("word", self.word, (32, 64))
-        one_of("page", self.page, (4 * KIB, 8 * KIB, 16 * KIB, 64 * KIB))
-        between("swap", self.swap, 0, 64 * TIB, "bytes")
         between("swap_rate", self.swap_rate, self.page, TIB, "bytes/s")
         between("disk_rate", self.disk_rate, self.page, TIB, "bytes/s")
 
@@ -170,25 +164,12 @@ class Machine:
 
 
 _ANN = "announcement"
-_INVENTED = "invented"
 PRESETS: dict[str, Machine] = {
     machine.name: machine
     for machine in (
+        Machine("32 MB", 32 * MIB, swap=64 * MIB, swap_rate=8 * MIB, disk_rate=8 * MIB, source=_ANN + ": the low end"),
         Machine(
-            "32 MB",
-            32 * MIB,
-            swap=64 * MIB,
-            swap_rate=8 * MIB,
-            disk_rate=8 * MIB,
-            source=_ANN + ": the low end",
-        ),
-        Machine(
-            "256 MB",
-            256 * MIB,
-            swap=512 * MIB,
-            swap_rate=15 * MIB,
-            disk_rate=15 * MIB,
-            source=_ANN + ": the laptop",
+            "256 MB", 256 * MIB, swap=512 * MIB, swap_rate=15 * MIB, disk_rate=15 * MIB, source=_ANN + ": the laptop"
         ),
         Machine("1 GB", 1 * GIB, swap=2 * GIB, swap_rate=30 * MIB, disk_rate=40 * MIB),
         Machine("2 GB", 2 * GIB, 2, swap=4 * GIB, swap_rate=40 * MIB, disk_rate=60 * MIB),

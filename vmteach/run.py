@@ -10,6 +10,7 @@ from numbers import Rational, Real
 from types import UnionType
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     NamedTuple,
     TypeGuard,
@@ -113,6 +114,7 @@ class Control(NamedTuple):
         return not self.why_not
 
 
+Check = Callable[[str, Any], None]  # of a field's name and value; raises ValueError
 Simulation = TypeVar("Simulation", bound=Callable[..., Any])
 
 
@@ -135,18 +137,24 @@ def inputs(cls: type[T]) -> type[T]:
     It stands between `@dataclass(frozen=True)` and the class, wherever values come in from outside.
 
     Numbers of numpy become Python's, which do not wrap; an enum may be given by its text, a machine by its name.
-    What does not fit is a ValueError that names the field, the value and the mending.
+    What does not fit is a ValueError that names the field, the value and the mending. Bounds that know no other
+    field stand in the declaration; `__post_init__` has those that do.
 
     >>> @dataclass(frozen=True)
     ... @inputs
     ... class Scenario:
     ...     pages: int = 0
+    ...     disks: Annotated[int, within(1, 4)] = 1
     >>> Scenario(6.0).pages
     6
     >>> Scenario("6")
     Traceback (most recent call last):
         ...
     ValueError: pages must be a whole number, got '6': leave the quotes out
+    >>> Scenario(disks=5)
+    Traceback (most recent call last):
+        ...
+    ValueError: disks must be between 1 and 4, got 5
     """
     checks: Callable[[object], None] | None = cls.__dict__.get("__post_init__")
 
@@ -163,7 +171,7 @@ def inputs(cls: type[T]) -> type[T]:
 @cache
 def _kinds(cls: Hashable) -> Record:
     """What each field is declared to be."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in fields(cls)}  # type: ignore[arg-type]
 
 
@@ -174,6 +182,8 @@ def made(name: str, value: object, kind: Any) -> Any:
     ((1, 6), None)
     """
     origin = get_origin(kind)
+    if origin is Annotated:
+        return _checked(name, value, *get_args(kind))
     if origin in (Union, UnionType):
         return _either(name, value, get_args(kind))
     if origin in (tuple, frozenset):
@@ -189,6 +199,14 @@ def made(name: str, value: object, kind: Any) -> Any:
     if hasattr(kind, "named") and isinstance(value, str):
         return kind.named(value)
     raise ValueError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def _checked(name: str, value: object, kind: Any, *checks: Check) -> Any:
+    """The value as what `kind` says, if it passes the checks of its annotation."""
+    entered = made(name, value, kind)
+    for check in checks:
+        check(name, entered)
+    return entered
 
 
 def _either(name: str, value: object, kinds: Sequence[Any]) -> Any:
@@ -306,6 +324,16 @@ def between(name: str, value: float, low: float, high: float, unit: str = "") ->
     if not low <= value <= high:
         of_unit = f" {unit}" if unit else ""
         raise ValueError(f"{name} must be between {low} and {high}{of_unit}, got {value}")
+
+
+def within(low: float, high: float, unit: str = "") -> Check:
+    """The check of `between`, for the annotation of a field: `Annotated[int, within(1, 4)]`."""
+    return lambda name, value: between(name, value, low, high, unit)
+
+
+def among(*allowed: object) -> Check:
+    """The check of `one_of`, for the annotation of a field: `Annotated[str, among("read", "write")]`."""
+    return lambda name, value: one_of(name, value, allowed)
 
 
 def one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from vmteach.cases import Outside
-from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma, do_mmap, do_munmap
+from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma
+from vmteach.kernel.mmap import do_mmap, do_munmap
 from vmteach.kernel.sound import Broke, name_of
 from vmteach.patches.mremap import PATCHED, POLICIES, TODAY, UNPATCHED, Returned, run_call
 from vmteach.run import Record, of_kind

@@ -1,6 +1,7 @@
 """Rows of directory operations: every array, every conversion, what went to the server, the answer, the damage."""
 
 from vmteach.cases import Outside
+from vmteach.kernel.stack import TookArray
 from vmteach.patches import ncpfs
 from vmteach.patches.ncpfs import Scenario
 from vmteach.run import Run, of_kind
@@ -42,7 +43,7 @@ def compared(row: Case, run: Run) -> dict[str, tuple[object, object]]:
 
 def arrays(run: Run) -> str:
     """The conversions of a run in the words of the table: name:array>what came out=error."""
-    sizes = [event.size for event in of_kind(run.events, ncpfs.TookArray)]
+    sizes = [event.size for event in of_kind(run.events, TookArray)]
     tried = [event for event in run.events if isinstance(event, ncpfs.Converted | ncpfs.Refused)]
     said = [
         f"{event.length}:{size}>{event.out}=0" if isinstance(event, ncpfs.Converted) else f"{event.length}:{size}>0=-36"

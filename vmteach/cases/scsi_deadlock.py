@@ -2,10 +2,11 @@
 
 from collections import deque
 
+from vmteach.kernel.host import Host
 from vmteach.kernel.interleavings import Explored
 from vmteach.kernel.threads import State
 from vmteach.machine import PRESETS
-from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Host, Scenario, explored
+from vmteach.patches.scsi_deadlock import POLICIES, UNPATCHED, Scenario, explored
 from vmteach.tables import Case
 
 

@@ -11,6 +11,7 @@ from hashlib import sha1
 from vmteach.cases import Outside
 from vmteach.kernel.reclaim import Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
+from vmteach.kernel.stretches import in_stretches
 from vmteach.machine import Sysctls
 from vmteach.tables import Case
 
@@ -95,18 +96,6 @@ def listed(ids: list[int]) -> str:
             ends.append([page, page])
     text = " ".join(f"{first}-{last}" if first < last else str(first) for first, last in ends)
     return text if len(text) <= 60 else "#" + short(text)
-
-
-def in_stretches(mapped: int, cold: int, stretches: int) -> list[tuple[int, int]]:
-    """First page and length of each run of the active list: 0 mapped pages first, -1 last, n both in n stretches."""
-    if stretches < 1:
-        return [(0, mapped), (mapped, cold)][:: stretches or 1]
-    runs = []
-    for i in range(stretches):
-        for first, count in ((0, mapped), (mapped, cold)):
-            low, high = count * i // stretches, count * (i + 1) // stretches
-            runs.append((first + low, high - low))
-    return runs
 
 
 def natural_setup(row: Case) -> Setup:

@@ -275,16 +275,12 @@ def teaching(stem: str) -> Teaching:
     return Teaching(why, run, vary, change, section.given["at 30 minutes"], section.given["at 45 minutes"])
 
 
-def written(
-    stem: str,
-    module: Values,
-    variants: Mapping[str, tuple[Given, ...]] | None = None,
-) -> Written:
-    """The prose of a chapter's STEM.md, with the variants' values and, of the module, each `check_NAME`.
+def written(stem: str, module: Values, **variants: tuple[Given, ...]) -> Written:
+    """The prose of a chapter's STEM.md, with each `check_NAME` of the module, and the values that vary in a task.
 
     ValueError names the file, the line and the mending.
     """
-    found, variants = _by_kind(stem), variants or {}
+    found = _by_kind(stem)
     checks = {name.removeprefix("check_"): one for name, one in module.items() if name.startswith("check_")}
     _look_up(stem, (*checks, *variants), [*found.get("Exercise", ()), *found.get("Goal", ())])
     try:

@@ -75,5 +75,5 @@ def check_most(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "blkdev_eof",
     globals(),
-    variants={"half": ({"sectors": 2002}, {"sectors": 2004}, {"sectors": 2006})},
+    half=({"sectors": 2002}, {"sectors": 2004}, {"sectors": 2006}),
 )

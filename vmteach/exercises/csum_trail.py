@@ -116,5 +116,5 @@ def check_unharmed(_: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "csum_trail",
     globals(),
-    variants={"touched": (_numbers(4091, 5), _numbers(4073, 10), _numbers(4086, 9), _numbers(4087, 6))},
+    touched=(_numbers(4091, 5), _numbers(4073, 10), _numbers(4086, 9), _numbers(4087, 6)),
 )

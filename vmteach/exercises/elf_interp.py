@@ -121,5 +121,5 @@ def check_left(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "elf_interp",
     globals(),
-    variants={"field": ({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16})},
+    field=({"field": "e_machine", "at": 18}, {"field": "e_type", "at": 16}),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.kernel.patchset import classify
 from vmteach.patches import extraversion as patch
 from vmteach.patches.extraversion import BASES, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
@@ -14,7 +15,7 @@ WORDS = ("new", "dropped", "superseded", "unchanged")
 
 
 def check_fates(mine: Answer, given: Given) -> Verdict:
-    true = patch.classify(given["old"], given["new"])
+    true = classify(given["old"], given["new"])
     if not isinstance(mine, Mapping) or set(mine) != set(true):
         return not_yet("Hand in the table, with the topics as they are and a word for each.")
     if odd := [word for word in mine.values() if word not in WORDS]:
@@ -36,7 +37,7 @@ def _overlooked(fate: str, mine: str) -> str:
 
 
 def _lists(old: Sequence[str], new: Sequence[str]) -> Given:
-    fates = patch.classify(old, new)
+    fates = classify(old, new)
     blank = "\n".join(f'    "{topic}": "?",' for topic in fates)
     solved = "\n".join(f'    "{topic}": "{fate}",' for topic, fate in fates.items())
     texts = {name: str(names).replace("'", '"') for name, names in (("was", old), ("now", new))}
@@ -127,20 +128,18 @@ def check_mended(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "extraversion",
     globals(),
-    variants={
-        "fates": (
-            _lists(
-                ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
-                ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
-            ),
-            _lists(
-                ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
-                ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
-            ),
-            _lists(
-                ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
-                ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
-            ),
-        )
-    },
+    fates=(
+        _lists(
+            ["00_csum-trail-1", "00_extraversion-33", "05_vm_28-1", "20_pte-highmem-1"],
+            ["00_extraversion-34", "00_ncpfs-1", "05_vm_28-2", "20_pte-highmem-1"],
+        ),
+        _lists(
+            ["00_nfs-pathconf-2", "00_mremap-1", "30_19-direct-1", "9930_locks-3"],
+            ["00_mremap-2", "30_14-pathconf-2", "30_19-direct-1"],
+        ),
+        _lists(
+            ["00_elf-1", "00_rawio-crash-1", "21_scale-1", "9999900_fix-1"],
+            ["00_blkdev-eof-1", "00_rawio-crash-2", "21_scale-2", "9999900_fix-1"],
+        ),
+    ),
 )

@@ -6,7 +6,8 @@ from dataclasses import replace
 from itertools import product
 
 from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
-from vmteach.kernel.mm import AddressSpace, Call, do_mmap
+from vmteach.kernel.mm import AddressSpace, Call
+from vmteach.kernel.mmap import do_mmap
 from vmteach.kernel.sound import name_of
 from vmteach.patches import mremap
 from vmteach.patches.mremap import CASES, PATCHED, POLICIES, TODAY, UNPATCHED, Policy, Scenario, simulate
@@ -136,10 +137,8 @@ check_today = least(TODAY, "returned", "ENOMEM", "It wants room for all that the
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "mremap",
     globals(),
-    variants={
-        "lost": tuple(
-            {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
-            for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
-        )
-    },
+    lost=tuple(
+        {"s": s, "d": d, "at": at, "where": hex(at), "old": hex(at - 0x8000), "new": hex(d << 12)}
+        for s, d, at in ((4, 8, 0x40000), (6, 3, 0x20000), (5, 10, 0x60000))
+    ),
 )

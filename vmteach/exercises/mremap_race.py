@@ -116,12 +116,10 @@ def check_larger(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "mremap_race",
     globals(),
-    variants={
-        "seen": (
-            _variant(Clearer.TRUNCATE, table=False),
-            _variant(Clearer.ANON, table=False),
-            _variant(Clearer.ANON, table=True),
-            _variant(Clearer.FILE, table=False),
-        )
-    },
+    seen=(
+        _variant(Clearer.TRUNCATE, table=False),
+        _variant(Clearer.ANON, table=False),
+        _variant(Clearer.ANON, table=True),
+        _variant(Clearer.FILE, table=False),
+    ),
 )

@@ -91,5 +91,5 @@ def check_roomy(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "ncpfs",
     globals(),
-    variants={"limit": ({"extra": 0, "limit": 3127}, {"extra": 1500, "limit": 2375}, {"extra": 3000, "limit": 1627})},
+    limit=({"extra": 0, "limit": 3127}, {"extra": 1500, "limit": 2375}, {"extra": 3000, "limit": 1627}),
 )

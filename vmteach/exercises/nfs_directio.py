@@ -83,5 +83,5 @@ def check_second(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "nfs_directio",
     globals(),
-    variants={"wire": ({"bits": 12}, {"bits": 9}, {"bits": 15})},
+    wire=({"bits": 12}, {"bits": 9}, {"bits": 15}),
 )

@@ -107,9 +107,5 @@ def check_device(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "overflow_buffers",
     globals(),
-    variants={
-        "seen": tuple(
-            {"unit": unit, "size": size} for unit, size in ((1, "1 byte"), (512, "512 bytes"), (64, "64 bytes"))
-        ),
-    },
+    seen=tuple({"unit": unit, "size": size} for unit, size in ((1, "1 byte"), (512, "512 bytes"), (64, "64 bytes"))),
 )

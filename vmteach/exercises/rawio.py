@@ -116,10 +116,8 @@ def check_memory(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "rawio",
     globals(),
-    variants={
-        "count": tuple(
-            {"va": f"0x{b.va:X}", "length": f"0x{b.length:X}", "page": b.page, "got": b.got, "buffer": b}
-            for b in (Buffer(0x1FF0, 0x20, 4096, 1), Buffer(0x1200, 0x2E00, 4096, 2), Buffer(0x6000, 0x8000, 16384, 1))
-        )
-    },
+    count=tuple(
+        {"va": f"0x{b.va:X}", "length": f"0x{b.length:X}", "page": b.page, "got": b.got, "buffer": b}
+        for b in (Buffer(0x1FF0, 0x20, 4096, 1), Buffer(0x1200, 0x2E00, 4096, 2), Buffer(0x6000, 0x8000, 16384, 1))
+    ),
 )

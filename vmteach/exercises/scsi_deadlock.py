@@ -135,12 +135,10 @@ def check_alone(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "scsi_deadlock",
     globals(),
-    variants={
-        "pairs": (
-            {"script": "clear +H [check -H +Q run +H -Q] -H", "pairs": '{("Q", "H")}'},
-            {"script": "clear +H [check +Q run -Q] -H", "pairs": '{("H", "Q"), ("H", "H"), ("Q", "H")}'},
-            {"script": "clear +H [check -H +Q run -Q +H] -H", "pairs": '{("Q", "H")}'},
-            {"script": "clear [+H +Q -H run -Q]", "pairs": '{("H", "Q"), ("Q", "H")}'},
-        )
-    },
+    pairs=(
+        {"script": "clear +H [check -H +Q run +H -Q] -H", "pairs": '{("Q", "H")}'},
+        {"script": "clear +H [check +Q run -Q] -H", "pairs": '{("H", "Q"), ("H", "H"), ("Q", "H")}'},
+        {"script": "clear +H [check -H +Q run -Q +H] -H", "pairs": '{("Q", "H")}'},
+        {"script": "clear [+H +Q -H run -Q]", "pairs": '{("H", "Q"), ("Q", "H")}'},
+    ),
 )

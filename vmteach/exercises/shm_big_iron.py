@@ -213,9 +213,7 @@ def check_threshold(state: Position, numbers: Numbers) -> Verdict:
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(
     "shm_big_iron",
     globals(),
-    variants={
-        "reach": tuple(
-            {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
-        )
-    },
+    reach=tuple(
+        {"total": total, "dirty": dirty} for total, dirty in ((1200, 150), (6000, 500), (2500, 250), (960, 80))
+    ),
 )

@@ -39,13 +39,13 @@ def scene(run: Run) -> Scene:
     numbers |= {"read as zeros": size(run.numbers["bytes read as zeros (B)"])}
     numbers |= {"old memory": size(run.numbers["bytes of old memory (B)"])}
     shown = {name: value for name, value in numbers.items() if value != "0 B" or name == "refused"}
-    return Scene(_clause(run), groups, _alt(run), STATES, shown, more=more)
+    return Scene(_clause(run), groups, _alt(run), STATES, shown, more=lambda: more)
 
 
 def hook() -> list[tuple[str, Scene]]:
     """The chapter's first picture: the two rows that disagree."""
     panels = [(label, scene(simulate(policy=POLICIES[label]))) for label in (UNPATCHED, PATCHED)]
-    return [(label, replace(panel, groups=panel.groups[:2], more=())) for label, panel in panels]
+    return [(label, replace(panel, groups=panel.groups[:2], more=tuple)) for label, panel in panels]
 
 
 def _clause(run: Run) -> list[str]:

@@ -43,7 +43,7 @@ def scene(run: Run) -> Scene:
             "checks in time": str(run.numbers["checks before the point of no return"]),
             "checks too late": str(run.numbers["checks after it"]),
         },
-        more=_header(run),
+        more=lambda: _header(run),
         end=_end(steps[-1]),
     )
 

@@ -34,7 +34,7 @@ def scene(run: Run) -> Scene:
         STATES,
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
         _clause(run, "call themselves"),
-        more=hunks,
+        more=lambda: hunks,
         note=_rest([event for event in run.events if _plain(event)]),
         end="bad" if n["rejected"] else "good",
     )

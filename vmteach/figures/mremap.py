@@ -19,8 +19,8 @@ from vmteach.kernel.mm import (
     Stopped,
     Unmapped,
     Vma,
-    get_unmapped_area,
 )
+from vmteach.kernel.mmap import get_unmapped_area
 from vmteach.kernel.sound import Broke, name_of
 from vmteach.patches.mremap import DIED, PATCHED, POLICIES, UNPATCHED, Event, Found, Left, Returned, Scenario, simulate
 from vmteach.run import Run, of_kind
@@ -114,7 +114,7 @@ def scene(run: Run) -> Scene:
     return Scene(
         clause=_clause(run, broken, before, after),
         groups=[addresses(after, x, LABEL, _damage(before, after, broken))],
-        more=[addresses(before, x, EARLIER)],
+        more=lambda: [addresses(before, x, EARLIER)],
         states=STATES,
         links=links,
         numbers={

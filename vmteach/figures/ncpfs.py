@@ -7,6 +7,7 @@ from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Line, Link, Scene, axis, chart, row
 from vmteach.figures.story import Ask, Frame, Story
 from vmteach.figures.words import number, size
+from vmteach.kernel.stack import Overran, TookArray
 from vmteach.machine import PRESETS
 from vmteach.patches import ncpfs as model
 from vmteach.patches.ncpfs import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
@@ -31,7 +32,7 @@ RULES = {
 # ---- the two rows ----
 
 
-def stack_row(scenario: Scenario, arrays: Sequence[model.TookArray], frames: int) -> Group:
+def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> Group:
     """The stack area: the descriptor at its low end, functions at its high end, the arrays between them."""
     area, task = scenario.machine.stack, scenario.task
     top = area - model.SAVED - scenario.extra_depth - frames
@@ -92,9 +93,9 @@ def scene(run: Run) -> Scene:
     )
 
 
-def deepest(run: Run) -> tuple[list[model.TookArray], int]:
+def deepest(run: Run) -> tuple[list[TookArray], int]:
     """The arrays that lay on the stack at once when it was deepest, and the bytes of functions above them."""
-    taken = of_kind(run.events, model.TookArray)
+    taken = of_kind(run.events, TookArray)
     looked = sum(isinstance(event, model.LookedUp) for event in run.events)
     looking, acting = run.scenario.frames
     ways = [([event], looking) for event in taken[:looked] or taken] + [(taken[looked:], acting)] * (
@@ -112,7 +113,7 @@ def _clause(run: Run) -> list[str]:
     return [f"returns {n['answer']}"]
 
 
-def _alt(run: Run, arrays: Sequence[model.TookArray]) -> str:
+def _alt(run: Run, arrays: Sequence[TookArray]) -> str:
     s, n = run.scenario, run.numbers
     sizes = " and ".join(f"{number(each.size)} B" for each in arrays) or "no array"
     names = " and ".join(f"{number(length)} B" for length in s.lengths)
@@ -180,10 +181,10 @@ def _first(run: Run) -> Iterator[Frame]:
 
 def _steps(run: Run) -> Iterator[Frame]:
     """Frames from the events: the state is the arrays that lie on the stack, and how many names were looked up."""
-    s, arrays, looked, sent = run.scenario, list[model.TookArray](), 0, False
+    s, arrays, looked, sent = run.scenario, list[TookArray](), 0, False
     for event in run.events:
         acting = looked == len(s.lengths)
-        if isinstance(event, model.TookArray):
+        if isinstance(event, TookArray):
             arrays = [*arrays, event] if acting else [event]
         if isinstance(event, model.LookedUp):
             arrays, looked = [], looked + 1
@@ -199,7 +200,7 @@ def _steps(run: Run) -> Iterator[Frame]:
 def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | None:
     which = ("old", "new")[min(looked, 1)]
     match event:
-        case model.TookArray(size, _):
+        case TookArray(size, _):
             say = f"`ncp_lookup` lays an array of {number(size)} bytes on the stack for the {which} name. It fits."
             return Frame(say, groups, f"array {looked}", ["ncp_lookup"])
         case model.Sent(_, wire):
@@ -215,14 +216,14 @@ def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | Non
     return None
 
 
-def _acting(event: Event, arrays: Sequence[model.TookArray], groups: dict[str, Group]) -> Frame | None:
+def _acting(event: Event, arrays: Sequence[TookArray], groups: dict[str, Group]) -> Frame | None:
     match event:
-        case model.TookArray(size, _):
+        case TookArray(size, _):
             which = ("old", "new")[len(arrays) - 1]
             say = f"`ncp_rename` lays an array of {number(size)} bytes on the stack for the {which} name."
             mark = "the second array" if len(arrays) == 2 else ""
             return Frame(say, groups, f"act {len(arrays)}", ["ncp_rename"], mark=mark)
-        case model.Overran(task, beyond):
+        case Overran(task, beyond):
             say = f"It reaches {number(task + beyond)} bytes too far. The descriptor, {number(task)} bytes, lies in it."
             return Frame(say, groups, "over", ["ncp_rename"])
     return None

@@ -6,7 +6,7 @@ every form; story.py has what the stepper plays.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -445,7 +445,7 @@ class Scene:
     writes "The unpatched kernel " + clause + "; the patched kernel " + clause, or "Both kernels " + `both` where all
     say the same (made from the clause if not given). `numbers` are at most four figures with units, ready to be read.
     A picture that is not one kernel's (a map, the trace) has a `title` of its own in place of a clause.
-    `alt` says what is drawn, then the numbers. `more` are groups that the explorer leaves out where it is compact.
+    `alt` says what is drawn, then the numbers. `more` makes the groups that the explorer leaves out: it must be low.
 
     >>> line = Line("done", [(0, 0), (9, 4)], "written")
     >>> picture = chart("swap", axis("time", 0, 9, "s"), axis("swap", 0, 4, "B"), [line])
@@ -461,7 +461,7 @@ class Scene:
     both: Words = ""
     links: Sequence[Link] = ()
     gauges: Values = field(default_factory=dict)
-    more: Sequence[Group] = ()
+    more: Callable[[], Sequence[Group]] = tuple
     note: Words = ""
     end: str = ""
     title: Words = ""
@@ -477,16 +477,24 @@ class Scene:
         if not self.alt:
             raise ValueError("alt must say what is drawn, then the numbers; it is empty")
         check_states(self.states)
-        for group in (*self.groups, *self.more):
+        for group in self.groups:
             check_group(group, self.states)
         check_links(self.links)
 
     @property
     def data(self) -> Record:
         """Plain values, ready for JSON."""
+        more = self.more()
+        for group in more:
+            check_group(group, self.states)
+        return self.compact | plain(more=more)
+
+    @property
+    def compact(self) -> Record:
+        """The same for an explorer, without `more`, which is not even made."""
         both = self.both or [plural(words) for words in spellings(self.clause)]
         both = both if isinstance(both, str) or len(both) > 1 else both[0]
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "more"}
         return plain(**given | {"both": both, "states": told(self.states)})
 
 

@@ -45,7 +45,7 @@ def scene(run: StormRun) -> Scene:
     return Scene(
         clause=clause(run),
         groups=[swap_chart(run, time, page), strip("who waits", spans(run), time)],
-        more=[list_bands(run, time, page)],
+        more=lambda: [list_bands(run, time, page)],
         states=STATES,
         numbers=readout(run),
         note=note(run),

@@ -21,8 +21,9 @@ from vmteach.kernel.reclaim import (
     rules,
 )
 from vmteach.kernel.reclaim.watch import Watched, watch
+from vmteach.kernel.stretches import page_state
 from vmteach.machine import Sysctls
-from vmteach.patches.shm_big_iron import PATCHED, POLICIES, UNPATCHED, page_state
+from vmteach.patches.shm_big_iron import PATCHED, POLICIES, UNPATCHED
 
 LETTERS = {
     "clean": "C",

@@ -285,7 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.live:
             runtime_script(given.target or Path("handouts"))
         how = How(given.force, not given.no_answers)
-        built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, bar)
+        with tempfile.TemporaryDirectory() as compiled:
+            _spare(compiled)
+            built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, bar)
     except (BuildError, ValueError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
         return 1
@@ -296,6 +298,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{len(built)} handouts and index.html in {time.monotonic() - began:.0f} s: {built[0].file.parent}\n"
     )
     return 0
+
+
+def _spare(compiled: str) -> None:
+    """Spare this process, and all kernels that it starts, what takes half of their start and serves nobody.
+
+    Whoever wants no bytecode beside sources gets it in the folder `compiled`: else each kernel compiles every package
+    again. And jsonschema, which checks notebooks, would load a grammar of addresses, for an address that none has.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        os.environ["PYTHONPYCACHEPREFIX"] = compiled
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _folders(edition: str, target: Path | None) -> tuple[Path | None, Path | None]:

@@ -128,7 +128,9 @@ def program_headers(file: bytes, data: bytes, arch: Arch) -> list[dict[str, int]
     header, fields = parse(data, header_fields(arch.bits), arch.order), segment_fields(arch.bits)
     size = size_of(fields)
     whole = file[header["e_phoff"] :][: size * header["e_phnum"]].ljust(size * header["e_phnum"], bytes([UNWRITTEN]))
-    return [parse(whole[at : at + size], fields, arch.order) for at in range(0, len(whole), size)]
+    entries = [whole[at : at + size] for at in range(0, len(whole), size)]
+    known = {entry: parse(entry, fields, arch.order) for entry in set(entries)}  # of 65,535 nearly all are the same
+    return [known[entry] for entry in entries]
 
 
 def interpreter_path(data: bytes, bits: int, order: Order) -> str:

@@ -8,10 +8,10 @@ left out    bad sectors, read-ahead, mmap, where a partition begins, blocks of 6
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 from vmteach.machine import Machine
-from vmteach.run import inputs, one_of
+from vmteach.run import among, inputs
 
 SECTOR = 512  # bytes that a disk reads or writes at once
 BLOCKS = (512, 1024, 2048, 4096)  # soft block sizes, in bytes, that fit every page; larger pages have larger ones
@@ -57,19 +57,13 @@ class Rules:
     direct_unit    bytes to whole numbers of which O_DIRECT rounds down; 0: soft blocks
     """
 
-    unit: int = 1024
+    unit: Annotated[int, among(*BLOCKS)] = 1024
     read_blocks: Rounding = Rounding.UP
     write_blocks: Rounding = Rounding.UP
     behind: Lookup = Lookup.EIO
     marks_error: bool = False
-    shortens: frozenset[str] = frozenset()
-    direct_unit: int = 0
-
-    def __post_init__(self) -> None:
-        one_of("unit", self.unit, BLOCKS)
-        one_of("direct_unit", self.direct_unit, (0, *BLOCKS))
-        for operation in self.shortens:
-            one_of("shortens", operation, ("read", "write"))
+    shortens: frozenset[Annotated[str, among("read", "write")]] = frozenset()
+    direct_unit: Annotated[int, among(0, *BLOCKS)] = 0
 
 
 class Opened(Protocol):

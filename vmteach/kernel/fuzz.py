@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from vmteach.kernel.mm import FIXED, MAYMOVE, PLENTY, AddressSpace, Call, do_mmap
+from vmteach.kernel.mm import FIXED, MAYMOVE, PLENTY, AddressSpace, Call
+from vmteach.kernel.mmap import do_mmap
 from vmteach.kernel.sound import Broke
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from vmteach.kernel.lockorder import Order
-from vmteach.kernel.threads import END, Data, Program, Schedule, State, replay
+from vmteach.kernel.threads import END, Data, Program, Schedule, State, replay, walk
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,11 @@ class Explored:
         >>> explore(Program((thread("A", "+a +b -b -a"), thread("B", "+b x +a -a -b")))).too_late("deadlock")
         2
         """
-        numbers = {each.name: i for i, each in enumerate(self.program.threads)}
-        state, taken = self.program.start, 0
-        for event in self.first[kind]:
-            if state in self.lost:
-                break
-            state, taken = dict(self.program.moves(state))[numbers[event.thread]], taken + 1
-        return taken
+        states = list(walk(self.program, self.first[kind]))
+        return next((i for i, state in enumerate(states) if state in self.lost), len(states) - 1)
 
 
-def _nothing(state: State) -> str:
-    return ""
-
-
-def explore(program: Program, wrong: Callable[[State], str] = _nothing, limit: int = 1_000_000) -> Explored:
+def explore(program: Program, wrong: Callable[[State], str] = lambda state: "", limit: int = 1_000_000) -> Explored:
     """Every state that some order of the steps reaches, breadth first.
 
     Trouble is "deadlock" (some threads can never go on), "lock kept" (a thread ended with a lock), and

@@ -7,20 +7,8 @@ left out    files, huge pages, locks: vmteach/patches/mremap_race.py has those o
 
 from collections.abc import Iterable
 
-from vmteach.kernel.mm import (
-    ENOMEM,
-    AddressSpace,
-    Call,
-    Ignored,
-    Mapped,
-    Moved,
-    MovedBack,
-    Vma,
-    do_munmap,
-    insert_vm_struct,
-    vma_merge,
-    zap_page_range,
-)
+from vmteach.kernel.mm import ENOMEM, AddressSpace, Call, Ignored, Mapped, Moved, MovedBack, Vma
+from vmteach.kernel.mmap import do_munmap, insert_vm_struct, vma_merge, zap_page_range
 
 
 def grow_in_place(space: AddressSpace, vma: Vma, more: int) -> bool:

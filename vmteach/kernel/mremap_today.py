@@ -4,18 +4,8 @@ source      mm/mremap.c of 6.16, the patches for 6.17 as posted, mremap(2) (read
 left out    files, shared mappings, huge pages, page tables that cannot be had
 """
 
-from vmteach.kernel.mm import (
-    DONTUNMAP,
-    EFAULT,
-    EINVAL,
-    ENOMEM,
-    FIXED,
-    MAYMOVE,
-    AddressSpace,
-    Call,
-    do_munmap,
-    get_unmapped_area,
-)
+from vmteach.kernel.mm import DONTUNMAP, EFAULT, EINVAL, ENOMEM, FIXED, MAYMOVE, AddressSpace, Call
+from vmteach.kernel.mmap import do_munmap, get_unmapped_area
 from vmteach.kernel.moving import copy_vma, grow_in_place, move_vma
 
 SPARE = 3  # mappings that must be left below the limit before anything is moved

@@ -311,6 +311,20 @@ def replay(program: Program, turns: Iterable[str], onward: bool = False) -> Sche
     return tuple(events)
 
 
+def walk(program: Program, schedule: Schedule) -> Iterator[State]:
+    """The states along a schedule: the first before any step, then one after each step that was taken.
+
+    >>> program = Program((thread("A", "+a -a"),))
+    >>> [state.at for state in walk(program, replay(program, "A A".split()))]
+    [('1',), ('2',), ('end',)]
+    """
+    numbers = {each.name: i for i, each in enumerate(program.threads)}
+    yield (state := program.start)
+    for event in schedule:
+        if isinstance(event, Stepped):
+            yield (state := dict(program.moves(state))[numbers[event.thread]])
+
+
 def _turn(program: Program, state: State, i: int) -> tuple[State, list[Stepped | Waited]]:
     """Thread i gets one turn: the state after it, and what happened."""
     name, at = program.threads[i].name, state.at[i]

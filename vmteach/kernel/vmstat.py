@@ -46,6 +46,9 @@ def vmstat(machine: Machine, counters: Sequence[Snapshot]) -> list[Sampled]:
     >>> start = Snapshot(0, *(0 for _ in Snapshot._fields[1:]))
     >>> vmstat(PRESETS["32 GB"], [start, start._replace(second=1, slots_used=5, writes=3)])[0].so
     12
+    >>> line = vmstat(PRESETS["32 GB"], [start, start._replace(second=1, slept=SECOND // 4)])[0]
+    >>> line.r, line.b, line.sy, line.id
+    (18, 6, 75, 25)
     """
     return [_line(machine, old, new) for old, new in pairwise(counters)]
 

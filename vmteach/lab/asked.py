@@ -14,7 +14,7 @@ from io import StringIO
 from vmteach.exercises import Goal, Outcome, chapter, marked, task_of
 from vmteach.figures.lanes import story
 from vmteach.figures.words import number
-from vmteach.kernel.threads import Program, State, Stepped, replay
+from vmteach.kernel.threads import Program, State, replay, walk
 from vmteach.lab.exercise import exercise
 from vmteach.lab.stage import At, Stage
 from vmteach.patches import STEMS
@@ -43,8 +43,7 @@ def entry(stage: Stage, at: At, label: str) -> Record:
         numbers, panel = stage.panel(at, label)
     except ValueError as impossible:
         return {"error": str(impossible)}
-    scene = {key: part for key, part in panel.items() if key != "more"}
-    return {"scene": scene, "rows": [[name, number(value)] for name, value in numbers.items()]}
+    return {"scene": panel, "rows": [[name, number(value)] for name, value in numbers.items()]}
 
 
 def said_at(stage: Stage, goal: Goal, at: At) -> tuple[str, str]:
@@ -102,11 +101,8 @@ def order(stem: str, turns: list[str]) -> Record:
 
 def _ordered(program: Program, turns: list[str]) -> Record:
     """The lines of a schedule, each thread's next step in words, and those that can never go on."""
-    schedule, state = replay(program, turns), program.start
-    names = [each.name for each in program.threads]
-    for event in schedule:
-        if isinstance(event, Stepped):
-            state = dict(program.moves(state))[names.index(event.thread)]
+    schedule, names = replay(program, turns), [each.name for each in program.threads]
+    *_, state = walk(program, schedule)
     able = {i for i, _ in program.moves(state)}
     ahead = {name: _ahead(program, state, i, i in able) for i, name in enumerate(names)}
     stuck = [names[i] for i in program.stuck(state)]

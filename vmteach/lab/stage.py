@@ -225,7 +225,7 @@ class Stage:
 
     def scene(self, run: Run) -> Record:
         """The panel of a run."""
-        return self.figure.scene(run).data
+        return self.figure.scene(run).compact
 
     def show(self, at: At) -> Shown:
         """What is to be seen at a position, from memory where it was drawn already."""

@@ -83,18 +83,14 @@ def _request(sequences: list[list[Operation]], contents: bool) -> Record:
 
 def _plan(name: str, page: int, below_limit: int | None) -> list[Operation]:
     """The operations of one named call: its mappings with contents, the filling, the call."""
-    from vmteach.patches.mremap import CASES, DEST, SOURCE
+    from vmteach.patches.mremap import CASES, MAPPINGS
 
     case = CASES[name]
-    plan: list[Operation] = []
-    if "s" in case.mappings:
-        plan.append(["map", ARENA + SOURCE * page, 4 * page, "rw-", "s"])
-    if "d" in case.mappings:
-        plan.append(["map", ARENA + DEST * page, 8 * page, "r--", "d"])
-    plan.append(["fill", below_limit])
+    mappings = ((name, *MAPPINGS[name]) for name in case.mappings)
+    plan: list[Operation] = [["map", ARENA + at * page, n * page, prot, name] for name, at, n, prot in mappings]
     target = (1 << 47) - page if case.border else ARENA + case.new_addr * page
-    plan.append(["remap", ARENA + case.addr * page, case.old * page, case.new * page, case.flags, target])
-    return plan
+    call = ["remap", ARENA + case.addr * page, case.old * page, case.new * page, case.flags, target]
+    return [*plan, ["fill", below_limit], call]
 
 
 def _judge(name: str, before: Record, after: Record, page: int, below_limit: int | None) -> Asked:
@@ -191,7 +187,7 @@ def random_operations(rng: random.Random, count: int, page: int, fill: str) -> I
 
 def _compare(number: int, before: Record, after: Record, page: int, touched: bool) -> Difference | None:
     """None if the model, told the state before, comes to the same result and state; else how they differ."""
-    from vmteach.kernel import mm
+    from vmteach.kernel import mm, mmap
     from vmteach.kernel.sound import name_of
     from vmteach.patches import mremap as model
 
@@ -200,9 +196,9 @@ def _compare(number: int, before: Record, after: Record, page: int, touched: boo
     policy = model.POLICIES[model.TODAY]
     if kind == "map":
         start, length, prot, fill = arguments
-        result = mm.do_mmap(space, start, length, prot, fill)
+        result = mmap.do_mmap(space, start, length, prot, fill)
     elif kind == "unmap":
-        result = mm.do_munmap(space, *arguments)
+        result = mmap.do_munmap(space, *arguments)
     else:
         call = mm.Call(*arguments)
         result = policy.procedure(space, call, policy)
@@ -247,13 +243,13 @@ def child(request: Values) -> Record:
 
     gc.disable()
     memory = _Memory(request["most"])
-    if (why := memory.why_not()) != "":
+    if why := memory.why_not():
         return {"why": why}
     done = []
     for sequence in request["sequences"]:
         steps = []
         for op in sequence:
-            result = memory.operations[op[0]](*op[1:])
+            result = getattr(memory, op[0])(*op[1:])
             if isinstance(result, str):
                 return {"why": result}
             steps.append({"op": op, "result": result, **memory.state(request["contents"])})
@@ -283,12 +279,6 @@ class _Memory:
         self._munmap.argtypes = (pointer, size)
         self._mprotect.argtypes = (pointer, size, number)
         self.filled, self.most = 0, most
-        self.operations: dict[str, Callable[..., int | str]] = {
-            "map": self.map,
-            "unmap": self.unmap,
-            "remap": self.remap,
-            "fill": self.fill,
-        }
 
     def result(self, value: int | None) -> int:
         """An address or 0, or minus the errno."""

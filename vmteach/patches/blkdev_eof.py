@@ -11,28 +11,12 @@ left out    bad sectors, read-ahead, mmap, where a partition begins, blocks of 6
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.kernel.blkdev import (
-    BLOCKS,
-    EINVAL,
-    EIO,
-    ENOSPC,
-    OLD,
-    SECTOR,
-    Checked,
-    Device,
-    FoundHole,
-    Lookup,
-    NotFound,
-    Rounding,
-    Rules,
-    Wrote,
-)
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
-
-# ---- what goes in ----
+from vmteach.kernel import blkdev
+from vmteach.kernel.blkdev import OLD, SECTOR, Device, Lookup, Rounding, Wrote
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs, within
 
 
 @dataclass(frozen=True)
@@ -47,14 +31,12 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    sectors: int = 2002
+    vm_cache_scan_ratio: Sysctl = 6
+    sectors: Annotated[int, within(1, (1 << 32) - 1)] = 2002
     block: int = 4096
     shrunk_to: int | None = None
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("sectors", self.sectors, 1, (1 << 32) - 1)
         between("shrunk_to", self.sectors_now, 1, self.sectors, "sectors")
         one_of("block", self.block, tuple(512 << n for n in range(7) if 512 << n <= self.machine.page))
 
@@ -64,9 +46,7 @@ class Scenario:
         return self.sectors if self.shrunk_to is None else self.shrunk_to
 
 
-# ---- what the patch changed ----
-
-Policy = Rules  # who decides what about the end of a device: vmteach/kernel/blkdev.py
+Policy = blkdev.Rules  # who decides what about the end of a device: vmteach/kernel/blkdev.py
 UNPATCHED = "unpatched"
 PATCHED = "patched (hole)"
 TAIL = "patched (tail)"
@@ -85,7 +65,7 @@ POLICIES = {
 CONTROLS = (
     *panel(ratio="where a device ends is arithmetic; no page is reclaimed on the way."),
     Control("sectors", "device size", (2000, 2001, 2002, 2003, 2004, 2006, 2008), "sectors"),
-    Control("block", "soft block", BLOCKS, "B"),
+    Control("block", "soft block", blkdev.BLOCKS, "B"),
 )
 TRY = (
     Preset("no tail: 2000 sectors", {"sectors": 2000}),
@@ -93,9 +73,6 @@ TRY = (
     Preset("pages of 16 KiB", {"machine": "64-bit 64 GB", "sectors": 2004}),
     Preset("blocks of 1 KiB", {"block": 1024}),
 )
-
-
-# ---- what happens ----
 
 
 class PageRead(NamedTuple):
@@ -136,13 +113,10 @@ class WroteDirectly(NamedTuple):
     taken: int
 
 
-Event = Checked | FoundHole | NotFound | PageRead | PageLost | Wrote | ReadDirectly | WroteDirectly
+Event = blkdev.Checked | blkdev.FoundHole | blkdev.NotFound | PageRead | PageLost | Wrote | ReadDirectly | WroteDirectly
 Page = PageRead | PageLost
 Last = tuple[Wrote, ReadDirectly, WroteDirectly]
-ANSWERS = {EIO: "EIO", EINVAL: "EINVAL", ENOSPC: "ENOSPC"}
-
-
-# ---- the run ----
+ANSWERS = {blkdev.EIO: "EIO", blkdev.EINVAL: "EINVAL", blkdev.ENOSPC: "ENOSPC"}
 
 
 @takes_inputs
@@ -215,7 +189,7 @@ def last_block(device: Device) -> Last:
     last = max(device.size - 1, 0) // device.block
     start, asked = last * device.block, device.block
     if not device.size:
-        return Wrote(0, 0, "the size"), ReadDirectly(0, asked, 0), WroteDirectly(0, asked, ENOSPC)
+        return Wrote(0, 0, "the size"), ReadDirectly(0, asked, 0), WroteDirectly(0, asked, blkdev.ENOSPC)
     read, written = device.direct_read(start, asked), device.direct_write(start, asked)
     return device.write(last), ReadDirectly(start, asked, read), WroteDirectly(start, asked, written)
 
@@ -242,9 +216,6 @@ def _numbers(device: Device, pages: list[Page], retried: list[PageRead], last: L
         "direct read of the last block (B)": direct.got,
         "direct write of the last block": ANSWERS.get(wrote_directly.taken, f"{wrote_directly.taken} B"),
     }
-
-
-# ---- the map ----
 
 
 def lost(sectors: int, block: int, page: int) -> int:

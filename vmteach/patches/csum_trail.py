@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from struct import unpack
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, between, inputs, takes_inputs, within
 
 DWORD = 4  # bytes of the widest load
 MSS = 1460  # bytes of data in one TCP segment on Ethernet
@@ -48,16 +48,14 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["4 GB"]
-    vm_cache_scan_ratio: int = 6
+    vm_cache_scan_ratio: Sysctl = 6
     length: int = 7  # bytes
     behind: int = 0  # bytes of the page after the buffer
-    neighbour: str = EMPTY
+    neighbour: Annotated[str, among(EMPTY, IN_USE)] = EMPTY
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
         between("behind", self.behind, 0, self.machine.page - 1, "bytes")
         between("length", self.length, 0, self.machine.page - self.behind, "bytes")
-        one_of("neighbour", self.neighbour, (EMPTY, IN_USE))
 
     @property
     def offset(self) -> int:
@@ -84,20 +82,13 @@ class Scenario:
 class Policy:
     """The bits of the address that the prologue looks at, how the tail is loaded, whether length 0 ends it at once."""
 
-    bits: int
+    bits: Annotated[int, within(0b00, 0b11)]
     tail: Tail = Tail.DWORD
     sees_empty: bool = True
 
-    def __post_init__(self) -> None:
-        between("bits", self.bits, 0b00, 0b11)
 
-
-UNPATCHED, OLD_CHECKED, NEW_CHECKED, PATCHED = (
-    "unpatched",
-    "bit 1, checked tail",
-    "bits 0 and 1, checked tail",
-    "patched",
-)
+UNPATCHED, PATCHED = "unpatched", "patched"
+OLD_CHECKED, NEW_CHECKED = "bit 1, checked tail", "bits 0 and 1, checked tail"
 ROUTINE_486, TODAY = "486 routine", "today (64 bits)"
 POLICIES: dict[str, Policy] = {
     UNPATCHED: Policy(0b10, sees_empty=False),
@@ -110,12 +101,11 @@ POLICIES: dict[str, Policy] = {
     TODAY: Policy(0b00, Tail.CAUGHT),
 }
 
-_RATIO_WHY_NOT = (
-    "It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by its user, "
-    "and which bytes a load touches follows from its address alone."
-)
 CONTROLS = (
-    *panel(ratio=_RATIO_WHY_NOT),
+    *panel(
+        ratio="It says how much of the inactive list one reclaim pass looks at. A page that is being sent is held by "
+        "its user, and which bytes a load touches follows from its address alone."
+    ),
     Control("length", "length of the buffer", (1, 2, 3, 4, 5, 6, 7, 61, 1459, MSS), "B"),
     Control("behind", "bytes left in its page", (0, 1, 2, 3), "B"),
 )
@@ -150,9 +140,6 @@ class Summed(NamedTuple):
     """The sum, folded to 16 bits."""
 
     sum: int
-
-
-# ---- the load schedule ----
 
 
 def prologue(address: int, length: int, policy: Policy) -> Iterator[Loaded]:
@@ -253,9 +240,6 @@ def _loads(buffer: tuple[int, int], policy: Policy, page: int) -> list[Loaded]:
     return list(schedule(*buffer, policy, page))
 
 
-# ---- the sum ----
-
-
 def _carried(total: int) -> int:
     """A sum as a word of 32 bits: what is carried out is added at the low end (adcl), at each load or once for all."""
     while total >> 32:
@@ -290,8 +274,7 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
     """
     swapped = address & policy.bits & 1
     first, loop, last = parts(address, length, policy, page)
-    words = unpack(f"<{len(loop)}I", memory[loop.start : loop.stop])
-    total = sum(words) << 8 * ((loop.start - address + swapped) % 2)
+    total = sum(unpack(f"<{len(loop)}I", memory[loop.start : loop.stop]))  # in their lane: one byte before them swaps
     for load in (*first, *last):
         word = int.from_bytes(memory[load.address : load.address + load.width], "little")
         word &= (1 << 8 * load.kept) - 1  # the mask of the tail
@@ -299,9 +282,6 @@ def csum_partial(memory: bytes, address: int, length: int, policy: Policy, page:
         total += word << 8 * lane
     total = _carried(total)
     return fold(_roll(total) if swapped else total)
-
-
-# ---- a buffer is summed ----
 
 
 def contents(length: int) -> bytes:

@@ -10,28 +10,13 @@ left out    permissions, scripts, core dumps, what an a.out loader checks; other
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.kernel.binfmt import (
-    AOUT_MAGICS,
-    ARCHS,
-    BUFFER,
-    INTERPRETER,
-    PAGE,
-    PATH_MAX,
-    PROGRAM,
-    Arch,
-    Checked,
-    all_pass,
-    check_headers,
-    check_magic,
-    fits,
-    half,
-    program_headers,
-)
+from vmteach.kernel import binfmt
+from vmteach.kernel.binfmt import ARCHS, BUFFER, INTERPRETER, PROGRAM, Arch, Checked, all_pass, program_headers
 from vmteach.kernel.elf import DYN, EXEC, INTERP, LOAD, MAGIC, REL, elf, header_fields, parse
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, inputs, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs
 
 NONE, MISSING, TEXT, AOUT, RELOCATABLE, NATIVE = "none", "missing", "text", "a.out", "relocatable", "native"
 FILES = (*ARCHS, NATIVE, RELOCATABLE, AOUT, TEXT, MISSING, NONE)  # what an interpreter may be
@@ -49,7 +34,7 @@ def image(name: str, arch: str, kind: int, interpreter: str = "") -> bytes:
     if name == TEXT:
         return b"#!/bin/sh\n"
     if name == AOUT:
-        return AOUT_MAGICS[1].to_bytes(4, ARCHS[arch].order) + bytes(28)
+        return binfmt.AOUT_MAGICS[1].to_bytes(4, ARCHS[arch].order) + bytes(28)
     if name in (MISSING, NONE):
         return b""
     of = ARCHS.get(name, ARCHS[arch])
@@ -68,17 +53,11 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    arch: str = "i386"
-    program: str = NATIVE
-    interpreter: str = "x86-64"
+    vm_cache_scan_ratio: Sysctl = 6
+    arch: Annotated[str, among(*ARCHS)] = "i386"
+    program: Annotated[str, among(*PROGRAMS)] = NATIVE
+    interpreter: Annotated[str, among(*FILES)] = "x86-64"
     space_stays: bool = False  # the caller's address space cannot be given up: no memory for that
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("arch", self.arch, tuple(ARCHS))
-        one_of("program", self.program, PROGRAMS)
-        one_of("interpreter", self.interpreter, FILES)
 
     @property
     def program_file(self) -> bytes:
@@ -116,12 +95,8 @@ class Policy:
     (2.4.22; no longer in 2.4.27).
     """
 
-    early: tuple[str, ...] = ()
+    early: tuple[Annotated[str, among("machine", "type")], ...] = ()
     lets_go_of_nothing: bool = True
-
-    def __post_init__(self) -> None:
-        for name in self.early:
-            one_of("early", name, ("machine", "type"))
 
 
 UNPATCHED, PATCHED = "unpatched", "patched"
@@ -201,8 +176,6 @@ FATES: dict[type, str] = {
 }
 ERRNO = {"ENOENT": 2, "ENOEXEC": 8, "ENOMEM": 12, "ELIBBAD": 80}
 
-# ---- exec ----
-
 
 @takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
@@ -228,14 +201,14 @@ def load_elf_binary(files: Files, arch: Arch, policy: Policy, space_stays: bool 
     if not (yield from all_pass(PROGRAM, ("magic", "type", "machine"), buffer, arch)):
         yield Returned("ENOEXEC")
         return
-    if not (headers := check_headers(PROGRAM, buffer, arch)).ok:
+    if not (headers := binfmt.check_headers(PROGRAM, buffer, arch)).ok:
         yield from (headers, Returned("ENOMEM"))
         return
     segments = {segment["p_type"]: segment for segment in reversed(program_headers(files.program, buffer, arch))}
     crossing: Crossing = [] if space_stays else [Crossed(), *[Mapped(PROGRAM)] * (LOAD in segments)]
     if INTERP not in segments:
         yield from _without_interpreter(policy, crossing)
-    elif segments[INTERP]["p_filesz"] > PATH_MAX:
+    elif segments[INTERP]["p_filesz"] > binfmt.PATH_MAX:
         yield Returned("ENOMEM")
     elif isinstance(files.interpreter, str):
         yield Returned(files.interpreter)
@@ -262,7 +235,7 @@ class Interpreter(NamedTuple):
 def _with_interpreter(data: Interpreter, arch: Arch, policy: Policy, crossing: Crossing) -> Iterator[Event]:
     """From the interpreter's opening on."""
     yield Opened(INTERPRETER)
-    yield (magic := check_magic(INTERPRETER, data.buffer, arch))
+    yield (magic := binfmt.check_magic(INTERPRETER, data.buffer, arch))
     early = policy.early if magic.found == "ELF" else ()
     if not magic.ok or not (yield from all_pass(INTERPRETER, early, data.buffer, arch)):
         yield from (Closed(INTERPRETER), Returned("ELIBBAD"))
@@ -282,7 +255,7 @@ def load_elf_interp(data: Interpreter, arch: Arch) -> Generator[Event, None, boo
     """
     if not (yield from all_pass(INTERPRETER, ("type", "machine"), data.buffer, arch)):
         return False
-    if not (headers := check_headers(INTERPRETER, data.buffer, arch)).ok:
+    if not (headers := binfmt.check_headers(INTERPRETER, data.buffer, arch)).ok:
         yield headers
         return False
     return (yield from _map(data, arch))
@@ -295,10 +268,10 @@ def _map(data: Interpreter, arch: Arch) -> Generator[Event, None, bool]:
     for number, segment in enumerate(s for s in program_headers(data.file, data.buffer, arch) if s["p_type"] == LOAD):
         if number == 0:
             yield Mapped(INTERPRETER)
-        start = segment["p_vaddr"] // PAGE * PAGE
+        start = segment["p_vaddr"] // binfmt.PAGE * binfmt.PAGE
         if moves and number == 0:
             base = MMAP_BASE - start
-        if not fits(base + start, segment, arch):
+        if not binfmt.fits(base + start, segment, arch):
             return True  # it starts all the same, at the number of bytes that were read last: nobody looks
     return (header["e_entry"] + base) % (1 << arch.bits) <= arch.task_size
 
@@ -315,5 +288,5 @@ def _numbers(scenario: Scenario, events: tuple[Event, ...]) -> dict[str, int | f
         "the caller": FATES[type(last)],
         "checks before the point of no return": early,
         "checks after it": sum(isinstance(event, Checked) for event in events) - early,
-        "interpreter's machine, as read": half(data, 18, arch) if data[:4] == MAGIC else "none",
+        "interpreter's machine, as read": binfmt.half(data, 18, arch) if data[:4] == MAGIC else "none",
     }

@@ -12,13 +12,11 @@ left out    the other 280 or so patches, fuzz and offsets of the patch program, 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.udiff import Conflict, Lines, apply_diff, make_diff, reverse
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
-
-# ---- a patch, a base, a release ----
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, one_of, takes_inputs, within
 
 
 @dataclass(frozen=True)
@@ -54,84 +52,9 @@ class Base:
     symbols: frozenset[str] = frozenset()
 
 
-def byte_order(names: Iterable[str]) -> list[str]:
-    """Names as the loop over the directory sees them.
-
-    >>> byte_order(["99_x", "9900_x", "00_e-9", "00_e-10"])
-    ['00_e-10', '00_e-9', '9900_x', '99_x']
-    """
-    return sorted(names, key=str.encode)
-
-
 def ordered(release: Iterable[Patch]) -> Release:
     """The release in byte order of its names, as apply_one takes them."""
     return tuple(sorted(release, key=lambda patch: patch.name.encode()))
-
-
-def split_name(name: str) -> tuple[str, int]:
-    """Everything before the serial, and the serial.
-
-    >>> split_name("21_pte-highmem-mremap-smp-scale-2")
-    ('21_pte-highmem-mremap-smp-scale', 2)
-    """
-    stem, _, serial = name.rpartition("-")
-    if not stem or not serial.isdigit():
-        raise ValueError(f"a name must end in - and a serial, got {name!r}")
-    return stem, int(serial)
-
-
-def serials(names: Iterable[str]) -> dict[str, int]:
-    """The serial of each topic; a topic may have one only.
-
-    >>> serials(["00_mremap-1", "00_extraversion-34"])
-    {'00_mremap': 1, '00_extraversion': 34}
-    """
-    found: dict[str, int] = {}
-    for stem, serial in map(split_name, names):
-        if stem in found:
-            raise ValueError(f"a topic must have one serial, got {stem}-{found[stem]} and {stem}-{serial}")
-        found[stem] = serial
-    return found
-
-
-class Only(NamedTuple):
-    """A name stands in one directory only."""
-
-    side: str
-    name: str
-
-
-def dir_diff(a: Iterable[str], b: Iterable[str]) -> list[Only]:
-    """Names in one of two directories, merged in byte order: the lines of the announcement of 2.4.23aa2.
-
-    Others of these announcements (2.4.23aa3's) have a few names in the order of a locale instead.
-
-    >>> dir_diff(["00_e-33", "x-1"], ["00_e-34", "x-1"])
-    [Only(side='A', name='00_e-33'), Only(side='B', name='00_e-34')]
-    """
-    in_a, in_b = set(a), set(b)
-    return [Only("A" if name in in_a else "B", name) for name in byte_order(in_a ^ in_b)]
-
-
-def classify(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
-    """The fate of each topic, by names alone.
-
-    >>> classify(["00_csum-1", "00_e-33"], ["00_e-34", "00_ncpfs-1"])
-    {'00_csum': 'dropped', '00_e': 'superseded', '00_ncpfs': 'new'}
-    """
-    was, now = serials(old), serials(new)
-    fates = {}
-    for stem in byte_order({*was, *now}):
-        if stem not in now:
-            fates[stem] = "dropped"
-        elif stem not in was:
-            fates[stem] = "new"
-        else:
-            fates[stem] = "unchanged" if was[stem] == now[stem] else "superseded"
-    return fates
-
-
-# ---- applying ----
 
 
 class Applied(NamedTuple):
@@ -194,9 +117,6 @@ def apply(base: Base, release: Iterable[Patch]) -> tuple[Base, tuple[Event, ...]
     return base, tuple(events)
 
 
-# ---- the model's trees and its set ----
-
-
 def makefile(sublevel: int, local: str = "") -> Lines:
     """The first lines of a kernel's Makefile.
 
@@ -233,10 +153,7 @@ _SET: dict[str, tuple[str, str, str, str, str]] = {
     "overflow-buffers": ("9999900", "sums may wrap", "sums checked", "", ""),
     "scsi-deadlock-fix": ("9999900", "split locks", "split locks, in order", "split locks", ""),
 }
-_FILE_OF = {
-    "pte-highmem-mremap-smp-scale": "pte-highmem",
-    "scsi-deadlock-fix": "io_request_scale",
-}
+_FILE_OF = {"pte-highmem-mremap-smp-scale": "pte-highmem", "scsi-deadlock-fix": "io_request_scale"}
 _SERIALS = {"pte-highmem": 32, "pte-highmem-mremap-smp-scale": 2, "io_request_scale": 6}
 
 
@@ -286,9 +203,6 @@ def topics(scsi_prefix: str = "9999900") -> Release:
     return ordered(patches)
 
 
-# ---- the scenario and what is changed ----
-
-
 @dataclass(frozen=True)
 @inputs
 class Scenario:
@@ -301,14 +215,12 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    base: str = "2.4.23"
+    vm_cache_scan_ratio: Sysctl = 6
+    base: Annotated[str, among(*BASES)] = "2.4.23"
     scsi_prefix: str = "9999900"
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("base", self.base, tuple(BASES))
-        if not isinstance(self.scsi_prefix, str) or not re.fullmatch(r"[0-9]+", self.scsi_prefix):
+        if not re.fullmatch(r"[0-9]+", self.scsi_prefix):
             raise ValueError(f'scsi_prefix must be digits in quotes, such as "9930", got {self.scsi_prefix!r}')
 
 
@@ -317,13 +229,12 @@ class Scenario:
 class Policy:
     """The extraversion patch: its serial, the name that it gives, and the Makefile that it was made against."""
 
-    serial: int = 33
+    serial: Annotated[int, within(0, 10**6)] = 33
     local: str = "aa1"
     made_for: str = "2.4.23"  # empty: made again for whatever base there is
     edits: bool = True  # the Makefile; if not, the suffix is a setting of the build
 
     def __post_init__(self) -> None:
-        between("serial", self.serial, 0, 10**6)
         if self.made_for:
             one_of("made_for", self.made_for, tuple(BASES))
 
@@ -376,16 +287,12 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     release = extraversion(scenario.base, policy) + topics(scenario.scsi_prefix)
     tree, events = apply(BASES[scenario.base], release)
     rejected = [event.patch for event in of_kind(events, Rejected)]
-    return Run(
-        scenario,
-        policy,
-        events,
-        {
-            "patches": len(events),
-            "applied": len(of_kind(events, Applied)),
-            "already in": len(of_kind(events, AlreadyIn)),
-            "rejected": len(rejected),
-            "first rejected": rejected[0] if rejected else "none",
-            "version string": version_string(tree.files["Makefile"]) + ("" if policy.edits else policy.local),
-        },
-    )
+    numbers = {
+        "patches": len(events),
+        "applied": len(of_kind(events, Applied)),
+        "already in": len(of_kind(events, AlreadyIn)),
+        "rejected": len(rejected),
+        "first rejected": rejected[0] if rejected else "none",
+        "version string": version_string(tree.files["Makefile"]) + ("" if policy.edits else policy.local),
+    }
+    return Run(scenario, policy, events, numbers)

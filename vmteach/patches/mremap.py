@@ -8,35 +8,20 @@ patched     a move of length zero is refused (2.4.24), the failed unmapping is r
 left out    files, shared mappings, locked memory, huge pages, swap, threads
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Annotated, NamedTuple
 
-from vmteach.kernel.mm import (
-    EFAULT,
-    EINVAL,
-    ENOMEM,
-    FIXED,
-    MAX_MAP_COUNT,
-    MAYMOVE,
-    PLENTY,
-    AddressSpace,
-    Asserted,
-    Call,
-    Ignored,
-    Step,
-    Stopped,
-    Vma,
-    do_mmap,
-    do_munmap,
-    get_unmapped_area,
-)
+from vmteach.kernel import mm
+from vmteach.kernel.mm import EFAULT, EINVAL, ENOMEM, FIXED, MAYMOVE, AddressSpace, Call, Ignored, Vma
+from vmteach.kernel.mmap import do_mmap, do_munmap, get_unmapped_area
 from vmteach.kernel.moving import grow_in_place, move_vma
 from vmteach.kernel.mremap_today import do_mremap_today
 from vmteach.kernel.sound import INVARIANTS, Broke, name_of
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, takes_inputs, within
 
 DESCRIPTOR_WORDS = 17  # of a vm_area_struct in 2.4: 6 + 4 (tree) + 7
 DIED = "nothing: the kernel died"
@@ -75,7 +60,7 @@ class Left(NamedTuple):
     pages: tuple[tuple[int, str], ...]
 
 
-Event = Found | Called | Step | Returned | Left | Broke
+Event = Found | Called | mm.Step | Returned | Left | Broke
 
 
 class ZeroLength(StrEnum):
@@ -165,10 +150,10 @@ def unmap(space: AddressSpace, policy: "Policy", step: str, addr: int, length: i
     result = do_munmap(space, addr, length)
     if not result or not length:
         return 0
-    if policy.unmap_result is UnmapResult.IGNORED:
-        space.log.append(Ignored(step, result))
-        return 0
-    return result
+    if policy.unmap_result is UnmapResult.RETURNED:
+        return result
+    space.log.append(Ignored(step, result))
+    return 0
 
 
 # What the patch changed
@@ -206,29 +191,19 @@ def run_call(space: AddressSpace, call: Call, policy: Policy) -> tuple[Event, ..
     before = space.copy()
     space.log = []
     try:
-        result: int | None = policy.procedure(space, call, policy)
-    except Stopped:
-        result = None
+        result = policy.procedure(space, call, policy)
+        returned, asked = [Returned(result)], tuple(INVARIANTS)
+    except mm.Stopped:
+        returned, asked, result = [], ("I1", "I2", "I5"), 0
     found, left = ((tuple(s.vmas), tuple(sorted(s.pages.items()))) for s in (before, space))
-    returned = () if result is None else (Returned(result),)
-    broken = broken_invariants(before, call, result, space)
+    judged = ((key, INVARIANTS[key](before, call, result, space)) for key in asked)
+    broken = (Broke(key, what) for key, what in judged if what)
     return (Found(*found), Called(*call), *space.log, *returned, Left(*left), *broken)
-
-
-def broken_invariants(before: AddressSpace, call: Call, result: int | None, after: AddressSpace) -> list[Broke]:
-    """What a call broke; if it did not return, so that the result is None, only what the state shows."""
-    asked = INVARIANTS if result is not None else {key: INVARIANTS[key] for key in ("I1", "I2", "I5")}
-    told = ((key, holds(before, call, result or 0, after)) for key, holds in asked.items())
-    return [Broke(key, what) for key, what in told if what]
 
 
 def broken_by(policy: Policy) -> Callable[[AddressSpace, Call], list[Broke]]:
     """A function that makes a call under `policy` and gives what it broke: for kernel/fuzz.py."""
-
-    def broken(space: AddressSpace, call: Call) -> list[Broke]:
-        return [event for event in run_call(space, call, policy) if isinstance(event, Broke)]
-
-    return broken
+    return lambda space, call: of_kind(run_call(space, call, policy), Broke)
 
 
 # The calls of the chapter
@@ -238,7 +213,7 @@ class Case(NamedTuple):
     """A named call: which mappings stand before it, and its arguments in pages."""
 
     row: int  # of the facts table; 19 is ours
-    mappings: str  # "s": 4 pages at page 16; "d": 8 pages at page 64
+    mappings: str  # names of MAPPINGS
     addr: int
     old: int
     new: int
@@ -248,6 +223,7 @@ class Case(NamedTuple):
 
 
 SOURCE, DEST, FREE = 16, 64, 128  # page numbers: where s and d stand, and a free place
+MAPPINGS = {"s": (SOURCE, 4, "rw-"), "d": (DEST, 8, "r--")}  # where it stands, its pages, its rights
 CASES: dict[str, Case] = {
     "move nothing": Case(1, "s", SOURCE, 0, 0, new_addr=DEST),
     "move nothing to the border": Case(2, "s", SOURCE, 0, 0, border=True),
@@ -273,16 +249,10 @@ class Scenario:
     """One call of the list, in an address space with `below_limit` mappings still to be had."""
 
     machine: Machine = PRESETS["1 GB"]
-    vm_cache_scan_ratio: int = 6
-    call: str = "move into a mapping"
-    below_limit: int = 0  # mappings
-    descriptors: int = PLENTY  # that memory still has room for
-
-    def __post_init__(self) -> None:
-        one_of("call", self.call, tuple(CASES))
-        between("below_limit", self.below_limit, 0, MAX_MAP_COUNT, "mappings")
-        between("descriptors", self.descriptors, 0, PLENTY)
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
+    vm_cache_scan_ratio: Sysctl = 6
+    call: Annotated[str, among(*CASES)] = "move into a mapping"
+    below_limit: Annotated[int, within(0, mm.MAX_MAP_COUNT, "mappings")] = 0
+    descriptors: Annotated[int, within(0, mm.PLENTY)] = mm.PLENTY  # that memory still has room for
 
     @property
     def space(self) -> AddressSpace:
@@ -293,10 +263,9 @@ class Scenario:
         """
         case, machine = CASES[self.call], self.machine
         space = AddressSpace(machine.page, machine.task_size)
-        if "s" in case.mappings:
-            do_mmap(space, SOURCE * machine.page, 4 * machine.page, "rw-", fill="s")
-        if "d" in case.mappings:
-            do_mmap(space, DEST * machine.page, 8 * machine.page, "r--", fill="d")
+        for name in case.mappings:
+            at, pages, prot = MAPPINGS[name]
+            do_mmap(space, at * machine.page, pages * machine.page, prot, fill=name)
         space.limit = space.map_count + self.below_limit
         space.descriptors = self.descriptors
         return space
@@ -324,30 +293,21 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     """
     space = scenario.space
     events = run_call(space, scenario.arguments, policy)
-    return Run(scenario, policy, events, numbers_of(scenario, space, events))
-
-
-def numbers_of(scenario: Scenario, space: AddressSpace, events: Iterable[Event]) -> Mapping[str, int | float | str]:
-    """The figures that the chapter talks about."""
-    events = tuple(events)
-    result = next((name_of(returned.result) for returned in of_kind(events, Returned)), DIED)
-    both = sum(max(0, min(a.end, b.end) - b.start) for a, b in zip(space.vmas, space.vmas[1:]))
-    return {
-        "returned": result,
+    machine = scenario.machine
+    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
+    descriptors = mm.MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8  # of a full list, in bytes
+    both = sum(max(0, min(a.end, b.end) - b.start) for a, b in pairwise(space.vmas))
+    numbers = {
+        "returned": next((name_of(returned.result) for returned in of_kind(events, Returned)), DIED),
         "broken": ", ".join(broke.invariant for broke in of_kind(events, Broke)) or "none",
-        "assertion": "yes" if of_kind(events, Asserted) else "no",
+        "assertion": "yes" if of_kind(events, mm.Asserted) else "no",
         "mappings": space.map_count,
         "bytes in two mappings (B)": both,
         "orphan pages": sum(space.at(addr) is None for addr in space.pages),
         "ignored errors": len(of_kind(events, Ignored)),
-        "descriptors of 65536 mappings (% of lowmem)": _share_of_lowmem(scenario.machine),
+        "descriptors of 65536 mappings (% of lowmem)": round(100 * descriptors / lowmem, 2),
     }
-
-
-def _share_of_lowmem(machine: Machine) -> float:
-    """What the descriptors of a full list take, in %."""
-    lowmem = sum(zone.pages for zone in machine.zones if zone.name != "HIGHMEM") * machine.page
-    return round(100 * MAX_MAP_COUNT * DESCRIPTOR_WORDS * machine.word // 8 / lowmem, 2)
+    return Run(scenario, policy, events, numbers)
 
 
 CONTROLS = (

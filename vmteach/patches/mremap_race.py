@@ -14,29 +14,15 @@ left out    TLB flushes, several pages of one move, time, a clearer that sleeps,
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.kernel.entry import (
-    BREAKS,
-    INVARIANTS,
-    LIST,
-    NO_POINTER,
-    NONE,
-    OOPS,
-    PRESENT,
-    PTL,
-    SWAP,
-    Clearer,
-    Judged,
-    Tables,
-    clearer_thread,
-    clearing,
-)
+from vmteach.kernel import entry
+from vmteach.kernel.entry import INVARIANTS, LIST, NO_POINTER, NONE, OOPS, PRESENT, PTL, SWAP, Clearer, Tables
 from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.request import request
-from vmteach.kernel.threads import END, Program, Schedule, State, Step, Stepped, Thread, replay
-from vmteach.machine import GIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.kernel.threads import END, Program, Schedule, State, Step, Thread, replay, walk
+from vmteach.machine import GIB, PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs, within
 
 POINTER, NULL = "pointer", "null"  # what M knows of the source entry, if it knows anything
 MMAP_SEM = "mmap_sem"
@@ -54,23 +40,15 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["2 GB"]
-    vm_cache_scan_ratio: int = 6
-    clearers: int = 1  # threads that clear the entry of this page, once each
-    mapped_mib: int = 12  # MiB of mapped pages at the inactive tail, in front of clean ones
+    vm_cache_scan_ratio: Sysctl = 6
+    clearers: Annotated[int, within(0, 2)] = 1  # threads that clear the entry of this page, once each
+    mapped_mib: Annotated[int, within(0, 1024, "MiB")] = 12  # mapped, at the inactive tail, in front of clean pages
     clearer: Clearer = Clearer.TRUNCATE
     table_present: bool = False  # the target's page table exists, or a free one is in the CPU's stock
     allocation_fails: bool = False  # there is no memory for that table
-    entry: str = PRESENT  # of the source, at the beginning
-    addr: int = 0x4000_0000  # target of the whole move
-    length: int = GIB  # bytes of the whole move
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("clearers", self.clearers, 0, 2)
-        between("mapped_mib", self.mapped_mib, 0, 1024, "MiB")
-        one_of("entry", self.entry, (NONE, PRESENT))
-        between("length", self.length, 1, 1 << 46, "bytes")
-        between("addr", self.addr, 0, 1 << 46)
+    entry: Annotated[str, among(NONE, PRESENT)] = PRESENT  # of the source, at the beginning
+    addr: Annotated[int, within(0, 1 << 46)] = 0x4000_0000  # target of the whole move
+    length: Annotated[int, within(1, 1 << 46, "bytes")] = GIB  # of the whole move
 
     @property
     def starved(self) -> bool:
@@ -119,14 +97,11 @@ CONTROLS = (
     Control("clearers", "clearing threads", (0, 1, 2)),
     Control("mapped_mib", "mapped pages in front", (0, 4, 8, 12, 16), "MiB"),
 )
-TRY: tuple[Preset, ...] = (
+TRY = (
     Preset("truncate beside it", {}),
     Preset("alone", {"clearers": 0}),
     Preset("12 MiB in front of 8 GB", {"clearers": 0, "machine": "8 GB"}),
 )
-
-
-# ---- the threads ----
 
 
 def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
@@ -136,15 +111,15 @@ def move_one_page(scenario: Scenario, policy: Policy) -> Thread:
     ['M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M7']
     """
     rows = {step.at: step for step in _rows(scenario, policy)}
-    own = [at for at in rows if at.startswith("M6")]
+    allocation = " ".join(at for at in rows if at.startswith("M6"))
     listing = scenario.clearer is Clearer.LISTED
-    early = ["M0"] if listing and policy.holds_list else []
-    ahead = (
-        ["M1", *own, *early, "M7", "M3"] if policy.table_first else ["M1", *early, "M2", "M3", "M4", "M5", *own, "M7"]
-    )
-    behind = ["M8", "M10", "M11"] if policy.table_first else ["M8", "M9", "M10", "M11"]
-    enter = ["L1", "L2", "L3"][bool(early) :] if listing else []
-    return Thread("M", tuple(rows[at] for at in [*ahead, *behind, "M12", *enter, "M13", OOPS]))
+    early = "M0" if listing and policy.holds_list else ""
+    if policy.table_first:
+        order = f"M1 {allocation} {early} M7 M3 M8 M10 M11 M12"
+    else:
+        order = f"M1 {early} M2 M3 M4 M5 {allocation} M7 M8 M9 M10 M11 M12"
+    enter = ("L2 L3" if early else "L1 L2 L3") if listing else ""
+    return Thread("M", tuple(rows[at] for at in f"{order} {enter} M13 {OOPS}".split()))
 
 
 class Moving(NamedTuple):
@@ -223,25 +198,23 @@ def _allocation(scenario: Scenario, policy: Policy) -> Iterator[Step]:
     if scenario.own_reclaim:
         own = Clearer.ANON if scenario.clearer is Clearer.ANON else Clearer.FILE
         yield Step("M6a", "own reclaim: lock PTL", take=PTL, rests=True)
-        yield Step("M6b", "swap_out clears the entry", do=clearing(own))
+        yield Step("M6b", "swap_out clears the entry", do=entry.clearing(own))
         yield Step("M6c", give=PTL)
     if scenario.starved:
         leave = "M12" if policy.table_first else "M9"
         yield Step("M7", "lock PTL: there is no table", take=PTL, goto=leave, rests=True)
     else:
-        does = "lock PTL, install the table"
-        yield Step("M7", does, take=PTL, do=lambda tables: tables._replace(table=True), rests=True)
+        yield Step("M7", "lock PTL, install the table", take=PTL, do=lambda t: t._replace(table=True), rests=True)
 
 
 def _last_rows(scenario: Scenario) -> Iterator[Step]:
     """The file's list of mappings, the return, and the end of a thread that crashed."""
     yield Step("M0", "lock the file's list", take=LIST)
     yield Step("L1", "lock the file's list", take=LIST)
-    yield Step("L2", "the new place enters the list", do=lambda tables: tables._replace(listed=True))
+    yield Step("L2", "the new place enters the list", do=lambda t: t._replace(listed=True))
     yield Step("L3", "unlock the file's list", give=LIST)
     says = f"unlock mmap_sem, return {'ENOMEM' if scenario.starved else 0}"
-    success = not scenario.starved
-    yield Step("M13", says, give=MMAP_SEM, do=lambda tables: tables._replace(returned=success), goto=END)
+    yield Step("M13", says, give=MMAP_SEM, do=lambda t: t._replace(returned=not scenario.starved), goto=END)
     yield Step(OOPS, "the kernel kills the thread, locks and all", goto=END)
 
 
@@ -251,13 +224,10 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED])
     >>> [each.name for each in program(Scenario(clearers=2)).threads]
     ['M', 'C', 'D']
     """
-    others = (clearer_thread(name, scenario.clearer) for name in "CD"[: scenario.clearers])
+    others = (entry.clearer_thread(name, scenario.clearer) for name in "CD"[: scenario.clearers])
     threads = (move_one_page(scenario, policy), *others)
     tables = Tables(scenario.entry, NONE, scenario.table_present, freed=False)
     return Program(threads, tables, min(scenario.machine.cpus, len(threads)))
-
-
-# ---- what comes of it ----
 
 
 def broken(scenario: Scenario, state: State) -> str:
@@ -270,8 +240,8 @@ def broken(scenario: Scenario, state: State) -> str:
     anonymous = scenario.clearer is Clearer.ANON and scenario.entry == PRESENT
     held = frozenset(lock for locks in state.held for lock in locks)
     at, ended = state.at[0], set(state.at) == {END}
-    seen = Judged(state.data, at, state.held[0], held, ended, scenario.entry, alone, anonymous)
-    return next((name for name, breaks in BREAKS.items() if breaks(seen)), "")
+    seen = entry.Judged(state.data, at, state.held[0], held, ended, scenario.entry, alone, anonymous)
+    return next((name for name, breaks in entry.BREAKS.items() if breaks(seen)), "")
 
 
 def explored(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Explored:
@@ -354,13 +324,7 @@ def states_of(run: Run) -> list[State]:
     >>> [state.data.src for state in states_of(simulate(policy=POLICIES[UNPATCHED]))][-2:]
     ['null', 'null']
     """
-    walked = program(run.scenario, run.policy)
-    numbers = {each.name: i for i, each in enumerate(walked.threads)}
-    states = [walked.start]
-    for event in run.events:
-        if isinstance(event, Stepped):
-            states.append(dict(walked.moves(states[-1]))[numbers[event.thread]])
-    return states
+    return list(walk(program(run.scenario, run.policy), run.events))
 
 
 def over_machines(policy: Policy, scenario: Scenario = Scenario(clearers=0)) -> dict[tuple[str, int], Run]:

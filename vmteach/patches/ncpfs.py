@@ -9,12 +9,14 @@ patched     a name of more than 255 bytes is refused (ENAMETOOLONG) before there
 left out    interrupts and the socket layers on the same stack, other compilers, what the overwritten bytes then do
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.kernel.stack import Overran, Stack, TookArray, aligned
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, between, inputs, of_kind, takes_inputs, within
 
 NAME_MAX = 255  # bytes of a name that other file systems take, and that one length byte can say
 PATH_MAX = 4096  # bytes of a path with its end mark: no name is longer than 4095
@@ -44,9 +46,6 @@ MAKES = ("create", "mkdir")  # operations that want the name to be free
 UNNAMED = ("lookup", "unlink")  # operations that act on what the look-up found, without the name
 
 
-# ---- what goes in ----
-
-
 @dataclass(frozen=True)
 @inputs
 class Scenario:
@@ -61,24 +60,19 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    operation: str = "rename"
-    length: int = 4095
-    second: int = 0
+    vm_cache_scan_ratio: Sysctl = 6
+    operation: Annotated[str, among(*FRAMES)] = "rename"
+    length: Annotated[int, within(1, PATH_MAX - 1, "bytes")] = 4095
+    second: Annotated[int, within(0, PATH_MAX - 1, "bytes")] = 0
     on_server: bool = True
     extra_depth: int = 0
     task: int = TASK
-    expansion: int = 1
+    expansion: Annotated[int, within(0, 3)] = 1
     nls: bool = True  # code pages: without them a name goes out as it came in
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        one_of("operation", self.operation, tuple(FRAMES))
-        between("length", self.length, 1, PATH_MAX - 1, "bytes")
-        between("second", self.second, 0, PATH_MAX - 1, "bytes")
         between("task", self.task, 1, self.machine.stack // 2, "bytes")
         between("extra_depth", self.extra_depth, 0, self.room, "bytes")
-        between("expansion", self.expansion, 0, 3)
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -89,6 +83,11 @@ class Scenario:
     def room(self) -> int:
         """Bytes of the stack area above the task descriptor."""
         return self.machine.stack - self.task
+
+    @property
+    def stack(self) -> Stack:
+        """The stack as the call finds it, a new one each time: registers were saved, and calls lie above this one."""
+        return Stack(self.machine.stack - SAVED - self.extra_depth, self.task, self.machine.word // 8)
 
     @property
     def frames(self) -> Frames:
@@ -112,9 +111,6 @@ class Scenario:
         return length // 5 + length % 5 if self.expansion == SHRINKS else length * self.expansion
 
 
-# ---- what the patch changed ----
-
-
 @dataclass(frozen=True)
 @inputs
 class Policy:
@@ -124,12 +120,8 @@ class Policy:
     buffer     bytes of the array for one name; 0: the name's own length and one more
     """
 
-    longest: int = 0
-    buffer: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("longest", "buffer"):
-            between(name, getattr(self, name), 0, 1 << 16, "bytes")
+    longest: Annotated[int, within(0, 1 << 16, "bytes")] = 0
+    buffer: Annotated[int, within(0, 1 << 16, "bytes")] = 0
 
 
 UNPATCHED, PATCHED, MAINLINE = "unpatched", "patched (length test)", "patched (fixed buffer)"
@@ -153,21 +145,11 @@ TRY = (
 )
 
 
-# ---- what happens ----
-
-
 class Refused(NamedTuple):
     """A name of `length` bytes was refused; `by` says where."""
 
     length: int
     by: str
-
-
-class TookArray(NamedTuple):
-    """An array of `size` bytes was laid on the stack; it reaches down to address `low` of the stack area."""
-
-    size: int
-    low: int
 
 
 class Converted(NamedTuple):
@@ -192,13 +174,6 @@ class LookedUp(NamedTuple):
     found: bool
 
 
-class Overran(NamedTuple):
-    """The stack reached below its room: into the task descriptor, and by `beyond` out of the stack area."""
-
-    task: int
-    beyond: int
-
-
 class Answered(NamedTuple):
     """The call's answer: success, or the name of an error."""
 
@@ -206,50 +181,6 @@ class Answered(NamedTuple):
 
 
 Event = Refused | TookArray | Converted | Sent | LookedUp | Overran | Answered
-
-
-class Stack:
-    """The kernel stack of one task: addresses from 0, its descriptor at the low end, and it grows downwards.
-
-    >>> stack = Stack(Scenario())
-    >>> stack.enter(716), stack.take(4096)
-    (None, TookArray(size=4096, low=3320))
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.task, self.word = scenario.task, scenario.machine.word // 8
-        self.low = self.top = scenario.machine.stack - SAVED - scenario.extra_depth
-        self.lowest = self.low
-
-    def enter(self, frames: int) -> None:
-        """Come from the top with functions that take so many bytes, their arrays apart."""
-        self.low = self.top - frames
-        self.lowest = min(self.lowest, self.low)
-
-    def take(self, size: int) -> TookArray:
-        """Lay an array on the stack, in whole words. Nothing checks whether there is room."""
-        self.low -= aligned(size, self.word)
-        self.lowest = min(self.lowest, self.low)
-        return TookArray(size, self.low)
-
-    @property
-    def overrun(self) -> int:
-        """Bytes by which the stack has reached into the descriptor and beyond."""
-        return max(0, self.task - self.lowest)
-
-    def overran(self) -> Iterator[Overran]:
-        """The damage so far, if there is any: whatever is written or called from here on lies there."""
-        if self.overrun:
-            yield Overran(min(self.overrun, self.task), self.overrun - min(self.overrun, self.task))
-
-
-def aligned(size: int, word: int) -> int:
-    """`size` in whole words.
-
-    >>> aligned(4095 + 1, 4), aligned(3128 + 1, 4)
-    (4096, 3132)
-    """
-    return -(-size // word) * word
 
 
 def ncp_lookup(scenario: Scenario, policy: Policy, stack: Stack, length: int, there: bool) -> Iterator[Event]:
@@ -310,17 +241,15 @@ def directory_operation(scenario: Scenario, policy: Policy, stack: Stack) -> Ite
     """Look each name up, then act: what happened, up to the answer.
 
     >>> scenario = Scenario(length=300)
-    >>> list(directory_operation(scenario, POLICIES[PATCHED], Stack(scenario)))
+    >>> list(directory_operation(scenario, POLICIES[PATCHED], scenario.stack))
     [Refused(length=300, by='the length test'), Answered(answer='ENAMETOOLONG')]
     """
     for number, length in enumerate(scenario.lengths):  # only the first name may be there already
         *events, last = ncp_lookup(scenario, policy, stack, length, scenario.on_server and not number)
-        yield from (*events, last)
-        ended = isinstance(last, Answered)
         if isinstance(last, LookedUp) and not number and (answer := may_act(scenario.operation, last.found)):
-            yield answer
-            ended = True
-        if ended:
+            events, last = [*events, last], answer
+        yield from (*events, last)
+        if isinstance(last, Answered):
             return
     yield from ncp_act(scenario, policy, stack)
 
@@ -336,9 +265,6 @@ def may_act(operation: str, found: bool) -> Answered | None:
     return None if found else Answered("ENOENT")
 
 
-# ---- the run ----
-
-
 def longest_safe(scenario: Scenario, policy: Policy) -> int:
     """The longest name, in bytes, up to which this operation overruns no stack, whatever the server has; at most 4095.
 
@@ -348,12 +274,13 @@ def longest_safe(scenario: Scenario, policy: Policy) -> int:
     below, word = scenario.room - SAVED - scenario.extra_depth, scenario.machine.word // 8
     looking, acting = scenario.frames
     names = 0 if scenario.operation in UNNAMED else len(scenario.lengths)
-    if policy.buffer:  # the arrays do not grow with the name
-        buffer = aligned(policy.buffer, word)
-        return PATH_MAX - 1 if max(looking + buffer, acting + names * buffer) <= below else 0
-    array = min(below - looking, (below - acting) // names if names else below)
-    longest = max(0, array // word * word - 1)
-    return PATH_MAX - 1 if policy.longest and longest >= policy.longest else min(longest, PATH_MAX - 1)
+
+    def needed(length: int) -> int:
+        array = aligned(policy.buffer or length + 1, word)
+        return max(looking + array, acting + names * array)
+
+    longest = max(0, bisect_right(range(PATH_MAX), below, key=needed) - 1)
+    return PATH_MAX - 1 if 0 < policy.longest <= longest else longest  # what is longer is refused
 
 
 @takes_inputs
@@ -364,20 +291,15 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     >>> run.numbers["overrun (B)"], run.numbers["answer"], run.numbers["sent (B)"]
     (1936, 'success', '255 255 255 255')
     """
-    stack = Stack(scenario)
+    stack = scenario.stack
     events = tuple(directory_operation(scenario, policy, stack))
-    sent = [str(event.wire) for event in of_kind(events, Sent)]
-    return Run(
-        scenario,
-        policy,
-        events,
-        {
-            "answer": of_kind(events, Answered)[0].answer,
-            "sent (B)": " ".join(sent) or "nothing",
-            "stack used (B)": scenario.machine.stack - stack.lowest,
-            "room (B)": scenario.room,
-            "overrun (B)": stack.overrun,
-            "of it in the task descriptor (B)": min(stack.overrun, scenario.task),
-            "no overrun up to names of (B)": longest_safe(scenario, policy),
-        },
-    )
+    numbers = {
+        "answer": of_kind(events, Answered)[0].answer,
+        "sent (B)": " ".join(str(event.wire) for event in of_kind(events, Sent)) or "nothing",
+        "stack used (B)": scenario.machine.stack - stack.lowest,
+        "room (B)": scenario.room,
+        "overrun (B)": stack.overrun,
+        "of it in the task descriptor (B)": min(stack.overrun, scenario.task),
+        "no overrun up to names of (B)": longest_safe(scenario, policy),
+    }
+    return Run(scenario, policy, events, numbers)

@@ -10,17 +10,14 @@ left out    the server, its page cache and its errors; requests that are not who
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.machine import KIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
+from vmteach.machine import KIB, MIB, PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, takes_inputs, within
 
 CHUNK = 512 * KIB  # bytes that one call of nfs_direct_IO moves at most
 UNIT = 512  # bytes: the smallest block, and what the file of the model is made of
 OFFSET_BITS = 63  # of a file offset, without its sign
-
-
-# ---- what goes in ----
 
 
 @dataclass(frozen=True)
@@ -32,16 +29,12 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["2 GB"]
-    vm_cache_scan_ratio: int = 6
-    offset_mib: int = 4095
-    block_bits: int = 12
-    length_kib: int = 2048
+    vm_cache_scan_ratio: Sysctl = 6
+    offset_mib: Annotated[int, within(0, 1 << 40, "MiB")] = 4095
+    block_bits: Annotated[int, among(*range(9, 16))] = 12
+    length_kib: Annotated[int, within(32, 1 << 16, "KiB")] = 2048
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("offset_mib", self.offset_mib, 0, 1 << 40, "MiB")
-        one_of("block_bits", self.block_bits, tuple(range(9, 16)))
-        between("length_kib", self.length_kib, 32, 1 << 16, "KiB")
         if self.length_kib % 32:
             raise ValueError(f"length_kib must be a multiple of 32, the largest block, got {self.length_kib}")
 
@@ -56,9 +49,6 @@ class Scenario:
         return self.length_kib * KIB
 
 
-# ---- what the patch changed ----
-
-
 @dataclass(frozen=True)
 @inputs
 class Policy:
@@ -69,12 +59,9 @@ class Policy:
     refuses         an offset whose block number does not fit is refused (EFBIG), not cut
     """
 
-    shift_bits: int = 0
+    shift_bits: Annotated[int, within(0, 64, "bits")] = 0
     by_block: bool = True
     refuses: bool = False
-
-    def __post_init__(self) -> None:
-        between("shift_bits", self.shift_bits, 0, 64, "bits")
 
 
 UNPATCHED, PATCHED, TODAY = "unpatched", "patched", "today"
@@ -96,9 +83,6 @@ TRY = (
     Preset("at 5 GiB", {"offset_mib": 5120}),
     Preset("2 TiB on 64 bits", {"machine": "64-bit 64 GB", "offset_mib": 2097152}),
 )
-
-
-# ---- what happens ----
 
 
 class Sent(NamedTuple):
@@ -232,9 +216,6 @@ def chunks(offset: int, length: int) -> Iterator[tuple[int, int]]:
     """
     for at in range(offset, offset + length, CHUNK):
         yield at, min(CHUNK, offset + length - at)
-
-
-# ---- the run ----
 
 
 @takes_inputs

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.zones import DEVICE, FILE, Memory, Start, after, marks, phases, take
-from vmteach.machine import GIB, MIB, PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import GIB, MIB, PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, among, inputs, of_kind, takes_inputs, within
 
 NOTHING, WRITE, WAIT = -1, 0, 1  # what balance_dirty_state answers
 KERNEL = 24 * MIB  # low memory of the kernel itself and its tables, at most an eighth of RAM (invented)
@@ -63,11 +63,8 @@ class Policy:
     """
 
     guard: Guard = GUARDS["2.4.23 to 2.4.29"]
-    shift: int = 0  # 0 counts bytes, 9 sectors
+    shift: Annotated[int, within(0, 12, "(a page has 2**12 bytes)")] = 0  # 0 counts bytes, 9 sectors
     reserve: bool = True  # a zone keeps a share of the zones above it for those who cannot use them
-
-    def __post_init__(self) -> None:
-        between("shift", self.shift, 0, 12, "(a page has 2**12 bytes)")
 
     def amount(self, size: int) -> int:
         """What one buffer of `size` bytes adds to a total."""
@@ -97,14 +94,9 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["16 GB"]
-    vm_cache_scan_ratio: int = 6
-    free_high: int = 64  # GiB of HIGHMEM that are free, or as much of it as there is
-    writer: str = FILE
-
-    def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("free_high", self.free_high, 0, 64, "GiB")
-        one_of("writer", self.writer, (FILE, DEVICE))
+    vm_cache_scan_ratio: Sysctl = 6
+    free_high: Annotated[int, within(0, 64, "GiB")] = 64  # of HIGHMEM that are free, or as much of it as there is
+    writer: Annotated[str, among(FILE, DEVICE)] = FILE
 
     @property
     def start(self) -> Start:
@@ -118,12 +110,11 @@ class Scenario:
         return Start(machine, Memory(dma, normal, high), self.writer)
 
 
-_RATIO_WHY_NOT = (
-    "The totals change where a buffer changes its list, and the limit counts pages by zone: "
-    "how much of the inactive list a reclaim pass scans is never asked."
-)
 CONTROLS = (
-    *panel(ratio=_RATIO_WHY_NOT),
+    *panel(
+        ratio="The totals change where a buffer changes its list, and the limit counts pages by zone: "
+        "how much of the inactive list a reclaim pass scans is never asked."
+    ),
     Control("free_high", "free HIGHMEM, at most", (0, 1, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 24, 32, 64), "GiB"),
     Control("writer", "what is written", (FILE, DEVICE)),
 )
@@ -162,9 +153,6 @@ class Ended(NamedTuple):
     pages: int
     lacks: str  # "memory" or "lowmem"
     memory: Memory  # without the page that found no heads
-
-
-# ---- the kernel's arithmetic ----
 
 
 def insert_into_lru_list(total: int, size: int, count: int, policy: Policy, word: int = 32) -> int:
@@ -229,9 +217,6 @@ def bdflush_stop(seen: int, tot: int, word: int = 32, shares: Shares = DEFAULT) 
     return seen * 100 % (1 << word) <= tot * shares.stop % (1 << word)
 
 
-# ---- a writer without end ----
-
-
 class Writer:
     """What the kernel knows and decides when a writer has made so many pages dirty: a function of their number.
 
@@ -245,6 +230,7 @@ class Writer:
         self.phases, self.lacks = phases(start, policy.reserve)
         self.most = self.phases[-1].dirty
         self.wrap = (1 << start.machine.word + policy.shift) // start.machine.page  # pages at which the counter is 0
+        self.wraps = range(self.wrap, self.most + 1, self.wrap)
 
     def memory(self, pages: int) -> Memory:
         """What is left in each zone."""
@@ -265,15 +251,18 @@ class Writer:
         """What balance_dirty_state gives: NOTHING, WRITE or WAIT."""
         return balance_dirty_state(self.seen(pages), self.limit(pages), self.start.machine.word)
 
+    def ends(self) -> list[int]:
+        """The numbers of dirty pages at which a zone gives out, the counter is about to wrap or wraps, or all ends."""
+        return sorted({phase.dirty for phase in self.phases} | {at + d for at in self.wraps for d in (-1, 0)})
+
     def changes(self) -> Iterator[int]:
         """The first number of dirty pages with each new answer, in order.
 
         Between two places where a zone gives out, the counter wraps or the limit does, the counter grows faster
         than the share of the limit: the answer only rises there.
         """
-        ends = {phase.dirty for phase in self.phases} | {at + d for at in self._wraps() for d in (-1, 0)} | {self.most}
         answer, wrapped = cache(self.answer), cache(self._below)
-        for low, high in pairwise(sorted(ends)):
+        for low, high in pairwise(self.ends()):
             below = _changes(wrapped, low, high) if self.policy.guard.below else []
             for first, last in pairwise([low, *(at + d for at in below for d in (-1, 0)), high]):
                 yield from _changes(answer, first, last)
@@ -281,9 +270,6 @@ class Writer:
     def _below(self, pages: int) -> int:
         """1 where what the guard takes off is more than what it counts, so that its sum has wrapped."""
         return self.limit(pages) >> self.start.machine.word - 1
-
-    def _wraps(self) -> range:
-        return range(self.wrap, self.most + 1, self.wrap)
 
 
 def _changes(value: Callable[[int], int], low: int, high: int) -> list[int]:
@@ -318,11 +304,8 @@ def events(writer: Writer) -> Iterator[Asked | Wrapped | Waited | Ended]:
     >>> [type(event).__name__ for event in events(Writer(Scenario(PRESETS["256 MB"]).start, POLICIES[PATCHED]))]
     ['Asked', 'Asked', 'Asked', 'Waited']
     """
-    changes = set(writer.changes())
-    wraps = set(writer._wraps())
-    places = {0, writer.most, *changes, *wraps, *(at - 1 for at in wraps), *(phase.dirty for phase in writer.phases)}
-    for pages in sorted(places):
-        if pages in wraps:
+    for pages in sorted({*writer.changes(), *writer.ends()}):
+        if pages in writer.wraps:
             yield Wrapped(pages)
         asked = Asked(pages, writer.seen(pages), writer.limit(pages), writer.answer(pages), writer.memory(pages))
         yield asked

@@ -11,11 +11,11 @@ left out    the disk, vectors of several kiobufs, pages of finished chunks that 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Setup
-from vmteach.machine import KIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, of_kind, one_of, takes_inputs
+from vmteach.machine import KIB, PRESETS, Machine, Sysctl, Sysctls, panel
+from vmteach.run import Control, Preset, Run, among, between, inputs, of_kind, takes_inputs, within
 
 CHUNK = 512 * KIB  # bytes of one kiobuf: a longer request is split
 UNITS = {"raw device": 512, "O_DIRECT file": 4096, "O_DIRECT over NFS": 8192}  # bytes: sector, block, rsize
@@ -35,20 +35,15 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["256 MB"]
-    vm_cache_scan_ratio: int = 6
-    length_kib: int = 1024  # of the buffer and of the read
-    limit_kib: int = 768  # what the tmpfs that holds the buffer may still grow by
+    vm_cache_scan_ratio: Sysctl = 6
+    length_kib: Annotated[int, within(1, 1 << 20, "KiB")] = 1024  # of the buffer and of the read
+    limit_kib: Annotated[int, within(0, 1 << 30, "KiB")] = 768  # what the tmpfs of the buffer may still grow by
     va: int = 0x4000_0000  # where the buffer begins
-    consumer: str = "raw device"  # who uses the list of pages
-    vm_passes: int = 6  # the kernel's default is 60: a caller that gives up sooner
+    consumer: Annotated[str, among(*UNITS)] = "raw device"  # who uses the list of pages
+    vm_passes: Sysctl = 6  # the kernel's default is 60: a caller that gives up sooner
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        check_sysctl("vm_passes", self.vm_passes)
-        between("length_kib", self.length_kib, 1, 1 << 20, "KiB")
-        between("limit_kib", self.limit_kib, 0, 1 << 30, "KiB")
         between("va", self.va, 0, self.machine.task_size)
-        one_of("consumer", self.consumer, tuple(UNITS))
         if self.va % self.machine.page:
             raise ValueError(f"va must be a multiple of the page ({self.machine.page}), got {self.va:#x}")
 
@@ -90,9 +85,6 @@ TRY = (
 )
 
 
-# ---- where pages come from ----
-
-
 class Supply:
     """Pages for the buffer: room in the tmpfs, free memory, and what reclaim frees.
 
@@ -126,9 +118,6 @@ class Supply:
         self.room -= 1
         self.free -= 1
         return ""
-
-
-# ---- the call ----
 
 
 class Pinned(NamedTuple):
@@ -274,6 +263,7 @@ def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
         return sum(getattr(event, field) for event in of_kind(events, kind))
 
     error = next((event.error for event in events if isinstance(event, Failed | Moved) and event.error), "")
+    done = total(Moved, "moved")  # the reader hears of bytes if any were moved; a kernel that died says nothing else
     return {
         "pages wanted": total(Pinned, "wanted"),
         "pages got": total(Pinned, "got"),
@@ -282,12 +272,7 @@ def _numbers(events: tuple[Event, ...], supply: Supply) -> dict[str, int | str]:
         "bytes recorded (B)": total(Mapped, "length"),
         "bytes covered (B)": total(Mapped, "covered"),
         "last chunk": error or "success",
-        "read returns": _returned(total(Moved, "moved"), error),
+        "read returns": error if error and (error == WILD or not done) else f"{done:,} B",
         "pages never released": total(Pinned, "got") - total(Released, "pages"),
         "pages visited by reclaim": supply.engine.count["visits"],
     }
-
-
-def _returned(done: int, error: str) -> str:
-    """What the reader hears: bytes if any were moved; a kernel that died says nothing else."""
-    return error if error == WILD or (error and not done) else f"{done:,} B"

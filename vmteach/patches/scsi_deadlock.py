@@ -10,19 +10,18 @@ left out    completions, plugged queues, the host's blocked flag, other lock tak
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
+from vmteach.kernel.host import Dispatch, Host, left_waiting
 from vmteach.kernel.interleavings import Explored, explore
 from vmteach.kernel.lockorder import Order, cycle, interruptible, lock_order
 from vmteach.kernel.threads import END, Program, Schedule, Step, Stepped, Thread, replay
-from vmteach.machine import PRESETS, Machine, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs
-
-T = TypeVar("T")
+from vmteach.machine import PRESETS, Machine, Sysctl, panel
+from vmteach.run import Control, Preset, Run, between, inputs, one_of, takes_inputs, within
 
 HOST = "H"  # the lock of the host adapter: its counters and flags
 ONE_LOCK = "io_request_lock"  # what mainline 2.4 has instead of H and all the queues' locks
@@ -40,20 +39,15 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["8 GB"]
-    vm_cache_scan_ratio: int = 6
-    dispatchers: int = 1  # threads that dispatch; number i works on disk i modulo disks
-    disks: int = 1  # disks on the host, each with a queue of its own
-    commands: int = 1  # waiting in each queue when the recovery ends
-    can_queue: int = 8  # commands that the host takes at once; 0: no limit
+    vm_cache_scan_ratio: Sysctl = 6
+    dispatchers: Annotated[int, within(0, 4)] = 1  # threads that dispatch; number i works on disk i modulo disks
+    disks: Annotated[int, within(1, 4)] = 1  # disks on the host, each with a queue of its own
+    commands: Annotated[int, within(0, 4, "a disk")] = 1  # waiting in each queue when the recovery ends
+    can_queue: Annotated[int, within(0, 256, "commands")] = 8  # commands that the host takes at once; 0: no limit
     blocked: frozenset[int] = frozenset()  # disks that take no command for now
     send_takes_h: bool = False  # sending a command takes the host's lock and gives it back, with no other held
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("dispatchers", self.dispatchers, 0, 4)
-        between("disks", self.disks, 1, 4)
-        between("commands", self.commands, 0, 4, "a disk")
-        between("can_queue", self.can_queue, 0, 256, "commands")
         for disk in self.blocked:
             between("blocked disk", disk, 0, self.disks - 1)
 
@@ -80,12 +74,11 @@ POLICIES: dict[str, Policy] = {
     "mainline (one lock)": Policy("clear +H [check run] -H", split=False),
 }
 
-_RATIO_WHY_NOT = (
-    "No step of these threads reclaims memory: whatever share of the inactive list a pass looks at, "
-    "the locks are taken in the same order."
-)
 CONTROLS = (
-    *panel(ratio=_RATIO_WHY_NOT),
+    *panel(
+        ratio="No step of these threads reclaims memory: whatever share of the inactive list a pass looks at, "
+        "the locks are taken in the same order."
+    ),
     Control("dispatchers", "dispatchers", (0, 1, 2, 3)),
     Control("disks", "disks on the host", (1, 2, 3)),
 )
@@ -96,56 +89,6 @@ TRY = (
 )
 
 
-class Host(NamedTuple):
-    """What the threads share: the host's flag and counter, and each disk's queue."""
-
-    in_recovery: bool
-    busy: int  # commands sent and not completed
-    queued: tuple[int, ...]  # commands waiting, by disk
-    out: tuple[int, ...]  # commands sent, by disk: the completion of one dispatches its disk again
-    starved: tuple[bool, ...]  # dispatch found the host full and none of its own out: a completion comes back to it
-
-    def full(self, can_queue: int) -> bool:
-        """Whether the host takes no further command."""
-        return 0 < can_queue <= self.busy
-
-
-def _set(row: tuple[T, ...], disk: int, value: T) -> tuple[T, ...]:
-    """The row with a new value for one disk."""
-    return (*row[:disk], value, *row[disk + 1 :])
-
-
-# ---- the threads ----
-
-
-class Dispatch(NamedTuple):
-    """What the rows of one disk's dispatch ask of the host, and do to it."""
-
-    scenario: Scenario
-    disk: int
-
-    def nothing_to_do(self, host: Host) -> bool:
-        """R3: the disk takes no command for now, or nobody has one for it."""
-        return self.disk in self.scenario.blocked or not host.queued[self.disk]
-
-    def full(self, host: Host) -> bool:
-        """R5: the host has as many commands out as it takes."""
-        return host.full(self.scenario.can_queue)
-
-    def count_it(self, host: Host) -> Host:
-        """R5: one more command is out, of the host and of this disk."""
-        return host._replace(busy=host.busy + 1, out=_set(host.out, self.disk, host.out[self.disk] + 1))
-
-    def starve(self, host: Host) -> Host:
-        """R5b: without a command of its own out, no completion would come back to this disk: the host has to."""
-        starved = host.starved[self.disk] or not host.out[self.disk]
-        return host._replace(starved=_set(host.starved, self.disk, starved))
-
-    def dequeue(self, host: Host) -> Host:
-        """R7: the command that was counted leaves the queue."""
-        return host._replace(queued=_set(host.queued, self.disk, host.queued[self.disk] - 1))
-
-
 def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, prefix: str = "") -> Iterator[Step]:
     """Dispatch of one disk's queue, from R2 on: the rows, entered and left with Q held.
 
@@ -154,7 +97,7 @@ def scsi_request_fn(scenario: Scenario, policy: Policy, disk: int, leave: str, p
     """
     q, h = _locks(policy, disk)
     own = h if policy.split else ""  # with one lock for everything it is already held
-    does = Dispatch(scenario, disk)
+    does = Dispatch(disk, scenario.can_queue, disk in scenario.blocked)
     yield Step(prefix + "R2", "host in recovery?", when=lambda host: host.in_recovery, goto=leave)
     yield Step(prefix + "R3", f"disk {disk} blocked, or nothing queued?", when=does.nothing_to_do, goto=leave)
     if own:
@@ -191,11 +134,6 @@ class Word(NamedTuple):
     word: str
     disk: int
 
-    @property
-    def first_row(self) -> str:
-        """The row that it begins with: dispatch is entered at its R2."""
-        return f"{self.at} R2" if self.word == "run" else self.at
-
 
 def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
     """The recovery thread E: the policy's script written out, once for each disk.
@@ -206,7 +144,7 @@ def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
     ahead, body, behind = _parsed(policy.restart)
     loop = [Word(f"{at}.{disk}", word, disk) for disk in range(scenario.disks) for at, word in body]
     words = [*(Word(at, word, 0) for at, word in ahead), *loop, *(Word(at, word, 0) for at, word in behind)]
-    below = [word.first_row for word in words[1:]] + [END]
+    below = [f"{word.at} R2" if word.word == "run" else word.at for word in words[1:]] + [END]  # dispatch begins at R2
     after_loop = behind[0][0] if behind else END
     rows = [row for word, leave in zip(words, below) for row in _rows(scenario, policy, word, leave, after_loop)]
     return interruptible(Thread("E", tuple(rows)))
@@ -214,19 +152,13 @@ def scsi_restart_operations(scenario: Scenario, policy: Policy) -> Thread:
 
 def _rows(scenario: Scenario, policy: Policy, word: Word, leave: str, after_loop: str) -> Iterator[Step]:
     """The rows of one word of the script."""
-
-    def clear(host: Host) -> Host:
-        return host._replace(in_recovery=False)
-
-    def full_or_blocked(host: Host) -> bool:
-        return host.full(scenario.can_queue) or word.disk in scenario.blocked
-
     q, h = _locks(policy, word.disk)
+    does = Dispatch(word.disk, scenario.can_queue, word.disk in scenario.blocked)
     match word.word:
         case "clear":
-            yield Step(word.at, "end the recovery", do=clear)
+            yield Step(word.at, "end the recovery", do=lambda host: host._replace(in_recovery=False))
         case "check":
-            yield Step(word.at, "host full or disk blocked?", when=full_or_blocked, goto=after_loop)
+            yield Step(word.at, "host full or disk blocked?", when=does.full_or_blocked, goto=after_loop)
         case "run":
             yield from scsi_request_fn(scenario, policy, word.disk, leave, f"{word.at} ")
         case "+H" | "+Q":
@@ -270,19 +202,6 @@ def program(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED])
     host = Host(True, 0, (scenario.commands,) * each, (0,) * each, (False,) * each)
     threads = (*dispatchers, scsi_restart_operations(scenario, policy))
     return Program(threads, host, min(scenario.machine.cpus, len(threads)))
-
-
-# ---- what comes of it ----
-
-
-def left_waiting(host: Host, blocked: Collection[int] = frozenset()) -> tuple[int, ...]:
-    """The disks that could work, have a command, and that nobody will come back to.
-
-    >>> left_waiting(Host(False, 1, (0, 1), (1, 0), (False, False)))
-    (1,)
-    """
-    waiting = (disk for disk, queued in enumerate(host.queued) if queued and not host.starved[disk])
-    return tuple(disk for disk in waiting if not host.out[disk] and disk not in blocked)
 
 
 class Found(NamedTuple):
@@ -331,11 +250,6 @@ def found(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -
     return _found(replace(scenario, machine=machine, vm_cache_scan_ratio=6), policy)
 
 
-def _turns(schedule: Schedule) -> list[str]:
-    """Whose turn it was at each step."""
-    return [event.thread for event in schedule]
-
-
 @takes_inputs
 def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]) -> Run:
     """The shortest schedule into the deadlock, or else one run to the end.
@@ -349,7 +263,8 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     'impossible'
     """
     here = found(scenario, policy)
-    turns = _turns(found(scenario, POLICIES[UNPATCHED]).shortest) or ["E"]  # E first: then there is work
+    deadly = found(scenario, POLICIES[UNPATCHED]).shortest
+    turns = [event.thread for event in deadly] or ["E"]  # E first: then there is work
     events = here.shortest or replay(program(scenario, policy), turns, onward=True)
     way = sum(isinstance(event, Stepped) for event in here.shortest)
     ring = cycle(here.order)

@@ -11,31 +11,19 @@ left out    user code, read-ahead, page tables that share pages unevenly, more t
             reclaiming at the same time
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from vmteach.kernel.reclaim import (
-    SECOND,
-    Costs,
-    Kind,
-    Page,
-    PageRun,
-    PageState,
-    Pte,
-    PteRun,
-    Reclaim,
-    Recorder,
-    Rules,
-    Setup,
-    Snapshot,
-    View,
-)
+from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, Snapshot
+from vmteach.kernel.reclaim.setup import SECOND
+from vmteach.kernel.reclaim.view import View
+from vmteach.kernel.stretches import Kept, in_stretches, inactive_list
 from vmteach.kernel.vmstat import vmstat
-from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctls, check_sysctl, panel
-from vmteach.run import Control, Preset, Run, between, inputs, takes_inputs
+from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctl, Sysctls, panel
+from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inputs, within
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
@@ -48,7 +36,6 @@ OTHER_SHARE = 8  # 1/8 of RAM is anonymous memory and the kernel's own, and on n
 PROCESSES = 100  # that use the segment
 WINDOW = 0.9  # of its address space is what a process can map of it: 2.7 of 3 GiB (the author's own figure)
 A_PAGE_TAKEN = 33_898  # ns from one page of the application's demand to the next: rows 1 to 6 of the trace
-MOST_LISTS = 64  # of a run that are kept for its picture
 HORIZON = 3_600  # s: no request begins later
 STRETCH = 1_000  # pages
 SLOWEST = 20  # s over which the slowest part of a copy is reckoned
@@ -92,24 +79,19 @@ class Scenario:
     """
 
     machine: Machine = PRESETS["32 GB"]
-    vm_cache_scan_ratio: int = 6
+    vm_cache_scan_ratio: Sysctl = 6
     wants: Wants = Wants.BACKUP
-    file_percent: int = 3  # clean file pages, % of the two lists; shared memory is the rest
-    unmapped_percent: int = 37  # of the shared memory, mapped by nobody
-    swap: int = 10  # MiB/s of the swap disk
+    file_percent: Annotated[int, within(1, 95, "% of the lists")] = 3  # clean file pages; the rest is shared memory
+    unmapped_percent: Annotated[int, within(0, 100, "% of the shared memory")] = 37  # mapped by nobody
+    swap: Annotated[int, within(1, 10_000, "MiB/s")] = 10  # of the swap disk
     order: Order = Order.ROW
     copy: int | None = None  # bytes that the backup reads; None: 1/8 of RAM
     application: int | None = None  # bytes that the application takes; None: the file pages and 1/80 of RAM more
 
     def __post_init__(self) -> None:
-        check_sysctl("vm_cache_scan_ratio", self.vm_cache_scan_ratio)
-        between("file_percent", self.file_percent, 1, 95, "% of the lists")
-        between("unmapped_percent", self.unmapped_percent, 0, 100, "% of the shared memory")
-        between("swap", self.swap, 1, 10_000, "MiB/s")
-        page, most = self.machine.page, 64 * self.machine.ram
-        for name in ("copy", "application"):
-            if (value := getattr(self, name)) is not None:
-                between(name, value, page, most, "bytes")
+        for name, value in (("copy", self.copy), ("application", self.application)):
+            if value is not None:
+                between(name, value, self.machine.page, 64 * self.machine.ram, "bytes")
 
     @property
     def reserve(self) -> int:
@@ -208,11 +190,7 @@ class Scenario:
         """
         state = PageState(Kind.SHM, dirty=True, referenced=True)
         turns = -(-self.shm // (2 * STRETCH)) if self.order is Order.STRETCHES else 1
-        shares = [(self.hot * i // turns, self.cold * i // turns) for i in range(turns + 1)]
-        runs = []
-        for (hot, cold), (next_hot, next_cold) in pairwise(shares):
-            runs += [PageRun(hot, next_hot - hot, state), PageRun(self.hot + cold, next_cold - cold, state)]
-        return [run for run in runs if run.count]
+        return [PageRun(first, pages, state) for first, pages in in_stretches(self.hot, self.cold, turns) if pages]
 
 
 def band(machine: Machine) -> int:
@@ -281,8 +259,7 @@ class StormRun(Run):
 
     @property
     def frame(self):  # type: ignore[no-untyped-def]
-        frame = super().frame
-        return frame.rename(columns={"in_": "in"})
+        return super().frame.rename(columns={"in_": "in"})
 
     @cached_property
     def lists(self) -> list[list[tuple[str, int]]]:
@@ -303,17 +280,9 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
     >>> simulate(small, POLICIES[UNPATCHED]).numbers["converted before the first write (GiB)"]
     0.03
     """
-    views: list[View] = []
-    recorder = Recorder()
-
-    def observe(model: Reclaim) -> None:
-        views.append(recorder.view(model.lists))
-        if len(views) == MOST_LISTS:  # keep every second one, and observe half as often from now on
-            views[:] = views[1::2]
-            model.observe_every *= 2
-
-    model = Reclaim(scenario.setup, policy, observe=observe)
-    start, first = recorder.view(model.lists), Snapshot(0, *model.count.values())
+    kept = Kept()
+    model = Reclaim(scenario.setup, policy, observe=kept.observe)
+    start, first = kept.recorder.view(model.lists), Snapshot(0, *model.count.values())
     phases = tuple(play(model, who, scenario) for who in PHASES[scenario.wants] if not model.oom)
     counters = (first, *model.snapshots)
     return StormRun(
@@ -321,7 +290,7 @@ def simulate(scenario: Scenario = Scenario(), policy: Policy = POLICIES[PATCHED]
         policy,
         tuple(vmstat(scenario.machine, counters)),
         numbers_of(scenario, model, counters, phases),
-        (start, *views),
+        (start, *kept.views),
         model.observe_every,
         counters[1:],
         tuple((begin / SECOND, end / SECOND) for begin, end in model.waits),
@@ -340,16 +309,14 @@ def play(model: Reclaim, who: str, scenario: Scenario) -> Phase:
     return Phase(who, start / SECOND, model.now / SECOND, model.count["writes"] - written)
 
 
-def numbers_of(
-    scenario: Scenario, model: Reclaim, counters: tuple[Snapshot, ...], phases: tuple[Phase, ...]
-) -> dict[str, float | str]:
+def numbers_of(scenario: Scenario, model: Reclaim, counters: Sequence[Snapshot], phases: Sequence[Phase]) -> Values:
     """The figures of a run that the chapter talks about, by name with its unit; words where there was no such part."""
     count, page = model.count, scenario.machine.page
     searched = count["visits"] + count["clean_visits"]
-    application = [phase.took for phase in phases if phase.who == "application"]
+    took = {phase.who: phase.took for phase in phases}
     return {
         **numbers_of_copy(counters, phases, page),
-        "application (s)": round(application[0], 1) if application else "not there",
+        "application (s)": round(took["application"], 1) if "application" in took else "not there",
         "longest wait (s)": round(model.longest / SECOND, 2),
         "converted before the first write (GiB)": round((model.before_write or count)["conversions"] * page / GIB, 2),
         "written to swap (GiB)": round(count["writes"] * page / GIB, 2),
@@ -360,14 +327,13 @@ def numbers_of(
     }
 
 
-def numbers_of_copy(counters: tuple[Snapshot, ...], phases: tuple[Phase, ...], page: int) -> dict[str, float | str]:
+def numbers_of_copy(counters: Sequence[Snapshot], phases: Sequence[Phase], page: int) -> Values:
     """How the backup fared: its speed, the slowest part of it, what was swapped for it."""
     names = "copy speed (MiB/s)", f"slowest {SLOWEST} s of the copy (MiB/s)", "swapped per byte copied"
-    backup = [phase for phase in phases if phase.who == "backup"]
+    it = next((phase for phase in phases if phase.who == "backup"), None)
     copied = counters[-1].copied
-    if not backup or not copied:
+    if not it or not copied:
         return dict.fromkeys(names, "no copy")
-    (it,) = backup
     speed = copied * page / MIB / it.took
     seen = [s.copied for s in counters if it.start <= s.second <= it.end and s.second == int(s.second)]
     slowest = min(((b - a) * page / MIB / SLOWEST for a, b in zip(seen, seen[SLOWEST:])), default=speed)
@@ -384,23 +350,3 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     scenario = Scenario(machine=PRESETS[machine], file_percent=share)
     speed = float(simulate(scenario, POLICIES[label]).numbers["copy speed (MiB/s)"])
     return 100 * speed * MIB / scenario.machine.disk_rate
-
-
-def inactive_list(view: View) -> list[tuple[str, int]]:
-    """The inactive list from its tail: what is too small for a picture is put together with what stands beside it.
-
-    >>> inactive_list(Recorder().view(Reclaim(Scenario(PRESETS["256 MB"]).setup, Policy()).lists))
-    [('clean', 1681)]
-    """
-    return view.places(page_state)
-
-
-def page_state(page: Page, mapped: int) -> str:
-    """The word for a page in the pictures."""
-    if page.writing:
-        return "writing"
-    if mapped:
-        return "mapped"
-    if page.state.kind is Kind.SWAPCACHE:
-        return "swapcache dirty" if page.state.dirty else "swapcache clean"
-    return "dirty" if page.state.dirty else "clean"
