@@ -26,8 +26,10 @@ from vmteach.kernel.reclaim import (
 )
 from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.runs import PageQueue
+from vmteach.kernel.reclaim.sprint import Sprint
 from vmteach.kernel.reclaim.work import Pace
 from vmteach.machine import Sysctls
+from vmteach.patches import shm_big_iron as chapter
 
 FILE, DIRTY = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)
 COSTS = (50, 25, 25_600, 500, 48_828), (100, 100, 27_000, 500, 50_000), (0, 1, 9, 0, 9_000)
@@ -221,8 +223,9 @@ def test_a_request_that_cannot_be_looked_through_has_no_quota(monkeypatch):
     assert state(fast) == state(one_by_one)
 
 
-def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
-    """The samples of those seconds, and the counters just before it."""
+@pytest.mark.parametrize("visit", [100, 26_000_000, 40_000_000])
+def test_the_first_write_lasts_for_seconds_and_nobody_observes(visit, monkeypatch):
+    """The samples of those seconds, the counters just before it; and the second may strike in the request before."""
     monkeypatch.setattr(Pace, "TRIED", 0)
     setup = Setup(
         shm=9_000,
@@ -236,6 +239,7 @@ def test_the_first_write_lasts_for_seconds_and_nobody_observes(monkeypatch):
         slots_used=9_000,
         band=255,
         service=390_625,
+        costs=Costs(visit=visit),
     )
     fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(300) for leaps in (True, False))
     assert state(fast) == state(one_by_one)
@@ -301,6 +305,27 @@ def test_the_longest_request_refills_too(monkeypatch):
     fast, one_by_one = (Reclaim(setup, MAIN[0], leaps).run(64) for leaps in (True, False))
     assert state(fast) == state(one_by_one)
     assert fast.sprinted == 1 and fast.longest > (400 + 32) * setup.costs.visit
+
+
+@pytest.mark.parametrize("rules", MAIN)
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_an_odd_page_amid_a_band_is_dealt_with_by_the_rules(odd, rules, monkeypatch):
+    """Locked, pinned, outside, dirty with a file behind it: no band passes over it or writes it by the way."""
+    monkeypatch.setattr(Pace, "TRIED", 0)
+    runs = PageRun(0, 1_000, FILE), PageRun(2_000, 7, odd), PageRun(3_000, 3_000, FILE), PageRun(9_000, 9, FILE)
+    setup = Setup(shm=0, inactive=runs, slots=99, band=255)
+    fast, one_by_one = (Reclaim(setup, rules, leaps).run(2_000) for leaps in (True, False))
+    assert state(fast) == state(one_by_one)
+
+
+def test_most_bands_are_taken_whole(monkeypatch):
+    """Those too that pass over, convert or write what stands in between; request by request they take twice as long."""
+    calls, each = [], Sprint._requests
+    monkeypatch.setattr(Sprint, "_requests", lambda sprint, left: calls.append(left) or each(sprint, left))
+    for label in (chapter.UNPATCHED, chapter.PATCHED):
+        calls.clear()
+        model = Reclaim(chapter.Scenario().setup, chapter.POLICIES[label]).run(1 << 20)
+        assert len(calls) < 0.4 * model.sprinted
 
 
 def test_a_disk_takes_many_pages_as_it_takes_each():

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmteach.kernel.reclaim import Kind, PageRun, PageState, Recorder, Setup
+from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Recorder, Setup
 from vmteach.kernel.reclaim.lists import INACTIVE, Lists
 from vmteach.kernel.reclaim.view import Tape
 from vmteach.kernel.stretches import MOST_VIEWS, Kept
+from vmteach.machine import Sysctls
 from vmteach.patches import shm_big_iron as chapter
 
 TENTHS = 10
@@ -114,3 +115,22 @@ def test_whatever_comes_again_and_again_is_drawn_with_its_shares(lap, laps, more
 def test_a_picture_has_few_places_however_long_the_list():
     runs = tuple(PageRun(101 * i, 100, STATES[i % 3]) for i in range(20_000))
     assert len(Recorder().view(Lists(Setup(shm=0, inactive=runs))).places(lambda *state: state)) <= 300
+
+
+def test_a_list_that_was_turned_over_between_two_views_is_read_anew():
+    """Found by a random search: its head and its tail were as before, and two pages in the middle were new."""
+    file, tables = PageState(Kind.FILE), Costs(pte=1_000_000_000)  # a walk lasts for seconds
+    setup = Setup(
+        shm=1,
+        inactive=(PageRun(1, 4, file._replace(pinned=True)), PageRun(5, 2, file)),
+        active=(PageRun(0, 1, PageState(Kind.SHM, True, True)),),
+        ptes=(PteRun(0, 1, Pte.YOUNG),),
+        hot=1,
+        batch=2,
+        sysctls=Sysctls(1, 1, 1, 2),
+        costs=tables,
+    )
+    off, recorder = [], Recorder()
+    model = Reclaim(setup, observe=lambda model: off.append(apart(recorder.view(model.lists), model.lists)))
+    model.run(3, horizon=3_100_000_000)
+    assert len(off) > 3

@@ -366,11 +366,15 @@ LEAST_SHARE, LIKE = 0.03, 0.25  # of a mixture: what is less is not drawn; what 
 def _seen(column: Sequence[tuple[str, float]], least: float) -> list[tuple[str, float]]:
     """What can be seen of a column: its bands, and where these are too low, mixtures; alike ones are one."""
     seen: list[dict[str, float]] = []
+    last = "", "", 0.0
     for band in _mixtures(_joined(column), least):
-        if seen and _alike(seen[-1], band):
-            seen[-1] = {state: seen[-1].get(state, 0) + band.get(state, 0) for state in seen[-1] | band}
-        else:
-            seen.append(band)
+        two = _two(band)
+        if _alike(last, two):
+            before = seen.pop()
+            band = {state: before.get(state, 0) + band.get(state, 0) for state in before | band}
+            two = _two(band)
+        seen.append(band)
+        last = two
     return [(_look(band), sum(band.values())) for band in seen]
 
 
@@ -401,14 +405,18 @@ def _mixtures(column: Iterable[tuple[str, float]], least: float) -> Iterator[dic
 
 def _two(band: Mapping[str, float]) -> tuple[str, str, float]:
     """The two states of which there is most, and how much of both is the second's."""
-    first, second = sorted(band, key=lambda state: (-band[state], state))[:2] if len(band) > 1 else [*band, ""]
-    return first, second, band[second] / (band[first] + band[second]) if second else 0.0
+    if len(band) == 1:
+        return next(iter(band)), "", 0.0
+    (most, first), (more, second) = sorted((-amount, state) for state, amount in band.items())[:2]
+    return first, second, more / (most + more)
 
 
-def _alike(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+def _alike(a: tuple[str, str, float], b: tuple[str, str, float]) -> bool:
     """Whether two bands are of the same states in shares that the eye takes for the same."""
-    (first, second, share), (other, another, part) = _two(a), _two(b)
-    return {first, second} == {other, another} and abs(share - (part if first == other else 1 - part)) < LIKE
+    (first, second, share), (other, another, part) = a, b
+    if first == other:
+        return second == another and abs(share - part) < LIKE
+    return first == another and second == other and abs(share - 1 + part) < LIKE
 
 
 def _look(band: Mapping[str, float]) -> str:

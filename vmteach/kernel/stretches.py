@@ -5,18 +5,10 @@ left out    which pages they are
 """
 
 from itertools import pairwise
-from typing import NamedTuple
 
 from vmteach.kernel.reclaim import Kind, Page, Reclaim, Recorder, View
 
 MOST_VIEWS = 64  # of a run that are kept for its picture
-
-
-class Place(NamedTuple):
-    """A stretch of a list at one moment: pages in one state."""
-
-    state: str
-    pages: int
 
 
 def in_stretches(mapped: int, cold: int, stretches: int) -> list[tuple[int, int]]:
@@ -42,7 +34,7 @@ class Kept:
     >>> model = Reclaim(Setup(shm=0, inactive=(file,)), observe=kept.observe)
     >>> for _ in range(MOST_VIEWS): kept.observe(model)
     >>> len(kept.views), model.observe_every, inactive_list(kept.views[0])
-    (32, 2, (Place(state='clean', pages=9),))
+    (32, 2, [('clean', 9)])
     """
 
     def __init__(self) -> None:
@@ -57,9 +49,9 @@ class Kept:
             model.observe_every *= 2
 
 
-def inactive_list(view: View) -> tuple[Place, ...]:
+def inactive_list(view: View) -> list[tuple[str, int]]:
     """The inactive list from its tail: what is too small for a picture is put together with what stands beside it."""
-    return tuple(Place(state, pages) for state, pages in view.places(page_state))
+    return view.places(page_state)
 
 
 def page_state(page: Page, mapped: int) -> str:

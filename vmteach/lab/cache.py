@@ -31,7 +31,8 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 NOISE = re.compile(
     "__(doc|module|dict|weakref|annotations|dataclass_fields|dataclass_params|slots|slotnames|abstractmethods)__"
 )
-PARTS = ("__func__", "__wrapped__", "fget", "func", "args", "keywords")  # of what is made around a function
+# Of what is made around a function, and of a type with something around it.
+PARTS = ("__func__", "__wrapped__", "fget", "func", "args", "keywords", "__origin__", "__args__", "__metadata__")
 Deeper = Callable[[object], str]
 _writes = 0
 

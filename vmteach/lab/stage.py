@@ -208,14 +208,15 @@ class Stage:
 
     def _panel(self, at: At, label: str) -> Panel:
         what = self.scenario(at), self.patch.POLICIES[label]
-        if self._slow and (known := cache.get(self._code.name(*what))):
+        name = self._code.name(*what) if self._slow else ""
+        if name and (known := cache.get(name)):
             return Panel(*known)
         began = perf_counter()
         run = self.run(at, label)
         made = Panel(dict(run.numbers), self.scene(run))
         if perf_counter() - began > SLOW:
             self._slow = True
-            cache.put(self._code.name(*what), made)
+            cache.put(name or self._code.name(*what), made)
         return made
 
     def numbers(self, at: At) -> dict[str, Record]:

@@ -20,7 +20,7 @@ from typing import Annotated, NamedTuple
 from vmteach.kernel.reclaim import Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, Snapshot
 from vmteach.kernel.reclaim.setup import SECOND
 from vmteach.kernel.reclaim.view import View
-from vmteach.kernel.stretches import Kept, Place, in_stretches, inactive_list
+from vmteach.kernel.stretches import Kept, in_stretches, inactive_list
 from vmteach.kernel.vmstat import vmstat
 from vmteach.machine import GIB, KIB, MIB, PRESETS, Machine, Sysctl, Sysctls, panel
 from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inputs, within
@@ -262,9 +262,9 @@ class StormRun(Run):
         return super().frame.rename(columns={"in_": "in"})
 
     @cached_property
-    def lists(self) -> tuple[tuple[Place, ...], ...]:
-        """The inactive list as each view has it, tail first."""
-        return tuple(map(inactive_list, self.views))
+    def lists(self) -> list[list[tuple[str, int]]]:
+        """The inactive list as each view has it, tail first: words for the states of pages, and how many."""
+        return [inactive_list(view) for view in self.views]
 
     @property
     def end(self) -> float:
