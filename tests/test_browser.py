@@ -219,11 +219,12 @@ def test_a_known_answer_is_drawn_before_anything_else_is_done(browser):
 
 
 def _settle(face) -> None:
-    """Wait until nothing is being asked any more."""
+    """Wait until nothing is being asked any more, and what came is laid out: a click must meet what it is meant for."""
     face.evaluate(
         """async (face) => { const end = performance.now() + 8000;
         while (face.classList.contains('vmt-busy')) { await new Promise((go) => setTimeout(go, 10));
-          if (performance.now() > end) throw new Error('the explorer was busy for 8 s') } }"""
+          if (performance.now() > end) throw new Error('the explorer was busy for 8 s') }
+        await new Promise((go) => setTimeout(go, 40)) }"""
     )
 
 

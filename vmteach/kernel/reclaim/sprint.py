@@ -203,7 +203,7 @@ class Sprint(Ends):
             return [quota] * m
         need, active, inactive, balance, quotas = self.need, self.active, self.inactive, self.balance, []
         for _ in range(m):
-            quotas.append(need * active // (inactive * balance + 1))
+            quotas.append(need * active // (inactive * balance + 1 or 1))  # 0: the list is looked at beyond its end
             active -= quotas[-1]
             inactive += quotas[-1] - need
         return quotas
@@ -213,7 +213,7 @@ class Sprint(Ends):
         need, active, inactive, fewer = self.need, self.active, self.inactive, m - 1
         quota = need * active // (inactive * self.balance + 1)
         inactive += fewer * (quota - need)
-        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1)
+        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1 or 1)
 
     def _budget(self, m: int) -> int:
         """How many pages the search, or the scan, may surely pass over or write in each of the next `m` requests."""
