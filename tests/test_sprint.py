@@ -358,3 +358,12 @@ def test_a_disk_takes_many_pages_as_it_takes_each():
 def test_deep_natural_starts_end_alike_at_a_sprint(pace):
     for seed in range(1_000, 4_000):
         compare(seed)
+
+
+def test_requests_may_be_planned_beyond_the_end_of_the_list():
+    """Three pages, in batches of four: that the plan cannot be carried out is found later, not by a division by 0."""
+    model = Reclaim(Setup(shm=0, inactive=(PageRun(0, 3, FILE),), batch=4))
+    sprint = Sprint(model, "copied", 0, lambda pages: None)
+    sprint.goal = 9
+    sprint._load()
+    assert [sprint._quotas(m) for m in (2, 3, 4)] == [[0] * m for m in (2, 3, 4)]

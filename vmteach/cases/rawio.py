@@ -127,7 +127,7 @@ def bytes_there(row: Case) -> int:
     return min(length, int(end) - int(row["offset"]))
 
 
-def _outcome(events: tuple[Event, ...]) -> tuple[Any, Any, Any]:
+def _outcome(events: tuple[Event, ...]) -> tuple[Any, ...]:
     """How a chunk was pinned, and how it was passed on or failed; None for what did not happen."""
     return _one(events, rawio.Pinned), _one(events, rawio.Mapped), _one(events, rawio.Failed)
 

@@ -17,11 +17,10 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
-from typing import Any
 
 from vmteach import __version__
 from vmteach.handout import BuildError
@@ -194,7 +193,7 @@ def licences(site: Path) -> Iterator[tuple[str, str, str]]:
         yield facts["Name"], facts["Version"], licence or "see its licence file"
 
 
-def _required(lines: Any) -> Iterator[str]:
+def _required(lines: Iterable[str]) -> Iterator[str]:
     """The packages that a wheel needs in the browser."""
     from packaging.requirements import Requirement
 

@@ -81,7 +81,7 @@ class Face(anywidget.AnyWidget):
 
     # ---- as a cell's output
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: object) -> Any:
         """The widget, and words and a still picture for what shows no widget: exported HTML, a forge, a terminal."""
         place = this_place()
         self._take(place)

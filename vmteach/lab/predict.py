@@ -128,7 +128,7 @@ class Prediction(Face):
         between("prediction", value, low, high, self.asked.unit)
         return int(value) if isinstance(value, Integral) else number
 
-    def _keep(self, votes: Sequence[Any]) -> bool:
+    def _keep(self, votes: Sequence[object]) -> bool:
         """Write the votes, each with the time at which it was first cast; whether they are in the file."""
         before = kept.entry(self._stem, "predictions", self._what).get("votes", [])
         stamped = [

@@ -203,17 +203,17 @@ class Sprint(Ends):
             return [quota] * m
         need, active, inactive, balance, quotas = self.need, self.active, self.inactive, self.balance, []
         for _ in range(m):
-            quotas.append(need * active // (inactive * balance + 1 or 1))  # 0: the list is looked at beyond its end
+            quotas.append(need * active // (inactive * balance + 1))
             active -= quotas[-1]
-            inactive += quotas[-1] - need
+            inactive = max(0, inactive + quotas[-1] - need)  # what is planned beyond the list's end is not done
         return quotas
 
     def _first_and_last(self, m: int) -> tuple[int, int]:
         """The quota of the next request, and of the `m`-th if all have this one: then they do if both are the same."""
         need, active, inactive, fewer = self.need, self.active, self.inactive, m - 1
         quota = need * active // (inactive * self.balance + 1)
-        inactive += fewer * (quota - need)
-        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1 or 1)
+        inactive = max(0, inactive + fewer * (quota - need))
+        return quota, need * (active - fewer * quota) // (inactive * self.balance + 1)
 
     def _budget(self, m: int) -> int:
         """How many pages the search, or the scan, may surely pass over or write in each of the next `m` requests."""
