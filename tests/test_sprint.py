@@ -362,7 +362,8 @@ def test_deep_natural_starts_end_alike_at_a_sprint(pace):
 
 def test_requests_may_be_planned_beyond_the_end_of_the_list():
     """Three pages, in batches of four: that the plan cannot be carried out is found later, not by a division by 0."""
-    model = Reclaim(Setup(shm=0, inactive=(PageRun(0, 3, FILE),), batch=4))
+    ratio = Sysctls(vm_lru_balance_ratio=1)
+    model = Reclaim(Setup(shm=0, inactive=(PageRun(0, 3, FILE),), batch=4, sysctls=ratio))
     sprint = Sprint(model, "copied", 0, lambda pages: None)
     sprint.goal = 9
     sprint._load()
