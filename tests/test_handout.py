@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import re
 import sys
 from html import escape
@@ -283,6 +284,7 @@ def test_the_kernels_of_a_build_share_what_they_compile(tmp_path, monkeypatch):
     assert main(["--edition", "teacher", "--target", str(tmp_path / "out"), "--jobs", "1"]) == 0
     (page,) = (tmp_path / "out").glob("01_*.html")
     assert ">False True</pre>" in page.read_text(encoding="utf-8")
+    assert (os.environ["PYTHONDONTWRITEBYTECODE"], os.environ["PYTHONPYCACHEPREFIX"]) == ("1", "")
 
 
 def test_an_unchanged_chapter_is_not_built_again(tmp_path):

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -285,8 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.live:
             runtime_script(given.target or Path("handouts"))
         how = How(given.force, not given.no_answers)
-        with tempfile.TemporaryDirectory() as compiled:
-            _spare(compiled)
+        with _bytecode():
             built = build(given.names, *_folders(given.edition, given.target), how, given.jobs, bar)
     except (BuildError, ValueError) as trouble:
         sys.stderr.write(f"\nNo handout: {trouble}\n")
@@ -300,15 +300,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _spare(compiled: str) -> None:
-    """Spare this process, and all kernels that it starts, what takes half of their start and serves nobody.
-
-    Whoever wants no bytecode beside sources gets it in the folder `compiled`: else each kernel compiles every package
-    again. And jsonschema, which checks notebooks, would load a grammar of addresses, for an address that none has.
-    """
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-        os.environ["PYTHONPYCACHEPREFIX"] = compiled
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+@contextmanager
+def _bytecode() -> Iterator[None]:
+    """Who wants no bytecode beside sources gets it in a folder that goes: else each kernel compiles every package."""
+    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        yield
+        return
+    before = os.environ.copy()
+    with tempfile.TemporaryDirectory() as folder:
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def _folders(edition: str, target: Path | None) -> tuple[Path | None, Path | None]:
