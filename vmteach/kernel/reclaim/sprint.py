@@ -90,8 +90,6 @@ class Sprint(Ends):
                 break
             self._band(quotas, known, met)
             bands += 1
-        self.passes += bands * m
-        self.requests += bands * m
         self.memory.steps += bands
         self.bands += bands
         return bands
@@ -125,10 +123,11 @@ class Sprint(Ends):
         visit, need, pages = self.visit, self.need, self.plain
         first = min(self.tail_n, pages)
         gap = first // need + 1 if met else self.a_band
-        self._refill(sum(quotas[:gap]))
+        self._begin(quotas[:gap])
         self._free(self.tail, first, known.fate.page)
         self._leave(first, 0, False)
         began = self.now
+        self.requests -= bool(met)  # the one that meets it goes on, when the first write is begun
         for other, page, n, runs in met:
             if other.kind is PASS or other.kind is IN_USE:
                 self.now += n * visit
@@ -136,9 +135,10 @@ class Sprint(Ends):
             else:
                 self._write(other, page, n, False)
             self._leave(n, runs, True)
+        self.requests += bool(met)
         spent = self.now - began
         if met:
-            self._refill(sum(quotas[gap:]))
+            self._begin(quotas[gap:])
             self._free(self.tail, pages - first, self._look(self.tail).fate.page)
             self._leave(pages - first, 0, False)
         self._take_pages(pages)
