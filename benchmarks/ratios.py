@@ -198,7 +198,7 @@ LONG = (
     Row("live kernel: a step along a control / a move that does nothing", step_over_nothing, 30, 2),
     Row("live kernel: interactive_output, new figure / a step", usual_over_step, 2, 25, True),
     Row("slowest position of a control / a figure", partial(slowest_position, False), 1.5, 1),
-    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 5, 1),
+    Row("slowest position of a what-if / a figure", partial(slowest_position, True), 2, 1),
     Row("chapter 08, request by request / engine", natural_start, 4, 10, True),
 )
 
