@@ -238,13 +238,16 @@ class Program:
         >>> [program.stuck(state) for i, state in program.moves(program.start)]
         [(0,)]
         """
-        taken_by = {lock: i for i, held in enumerate(state.held) for lock in held}
-        wanted = ((i, self.wants(i, at)) for i, at in enumerate(state.at))
-        waits = {i: taken_by[lock] for i, lock in wanted if lock in taken_by}
-        while free := [i for i, holder in waits.items() if holder not in waits and state.at[holder] != END]:
-            for i in free:
-                del waits[i]  # its turn will come: who holds the lock can go on
-        return tuple(waits)
+        waits = self._waits(state)
+        going = {i for i, at in enumerate(state.at) if at != END} - set(waits)
+        while freed := {i for i in waits if waits[i] in going} - going:
+            going |= freed  # their turn will come: who holds the lock can go on
+        return tuple(i for i in waits if i not in going)
+
+    def _waits(self, state: State) -> dict[int, int]:
+        """Each thread that waits for a lock, and the thread that holds it."""
+        holders = ((i, self.owner(state, self.wants(i, at))) for i, at in enumerate(state.at))
+        return {i: holder for i, holder in holders if holder is not None}
 
     def finished(self, state: State) -> bool:
         """Whether every thread has come to its end; one that ended with a lock has as well."""
