@@ -50,7 +50,7 @@ class Patch(Protocol):
 
 
 class Figure(Protocol):
-    """A module of vmteach.figures: `scene(run)` gives the panel of a run. One may draw what was predicted (`predicted`)."""
+    """A module of vmteach.figures: `scene(run)` gives the panel of a run; `predicted` may draw a prediction."""
 
     __name__: str
 
