@@ -1,6 +1,5 @@
 """mremap: the facts table by row, the invariants by random search, a dictionary of pages as second way."""
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,6 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from vmteach.cases import score
 from vmteach.figures import mremap as figure
 from vmteach.kernel.fuzz import Hit
 from vmteach.kernel.fuzz import search as fuzz
@@ -513,32 +511,6 @@ def test_growing_prefers_the_place_and_moves_only_if_it_may():
 # The scenario and its controls
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"call": "hop"}, "call must be one of move nothing, .*, got hop"),
-        ({"below_limit": -1}, "below_limit must be between 0 and 65536 mappings, got -1"),
-        ({"descriptors": -1}, "descriptors must be between 0 and 1048576, got -1"),
-        ({"vm_cache_scan_ratio": 0}, "vm_cache_scan_ratio must be a whole number from 1 up"),
-    ],
-)
-def test_a_wrong_scenario_names_the_value(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        Scenario(**wrong)
-
-
-@pytest.mark.parametrize("control", mremap.CONTROLS, ids=lambda control: control.field)
-def test_a_control_changes_a_number_exactly_if_it_says_so(control):
-    def numbers(stop):
-        value = PRESETS[stop] if control.field == "machine" else stop
-        scenario = replace(Scenario(), **{control.field: value})
-        return [dict(simulate(scenario, policy).numbers) for policy in POLICIES.values()]
-
-    seen = [numbers(stop) for stop in control.stops]
-    assert any(other != seen[0] for other in seen[1:]) == control.matters
-    assert control.matters or len(control.why_not) > 40
-
-
 def test_machine_size_decides_lengths_and_the_border_but_not_what_breaks():
     broken = {
         (call, policy): {
@@ -626,18 +598,7 @@ def test_random_calls_find_every_invariant_broken_within_a_few_hundred():
     assert max(hit.tries for hit in search(UNPATCHED).values()) < 500
 
 
-def test_simulate_is_pure_and_defaults_to_after():
-    assert simulate().events == simulate(Scenario(), POLICIES[PATCHED]).events
-    assert inspect.signature(simulate).parameters["policy"].default == POLICIES[PATCHED]
-
-
 # What the kernel's own functions did
-
-
-@pytest.mark.parametrize(("table", "rows"), [("random", 1680), ("edges", 1188), ("room", 1020), ("peers", 39)])
-def test_the_model_repeats_every_row_of_the_kernels_own_cases(table, rows):
-    result = score(f"mremap-{table}")
-    assert (result.equal, result.asked, result.differ) == (rows, rows, ())
 
 
 def test_a_length_of_zero_onto_the_first_byte_of_a_mapping_follows_a_pointer_that_nobody_set():
