@@ -47,7 +47,11 @@ COMMANDS = {
     "test": (("lock", "test"), PYTEST),
 }
 IMPORT_LINTER = "__import__('importlinter.cli').cli.lint_imports_command()"
-LINTERS = ("-m ruff check", "-m ruff format --check", "-m mypy", f"-c {IMPORT_LINTER}", "-m codespell_lib")
+WORKFLOWS = "-m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows"
+LINTERS = (
+    *("-m ruff check", "-m ruff format --check", "-m mypy", f"-c {IMPORT_LINTER}", "-m codespell_lib"),
+    *(f"{WORKFLOWS}/{name}.yml" for name in ("test", "site")),
+)
 # What must come from the environment itself once a lock is installed.
 IMPORTS = {
     "lock": "vmteach anywidget ipywidgets jupyterlab matplotlib nbconvert numpy pandas",
