@@ -20,6 +20,7 @@ import argparse
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -42,35 +43,10 @@ Notebook = Record
 WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
 
-HIDE = """\
-import os
-
-os.environ["VMTEACH_SOLUTIONS"] = "hidden"  # a class's edition: hints are shown, solutions are not"""
-
-MARK = """\
-from vmteach.lab.marks import mark as _mark  # judges the answer cell's source in a fresh Python
-
-_points = _mark("{0}", "{1}", points={2}, variant={3})
-### BEGIN HIDDEN TESTS
-_points = _mark("{0}", "{1}", points={2}, variant={3}, every=True)
-### END HIDDEN TESTS
-_points"""
-SEED = '\nos.environ["VMTEACH_SEED"] = "{}"  # this class\'s numbers'
-
-GRADER = """\
-import otter
-
-grader = otter.Notebook(tests_dir="tests")"""
-
+TEMPLATES = Path(__file__).parent / "templates"
+CELLS = tomllib.loads((TEMPLATES / "cells.toml").read_text(encoding="utf-8"))
+HIDE, MARK, GRADER = CELLS["hide"], CELLS["mark"], CELLS["grader"]
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
-BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
-    "(https://colab.research.google.com/github/{}/blob/main/editions/colab/notebooks/{})"
-)
-INSTALL = """\
-REPOSITORY = "{}"  # where your copy of the course is
-%pip install --quiet "vmteach[plot] @ git+https://github.com/{{REPOSITORY}}"
-if "google.colab" in str(get_ipython()):
-    __import__("google.colab").colab.output.enable_custom_widget_manager()"""
 
 
 # ---- notebooks
@@ -209,7 +185,7 @@ def nbgrader(notebook: Notebook, _: str = "", seed: str = "") -> Notebook:
     for cell in made["cells"]:
         rewrite(cell, beside(source(cell)))
         if cell["id"] == "edition":
-            rewrite(cell, source(cell) + SEED.format(seed) * bool(seed))
+            rewrite(cell, source(cell) + CELLS["seed"].format(seed) * bool(seed))
             cell["metadata"]["nbgrader"] = graded("edition", locked=True)
     for place in places(made):
         name, task, stem = place.exercise.task.name, place.exercise.task, place.exercise.stem
@@ -261,8 +237,8 @@ def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
     list(places(made))  # are the answer cells stubs?
     first = made["cells"].index(code(made)[0])
     (name,) = [path.name for path in chosen(()) if path.stem[3:] == stem]
-    badge = new_cell("markdown", "badge", BADGE.format(repository, name))
-    made["cells"][first:first] = [badge, new_cell("code", "install", INSTALL.format(repository))]
+    badge = new_cell("markdown", "badge", CELLS["badge"].format(repository, name))
+    made["cells"][first:first] = [badge, new_cell("code", "install", CELLS["install"].format(repository))]
     return made
 
 
@@ -320,7 +296,7 @@ def source_of(notebook: Notebook) -> str:
 
 def template(name: str) -> str:
     """A file of the folder templates, to be filled by str.format."""
-    return (Path(__file__).parent / "templates" / f"{name}.txt").read_text(encoding="utf-8")
+    return (TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def chosen(names: Sequence[str]) -> list[Path]:

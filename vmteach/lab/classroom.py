@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from itertools import count
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -23,9 +24,8 @@ from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.table import Table
 from vmteach.patches import STEMS
-from vmteach.run import Record, Values, one_of
+from vmteach.run import Values, one_of
 
-HERE = Path(__file__).parent
 NEAR = 0.02  # a number this close to the result, as a share of it, is right
 MOST_BARS = 12  # of a histogram; what is rarer is put together
 
@@ -110,7 +110,7 @@ class Votes:
         return tuple(sorted(self.bars, key=lambda bar: choices.get(bar.answer, places.get(bar.answer, float("inf")))))
 
     def _repr_html_(self) -> str:
-        return f'<style>{_style()}</style><div class="vmteach-class">{_histogram(self)}</div>'
+        return _in_a_cell([_histogram(self)])
 
     def _is_right(self, vote: object) -> bool:
         return self._distance(vote) <= NEAR
@@ -177,7 +177,7 @@ class Classroom:
         return Table(head, [[v.stem, v.name, *bar] for v in self.votes for bar in v.bars])
 
     def _repr_html_(self) -> str:
-        return f'<style>{_style()}</style><div class="vmteach-class">{"".join(_parts(self))}</div>'
+        return _in_a_cell(_parts(self))
 
 
 def read_class(folder: str | Path) -> Classroom:
@@ -196,21 +196,28 @@ def read_class(folder: str | Path) -> Classroom:
     return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped), newest)
 
 
+def _predictions() -> Iterator[tuple[str, str, Asked]]:
+    """Every prediction of the course: its chapter, its name, what is asked."""
+    return ((stem, name, asked) for stem in STEMS for name, asked in chapter(stem).PREDICTIONS.items())
+
+
+def _facts(documents: Sequence[Values], stem: str, kind: str, name: str) -> list[Values]:
+    """What is kept of one thing, a student each; who has not tried it is left out."""
+    return [facts for each in documents if (facts := each.get(stem, {}).get(kind, {}).get(name))]
+
+
 def _moments(documents: Sequence[Values]) -> Iterator[tuple[str, str]]:
     """When each prediction of the course was made, and "STEM/name"."""
-    for stem in STEMS:
-        for name in chapter(stem).PREDICTIONS:
-            whens = (document.get(stem, {}).get("predictions", {}).get(name, {}).get("when") for document in documents)
-            yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
+    for stem, name, _ in _predictions():
+        whens = (facts.get("when") for facts in _facts(documents, stem, "predictions", name))
+        yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
 
 
 def _votes(documents: Sequence[Values]) -> Iterator[Votes]:
-    for stem in STEMS:
-        for name, asked in chapter(stem).PREDICTIONS.items():
-            entries = (document.get(stem, {}).get("predictions", {}).get(name, {}) for document in documents)
-            pairs = tuple(pair for entry in entries if (pair := _pair(entry, asked)))
-            if pairs:
-                yield Votes(stem, name, asked, pairs)
+    for stem, name, asked in _predictions():
+        cast = (_pair(facts, asked) for facts in _facts(documents, stem, "predictions", name))
+        if pairs := tuple(filter(None, cast)):
+            yield Votes(stem, name, asked, pairs)
 
 
 def _pair(entry: Values, asked: Asked) -> tuple[Vote, Vote, bool] | None:
@@ -235,21 +242,13 @@ DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
 def _work(documents: Sequence[Values]) -> Iterator[Work]:
     for stem in STEMS:
         module = chapter(stem)
-        named = {
-            "exercises": [task.name for task in module.EXERCISES],
-            "goals": [goal.name for goal in module.GOALS],
-            "recall": [str(n) for n in range(1, len(module.RECALL) + 1)],
-        }
+        named = {kind: [one.name for one in getattr(module, kind.upper())] for kind in ("exercises", "goals")}
+        named["recall"] = [str(n) for n, _ in enumerate(module.RECALL, 1)]
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
-            entries = (document.get(stem, {}).get(kind, {}).get(name) for document in documents)
-            if tried := list(filter(None, entries)):
-                yield _worked(stem, kind, name, tried)
-
-
-def _worked(stem: str, kind: str, name: str, tried: Sequence[Values]) -> Work:
-    tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
-    hints = sum(bool(entry.get("hints")) for entry in tried)
-    return Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
+            if tried := _facts(documents, stem, kind, name):
+                tries = [_tries(facts) for facts in tried if facts.get(DONE[kind])]
+                hints = sum(bool(facts.get("hints")) for facts in tried)
+                yield Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
 
 
 def _tries(entry: Values) -> int:
@@ -266,21 +265,25 @@ def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
     `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type. It says which answer is
     right only after "Show the result". `again` lets the browser load the page anew every so many seconds.
     """
-    parts = [_on_the_wall(classroom.of(only))] if only else _parts(classroom)
-    refresh = f'<meta http-equiv="refresh" content="{again}">' if again else ""
-    n = len(classroom.of(only).pairs) if only else classroom.students
-    counted = f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
-        f'<meta name="viewport" content="width=device-width"><title>A class\'s predictions</title>'
-        f"<style>{_style()}</style></head>"
-        f'<body class="{"wall" if only else "desk"}"><main class="vmteach-class"><h1>What the class predicted</h1>'
-        f"<p>{counted}</p>{''.join(parts)}</main></body></html>\n"
+    n, parts = classroom.students, _parts(classroom)
+    if only:
+        n, parts = len(classroom.of(only).pairs), [_on_the_wall(classroom.of(only))]
+    return _beside("html").format(
+        refresh=f'<meta http-equiv="refresh" content="{again}">' if again else "",
+        style=_beside("css"),
+        kind="wall" if only else "desk",
+        counted=f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}",
+        parts="".join(parts),
     )
 
 
-def _style() -> str:
-    return (HERE / "classroom.css").read_text(encoding="utf-8")
+def _beside(kind: str) -> str:
+    """The text of a file beside this one: the style, the frame of the page, the notebook."""
+    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
+
+
+def _in_a_cell(parts: Iterable[str]) -> str:
+    return f'<style>{_beside("css")}</style><div class="vmteach-class">{"".join(parts)}</div>'
 
 
 def _parts(classroom: Classroom) -> list[str]:
@@ -368,7 +371,9 @@ def watch(
     It shows the prediction `only`, or the one with the newest vote.
     """
     seen: Any = None
-    while rounds is None or rounds > 0:
+    for turn in count() if rounds is None else range(rounds):
+        if turn:
+            sleep(seconds)
         state = sorted(_stamps(Path(folder)))
         if state != seen:
             seen = state
@@ -376,9 +381,6 @@ def watch(
             known = {f"{votes.stem}/{votes.name}" for votes in classroom.votes}
             shown = next((one for one in (only, classroom.newest) if one in known), "")
             kept.replace(Path(target), page(classroom, shown, max(1, round(seconds))))
-        rounds = None if rounds is None else rounds - 1
-        if rounds != 0:
-            sleep(seconds)
 
 
 def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
@@ -388,28 +390,9 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
             yield str(path), path.stat().st_mtime_ns
 
 
-CELLS = (
-    "# A class's predictions\n\nA file is a student; no name is read, and nothing leaves this machine.",
-    "from vmteach.lab.classroom import read_class\n\nroom = read_class({folder!r})\nroom",
-    "## As tables, to go on from\n\n`room.table` has one row an answer, `room.work` one row an exercise, goal or "
-    'question. `room.of("STEM/name")` is one prediction.',
-    "room.table",
-    "import pandas as pd\n\npd.DataFrame(room.work)",
-)
-
-
-def _cell(name: str, text: str, code: bool) -> Record:
-    kind: Record = {"cell_type": "markdown"}
-    if code:
-        kind = {"cell_type": "code", "execution_count": None, "outputs": []}
-    return {**kind, "id": name, "metadata": {}, "source": text}
-
-
 def notebook(folder: Path) -> str:
     """A notebook for the teacher that shows what the page shows, as the text of its file."""
-    texts = [text.replace("{folder!r}", repr(str(folder.resolve()))) for text in CELLS]
-    cells = [_cell(f"class-{n}", text, not text.startswith("#")) for n, text in enumerate(texts)]
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    return _beside("json").replace("FOLDER", json.dumps(repr(str(folder.resolve())))[1:-1])
 
 
 # ---- the command
