@@ -1,6 +1,6 @@
 """Machines by name: memory, processors, zones and watermarks, and the vm sysctls.
 
-source      facts: zones and watermarks as 2.4.23-2.4.27 set them up (shm_big_iron, section 1.7); data/machines.csv
+source      facts: zones and watermarks as 2.4.23-2.4.27 set them up (shm_big_iron, section 1.7)
 left out    memory holes, NUMA nodes, memory taken by the kernel image at boot
 """
 
@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Annotated, NamedTuple
 
 from vmteach.run import Control, among, between, inputs, one_of, within
-from vmteach.tables import table_rows
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -164,7 +163,24 @@ class Machine:
         return low, high
 
 
-PRESETS: dict[str, Machine] = {row["name"]: Machine(**row) for row in table_rows("machines")}
+_ANN = "announcement"
+PRESETS: dict[str, Machine] = {
+    machine.name: machine
+    for machine in (
+        Machine("32 MB", 32 * MIB, swap=64 * MIB, swap_rate=8 * MIB, disk_rate=8 * MIB, source=_ANN + ": the low end"),
+        Machine(
+            "256 MB", 256 * MIB, swap=512 * MIB, swap_rate=15 * MIB, disk_rate=15 * MIB, source=_ANN + ": the laptop"
+        ),
+        Machine("1 GB", 1 * GIB, swap=2 * GIB, swap_rate=30 * MIB, disk_rate=40 * MIB),
+        Machine("2 GB", 2 * GIB, 2, swap=4 * GIB, swap_rate=40 * MIB, disk_rate=60 * MIB),
+        Machine("4 GB", 4 * GIB, 2, swap=8 * GIB),
+        Machine("8 GB", 8 * GIB, 4, swap=16 * GIB),
+        Machine("16 GB", 16 * GIB, 8, swap=32 * GIB, source="the trace: 8 CPUs, and its free band gives 16 GB"),
+        Machine("32 GB", 32 * GIB, 8, swap=32 * GIB, source=_ANN + ": the 32G boxes; copies at 80 MB/s"),
+        Machine("64 GB", 64 * GIB, 8, swap=64 * GIB),
+        Machine("64-bit 64 GB", 64 * GIB, 8, word=64, page=16 * KIB, stack=32 * KIB, swap=64 * GIB),
+    )
+}
 
 
 def panel(machine: str = "", ratio: str = "") -> tuple[Control, Control]:

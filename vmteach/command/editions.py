@@ -44,8 +44,7 @@ WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
 
 TEMPLATES = Path(__file__).parent / "templates"
-CELLS = tomllib.loads((TEMPLATES / "cells.toml").read_text(encoding="utf-8"))
-HIDE, MARK, GRADER = CELLS["hide"], CELLS["mark"], CELLS["grader"]
+HIDE, SEED, MARK, GRADER, BADGE, INSTALL = tomllib.loads((TEMPLATES / "cells.toml").read_text("utf-8")).values()
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
 
 
@@ -185,7 +184,7 @@ def nbgrader(notebook: Notebook, _: str = "", seed: str = "") -> Notebook:
     for cell in made["cells"]:
         rewrite(cell, beside(source(cell)))
         if cell["id"] == "edition":
-            rewrite(cell, source(cell) + CELLS["seed"].format(seed) * bool(seed))
+            rewrite(cell, source(cell) + SEED.format(seed) * bool(seed))
             cell["metadata"]["nbgrader"] = graded("edition", locked=True)
     for place in places(made):
         name, task, stem = place.exercise.task.name, place.exercise.task, place.exercise.stem
@@ -237,8 +236,8 @@ def colab(notebook: Notebook, stem: str, repository: str = OWNER) -> Notebook:
     list(places(made))  # are the answer cells stubs?
     first = made["cells"].index(code(made)[0])
     (name,) = [path.name for path in chosen(()) if path.stem[3:] == stem]
-    badge = new_cell("markdown", "badge", CELLS["badge"].format(repository, name))
-    made["cells"][first:first] = [badge, new_cell("code", "install", CELLS["install"].format(repository))]
+    badge = new_cell("markdown", "badge", BADGE.format(repository, name))
+    made["cells"][first:first] = [badge, new_cell("code", "install", INSTALL.format(repository))]
     return made
 
 

@@ -7,6 +7,8 @@ left out    who wrote a file: a file is a student
 import csv
 import json
 import sys
+import tomllib
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -30,6 +32,12 @@ NEAR = 0.02  # a number this close to the result, as a share of it, is right
 MOST_BARS = 12  # of a histogram; what is rarer is put together
 
 
+def _beside(kind: str) -> str:
+    """The text of a file beside this one: the style, the parts of the page, the notebook."""
+    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
+
+
+FORM: dict[str, str] = tomllib.loads(_beside("toml"))
 Vote = Any  # a number, or a choice in words
 
 
@@ -90,14 +98,12 @@ class Votes:
     @property
     def bars(self) -> tuple[Bar, ...]:
         """The histogram: the result first, then each other answer, the most frequent ones first."""
-        first = Counter(self._named(vote) for vote, _, _ in self.pairs)
-        last = Counter(self._named(vote) for _, vote, _ in self.pairs)
+        first, last = (Counter(self._named(pair[i]) for pair in self.pairs) for i in (0, 1))
         result = self._named(self.asked.result)
         others = sorted((first + last).keys() - {result}, key=lambda answer: (-first[answer] - last[answer], answer))
         bars = [Bar(result, first[result], last[result], True)]
         bars += [Bar(answer, first[answer], last[answer], False, self._overlooks(answer)) for answer in others]
-        rest = bars[MOST_BARS:]
-        if rest:
+        if rest := bars[MOST_BARS:]:
             together = Bar(f"{len(rest)} other answers", sum(b.first for b in rest), sum(b.second for b in rest), False)
             bars[MOST_BARS:] = [together]
         return tuple(bars)
@@ -236,9 +242,6 @@ def _answers(vote: object, asked: Asked) -> bool:
     return isinstance(vote, int | float) and not isinstance(vote, bool) and isfinite(vote)
 
 
-DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
-
-
 def _work(documents: Sequence[Values]) -> Iterator[Work]:
     for stem in STEMS:
         module = chapter(stem)
@@ -246,7 +249,7 @@ def _work(documents: Sequence[Values]) -> Iterator[Work]:
         named["recall"] = [str(n) for n, _ in enumerate(module.RECALL, 1)]
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
             if tried := _facts(documents, stem, kind, name):
-                tries = [_tries(facts) for facts in tried if facts.get(DONE[kind])]
+                tries = [_tries(facts) for facts in tried if facts.get(kept.REACHED[kind])]
                 hints = sum(bool(facts.get("hints")) for facts in tried)
                 yield Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
 
@@ -265,11 +268,11 @@ def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
     `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type. It says which answer is
     right only after "Show the result". `again` lets the browser load the page anew every so many seconds.
     """
-    n, parts = classroom.students, _parts(classroom)
+    n, parts = classroom.students, [*_parts(classroom)]
     if only:
         n, parts = len(classroom.of(only).pairs), [_on_the_wall(classroom.of(only))]
-    return _beside("html").format(
-        refresh=f'<meta http-equiv="refresh" content="{again}">' if again else "",
+    return FORM["page"].format(
+        refresh=FORM["refresh"].format(again) if again else "",
         style=_beside("css"),
         kind="wall" if only else "desk",
         counted=f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}",
@@ -277,44 +280,49 @@ def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
     )
 
 
-def _beside(kind: str) -> str:
-    """The text of a file beside this one: the style, the frame of the page, the notebook."""
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
-
-
 def _in_a_cell(parts: Iterable[str]) -> str:
-    return f'<style>{_beside("css")}</style><div class="vmteach-class">{"".join(parts)}</div>'
+    return FORM["cell"].format(style=_beside("css"), parts="".join(parts))
 
 
-def _parts(classroom: Classroom) -> list[str]:
-    votes = [_histogram(votes) for votes in classroom.votes] or ["<p>No predictions yet.</p>"]
-    return [*votes, _table_of_work(classroom.work), _list_of_skipped(classroom.skipped)]
+def _parts(classroom: Classroom) -> Iterator[str]:
+    yield from map(_histogram, classroom.votes)
+    if not classroom.votes:
+        yield "<p>No predictions yet.</p>"
+    if classroom.work:
+        yield FORM["work"].format("".join(map(_worked, classroom.work)))
+    if classroom.skipped:
+        yield FORM["skipped"].format("".join(f"<li>{escape(line)}</li>" for line in classroom.skipped))
+
+
+def _worked(work: Work) -> str:
+    asked = work.hints if work.kind == "exercises" else ""
+    return FORM["worked"].format(title=CHAPTERS[work.stem].title, asked=asked, **work._asdict())
 
 
 def _histogram(votes: Votes) -> str:
-    return (
-        f"<section><h2>{marked(votes.asked.question)}</h2><p>{marked(summary(votes))}</p>"
-        f"{_bars(votes, votes.bars)}</section>"
-    )
+    bars = _bars(votes.bars)
+    return FORM["desk"].format(asked=marked(votes.asked.question), summary=marked(summary(votes)), bars=bars)
 
 
 def _on_the_wall(votes: Votes) -> str:
     """A prediction from the back row: the result is a link away, and stays shown while the page loads itself anew."""
-    return (
-        f'<section id="result"><h2>{marked(votes.asked.question)}</h2>'
-        f"{_bars(votes, votes.in_order)}"
-        f'<p class="told">It is {escape(votes.bars[0].answer)}. {marked(summary(votes))}</p>'
-        '<p class="turn"><a class="show" href="#result">Show the result</a>'
-        '<a class="hide" href="#">Hide the result</a></p></section>'
-    )
+    asked, said, result = marked(votes.asked.question), marked(summary(votes)), escape(votes.bars[0].answer)
+    return FORM["wall"].format(asked=asked, bars=_bars(votes.in_order), result=result, summary=said)
 
 
-def _bars(votes: Votes, bars: Sequence[Bar]) -> str:
+def _bars(bars: Sequence[Bar]) -> str:
     most = max((max(bar.first, bar.second) for bar in bars), default=1) or 1
-    return (
-        '<table><thead><tr><th scope="col">answer</th><th scope="col">alone</th><th scope="col">after talking</th>'
-        f'<th scope="col" class="words">what it overlooks</th></tr></thead>'
-        f"<tbody>{''.join(_bar(bar, most) for bar in bars)}</tbody></table>"
+    return FORM["bars"].format("".join(_bar(bar, most) for bar in bars))
+
+
+def _bar(bar: Bar, most: int) -> str:
+    return FORM["bar"].format(
+        mark=' class="right"' if bar.right else "",
+        answer=escape(bar.answer),
+        first=bar.first,
+        second=bar.second,
+        part=(bar.first / most, bar.second / most),
+        words="the result" if bar.right else marked(bar.overlooks),
     )
 
 
@@ -331,36 +339,6 @@ def summary(votes: Votes) -> str:
         return said
     gain = "" if votes.gain is None else f"; normalised gain {votes.gain:.2f}"
     return f"{said} Of those who voted twice, {100 * votes.nearer:.0f} % came nearer{gain}."
-
-
-def _bar(bar: Bar, most: int) -> str:
-    def cell(kind: str, count: int) -> str:
-        return f'<td><span class="{kind}" style="--share:{count / most:.4f}"></span> {count}</td>'
-
-    mark = ' class="right"' if bar.right else ""
-    words = "the result" if bar.right else marked(bar.overlooks)
-    first, second = cell("first", bar.first), cell("second", bar.second)
-    return f'<tr{mark}><th scope="row">{escape(bar.answer)}</th>{first}{second}<td class="words">{words}</td></tr>'
-
-
-def _table_of_work(work: Sequence[Work]) -> str:
-    if not work:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{CHAPTERS[w.stem].title}</th><td>{w.kind}</td><td>{w.name}</td><td>{w.tried}</td>'
-        f"<td>{w.solved}</td><td>{w.tries:g}</td><td>{w.hints if w.kind == 'exercises' else ''}</td></tr>"
-        for w in work
-    )
-    names = ("chapter", "kind", "name", "tried", "solved", "tries (median)", "asked for a hint")
-    heads = "".join(f'<th scope="col">{head}</th>' for head in names)
-    return f"<section><h2>Work</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
-
-
-def _list_of_skipped(skipped: Sequence[str]) -> str:
-    if not skipped:
-        return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in skipped)
-    return f"<section><h2>Files that were skipped</h2><ul>{lines}</ul></section>"
 
 
 def watch(
@@ -400,8 +378,6 @@ def notebook(folder: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach class`."""
-    from argparse import ArgumentParser
-
     parser = ArgumentParser(prog="vmteach class", description="Show what a class predicted, from its progress files.")
     parser.add_argument("folder", type=Path, help="the folder that holds the files; a file is a student")
     parser.add_argument("--target", type=Path, default=Path("class.html"), help="the page to write")
