@@ -85,7 +85,12 @@ def tried(operation: Callable[[], int | None]) -> tuple[int, str]:
     try:
         return operation() or 0, ""
     except OSError as error:
-        return -1, errno.errorcode.get(error.errno or 0, str(error.errno))
+        return -1, name_of(error)
+
+
+def name_of(error: OSError) -> str:
+    """The name of an error, such as EIO; its number where it has none."""
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 def in_a_folder(attempt: Callable[[str], Record], refused: str) -> Record:

@@ -4,9 +4,9 @@ Tiny ELF files are written into a temporary folder, which is removed again. For 
 and with a time limit calls exec. If it is still there afterwards, it tells the errno.
 """
 
-import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vmteach.kernel.elf import DYN, EXEC, REL, elf
-from vmteach.live import Answer, answered, in_a_folder, in_child, tried
+from vmteach.live import Answer, answered, in_a_folder, in_child, name_of
 from vmteach.patches import elf_interp as patch
 from vmteach.patches.elf_interp import PATCHED, POLICIES, Scenario, simulate
 from vmteach.run import Record, Values
@@ -103,31 +103,17 @@ def child(request: Values) -> Record:
 
 def execute(path: str, seconds: float) -> tuple[str, str]:
     """What became of an exec (an errno's name, a signal's, "exit 42", "too slow"), and of who called it."""
-    told, tell = os.pipe()  # closed by an exec that works
-    caller = os.fork()
-    if not caller:
-        _call_exec(path, seconds, tell)
-    os.close(tell)
-    error = os.read(told, 64).decode()
-    os.close(told)
-    code = os.waitstatus_to_exitcode(os.waitpid(caller, 0)[1])
-    if error:
-        return error, "lives on"
-    if code == -signal.SIGALRM:
+    how: Record = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": _without_core_dumps}
+    try:
+        code = subprocess.run([path], timeout=seconds, check=False, **how).returncode
+    except subprocess.TimeoutExpired:
         return "too slow", "was stopped"
+    except OSError as error:  # exec came back to its caller, a process of its own, which passed the errno on
+        return name_of(error), "lives on"
     return (signal.Signals(-code).name, "is killed") if code < 0 else (f"exit {code}", "became the program")
 
 
-def _call_exec(path: str, seconds: float, tell: int) -> None:
-    """The caller: no core dump, an alarm that outlives exec, and if exec comes back the name of its error."""
+def _without_core_dumps() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        os.write(tell, tried(lambda: os.execv(path, [path]))[1].encode())
-    finally:
-        os._exit(0)

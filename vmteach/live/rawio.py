@@ -6,13 +6,13 @@ a time limit. Where the experiment cannot run, the answer says so in words.
 """
 
 import ctypes
-import errno
 import mmap
 import os
 import tempfile
+from functools import partial
 from typing import NamedTuple
 
-from vmteach.live import Answer, answered, in_a_folder, in_child, needs_linux
+from vmteach.live import Answer, answered, in_a_folder, in_child, needs_linux, tried
 from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
@@ -42,20 +42,18 @@ def read_into_a_hole() -> Answer:
 
 def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
     """A read of the whole file for each number of mapped pages."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    address, size, offset = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long
-    libc.mmap.restype, libc.pread.restype = address, ctypes.c_ssize_t
-    libc.mmap.argtypes = [address, size, *[ctypes.c_int] * 3, offset]
-    libc.munmap.argtypes, libc.pread.argtypes = [address, size], [ctypes.c_int, address, size, offset]
+    libc = ctypes.CDLL(None)
+    address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    libc.mmap.restype, libc.mmap.argtypes = address, [address, size, number, number, number, ctypes.c_long]
+    libc.munmap.argtypes = [address, size]
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     rows = []
     for mapped in MAPPED:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         start = libc.mmap(None, PAGES * page, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        buffer = (ctypes.c_char * (PAGES * page)).from_address(start)
         if mapped < PAGES:
             libc.munmap(start + mapped * page, (PAGES - mapped) * page)
-        ctypes.set_errno(0)
-        result = libc.pread(fd, start, PAGES * page, 0)
-        name = errno.errorcode.get(ctypes.get_errno(), "") if result < 0 else ""
+        result, name = tried(partial(os.preadv, fd, [buffer], 0))
         seen = ctypes.string_at(start, mapped * page) if mapped else b""
         right = next((i for i, (a, b) in enumerate(zip(seen, content)) if a != b), len(seen))
         rows.append(Read(how, PAGES, mapped, result, name, right))

@@ -331,8 +331,7 @@ def numbers_of_copy(counters: Sequence[Snapshot], phases: Sequence[Phase], page:
     """How the backup fared: its speed, the slowest part of it, what was swapped for it."""
     names = "copy speed (MiB/s)", f"slowest {SLOWEST} s of the copy (MiB/s)", "swapped per byte copied"
     it = next((phase for phase in phases if phase.who == "backup"), None)
-    copied = counters[-1].copied
-    if not it or not copied:
+    if not it or not (copied := counters[-1].copied):
         return dict.fromkeys(names, "no copy")
     speed = copied * page / MIB / it.took
     seen = [s.copied for s in counters if it.start <= s.second <= it.end and s.second == int(s.second)]
@@ -346,7 +345,6 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     >>> round(copy_share(("256 MB", 3))), round(copy_share(("256 MB", 4)))
     (47, 98)
     """
-    machine, share = place
-    scenario = Scenario(machine=PRESETS[machine], file_percent=share)
+    scenario = Scenario(machine=PRESETS[place[0]], file_percent=place[1])
     speed = float(simulate(scenario, POLICIES[label]).numbers["copy speed (MiB/s)"])
     return 100 * speed * MIB / scenario.machine.disk_rate
