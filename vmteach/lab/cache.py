@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, cached_property, partial
 from hashlib import sha256
-from operator import is_
+from operator import attrgetter, is_
 from pathlib import Path
 from secrets import token_hex
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -176,11 +176,6 @@ def described(value: object, held: tuple[int, ...] = ()) -> str:
         return "again"
     deeper = partial(described, held=(*held, id(value)))
     match value:
-        case FunctionType():
-            cells = [cell.cell_contents for cell in value.__closure__ or ()]
-            return " ".join(map(deeper, (value.__code__, value.__defaults__, value.__kwdefaults__, *cells)))
-        case CodeType():
-            return f"{value.co_code.hex()} {value.co_names} {' '.join(map(deeper, value.co_consts))}"
         case ModuleType() | type() | BuiltinFunctionType():
             return str(getattr(value, "__qualname__", value.__name__))
         case dict():
@@ -193,7 +188,12 @@ def described(value: object, held: tuple[int, ...] = ()) -> str:
 
 
 def _parts(value: object) -> list[object]:
-    """Of what has no form of its own: what it is made around, its fields, or its attributes."""
+    """Of what has no form of its own: its code, what it is made around, its fields, or its attributes."""
+    if isinstance(value, FunctionType):
+        held = map(attrgetter("cell_contents"), value.__closure__ or ())
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, *held]
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), value.co_names, *value.co_consts]
     if is_dataclass(value):
         return [type(value), *(getattr(value, field.name) for field in fields(value))]
     parts = [getattr(value, name) for name in PARTS if getattr(value, name, None) is not None]
