@@ -317,9 +317,9 @@ def in_words(still: Values) -> str:
 
 
 def _printed(text: str) -> str:
-    """Text as a program prints it, without a terminal's colours."""
+    """Text as a program prints it, without a terminal's colours; nothing for nothing."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
-    return f'<div class="output"><pre>{html.escape(plain)}</pre></div>\n'
+    return f'<div class="output"><pre>{html.escape(plain)}</pre></div>\n' if plain else ""
 
 
 def _no_picture(_: object, cell: str) -> NoReturn:

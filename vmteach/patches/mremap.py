@@ -1,7 +1,7 @@
 """One boundary value and one ignored return value corrupt the list of mappings.
 
 changelog   00_mremap-1: "Various mremap fixes"
-source      2.4.22 and 2.4.27 mm/mremap.c and mm/mmap.c (read, and run: tests/cases); what the -aa file held is
+source      2.4.22 and 2.4.27 mm/mremap.c and mm/mmap.c (read, and run: data/cases); what the -aa file held is
             inferred; 2.4.32 refuses more at the top of user space; today: see vmteach/kernel/mremap_today.py
 unpatched   a length of zero may move, and an unmapping that fails inside mremap goes unnoticed
 patched     a move of length zero is refused (2.4.24), the failed unmapping is returned (2.4.25)
@@ -215,7 +215,7 @@ def broken_by(policy: Policy) -> Callable[[AddressSpace, Call], list[Broke]]:
 class Case(NamedTuple):
     """A named call: which mappings stand before it, and its arguments in pages."""
 
-    row: int  # of the facts table; 19 is ours
+    row: int  # of the table of calls, ROWS in tests/test_mremap.py; 19 is ours
     mappings: str  # names of MAPPINGS
     addr: int
     old: int

@@ -1,7 +1,7 @@
 """Swapping shared memory on a big machine: one request for 32 pages that moves gigabytes.
 
 changelog   05_vm_28-shmem-big-iron-1: "Make it possible to swap efficiently huge amounts of shm."
-source      READ: 2.4.27 mm/vmscan.c, mm/shmem.c, mm/memory.c. RUN: their functions in user space (tests/cases).
+source      READ: 2.4.27 mm/vmscan.c, mm/shmem.c, mm/memory.c. RUN: their functions in user space (data/cases).
             INFERRED: how the three fixes were wired, for no stored copy of the patch is known
 unpatched   page tables are walked until the last process lets go; writepage converts a page into swapcache
             and starts no I/O; dirty pages in front of clean ones are all dealt with first
@@ -27,8 +27,8 @@ from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inp
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
-# come one after another on every machine: CONVERT is wall time, calibrated on rows 11-20 of the trace (`calibrated`
-# below; a test works it out again) and held for every policy. The other costs are stated, not measured.
+# come one after another on every machine: CONVERT is wall time, calibrated on rows 11-20 of the trace (`calibrated` in
+# kernel/vmstat.py; a test works it out again) and held for every policy. The other costs are stated, not measured.
 VISIT, PTE, SUBMIT = 400, 200, 4_000
 CONVERT = 25_600
 
