@@ -8,6 +8,7 @@ left out    a server: nothing here asks another host, and nothing is counted
 
 import shutil
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -79,8 +80,6 @@ def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach site`."""
-    from argparse import ArgumentParser
-
     parser = ArgumentParser(prog="vmteach site", description="Build the course as a folder.")
     parser.add_argument("--target", type=Path, default=Path("site"), help="the folder to write to")
     parser.add_argument("--no-lite", action="store_true", help="without the kernel in the browser (60 MB less)")

@@ -10,6 +10,7 @@ run, "calibrated" ones hold a number that was taken from the trace itself.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from vmteach.kernel import lowmem
@@ -419,25 +420,8 @@ def page() -> str:
         f"| {v.id} | {v.claim} | {v.claimed} | {'; '.join(filter(None, (v.found, v.remark)))} | {v.verdict} |"
         for v in found
     )
-    return PAGE.format(rows=rows, models=sum(tally.values()), other=other, **tally)
-
-
-PAGE = """\
-# Does it hold?
-
-The announcement of chapter 8, the discussion of it and the kernel's source make claims. Each is put to the model and
-judged by bounds that stand beside it ([data/claims.csv](../data/claims.csv); the functions are in
-[vmteach/lab/claims.py](../vmteach/lab/claims.py)). This page is computed: a test compares it.
-
-Of {models} claims that the model can decide, {reproduced} are **reproduced**, {partly} hold **partly** and {not} do
-**not**. The other {other} are sums (*arithmetic*) or rest on numbers of the trace itself (*calibrated*): they are no
-evidence for the model. Nothing is tuned to make a claim come out. How many pages nobody maps, the share of file pages,
-the swap disk and the order of the active list are inputs, and named where a row depends on them.
-
-| | claim | claimed | what comes out | verdict |
-|---|---|---|---|---|
-{rows}
-"""
+    text = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+    return text.format(rows=rows, models=sum(tally.values()), other=other, **tally)
 
 
 if __name__ == "__main__":
