@@ -75,7 +75,7 @@ class Measured(NamedTuple):
     peak: int
     chapter: float
     processor: float
-    answers: tuple[float, ...]
+    answers: list[float]
 
 
 @contextmanager
@@ -111,8 +111,7 @@ def measure(client: NotebookClient, chapter: float, moves: int, pace: float) -> 
     as_a_page(client, len(client.nb.cells) - 1)
     said = "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
     found = json.loads(next(line for line in said.splitlines() if line.startswith("@"))[1:])
-    memory = (found["resident"], found["own"], found["peak"])
-    return Measured(*memory, chapter, found["processor"], tuple(found["answers"]))
+    return Measured(chapter=chapter, **found)
 
 
 def students(count: int, together: bool, chapter: str, moves: int, pace: float) -> list[Measured]:

@@ -25,8 +25,11 @@ from page import asked, number, put, table
 from paired import Ratio, of_rounds, paired
 from scenarios import GIB, SCENARIOS, copying
 
+from vmteach.figures import shm_big_iron as figure
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
+from vmteach.patches import shm_big_iron as patch
 
+BOTH = (patch.UNPATCHED, patch.PATCHED)
 NEVER = 1 << 62
 FEW = 4  # processes, where page tables are walked page by page
 
@@ -64,9 +67,7 @@ def natural_start() -> Ratio:
 
 def thrash() -> Ratio:
     """The hardest scenario, and a figure of it by matplotlib."""
-    from vmteach.patches import shm_big_iron as patch
-
-    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.UNPATCHED])
+    run = patch.simulate(policy=patch.POLICIES[patch.UNPATCHED])
     return paired(SCENARIOS["97 % shared"]().play, partial(new_figure, {patch.UNPATCHED: run}))
 
 
@@ -75,13 +76,11 @@ def slowest_position(what_ifs: bool) -> Ratio:
 
     Of the unpatched and the patched kernel, or of all the others.
     """
-    from vmteach.patches import shm_big_iron as patch
 
     def simulation(field: str, stop: Any, label: str) -> Callable[[], Any]:
         return partial(patch.simulate, patch.Scenario(**{field: stop}), patch.POLICIES[label])
 
-    both = {patch.UNPATCHED, patch.PATCHED}
-    labels = [label for label in patch.POLICIES if (label not in both) == what_ifs]
+    labels = [label for label in patch.POLICIES if (label not in BOTH) == what_ifs]
     places = [(control.field, stop, label) for control in patch.CONTROLS for stop in control.stops for label in labels]
     slowest = max(places, key=lambda place: timeit(simulation(*place), number=1))
     simulate = simulation(*slowest)
@@ -90,7 +89,6 @@ def slowest_position(what_ifs: bool) -> Ratio:
 
 def new_figure(runs: dict[str, Any]) -> None:
     """What a notebook without the explorer does at each move: a figure, and its PNG."""
-    from vmteach.figures import shm_big_iron as figure
     from vmteach.figures.drawing import Drawing
 
     Drawing([(label, figure.scene(run)) for label, run in runs.items()], runs=runs).png()
@@ -98,11 +96,7 @@ def new_figure(runs: dict[str, Any]) -> None:
 
 def picture() -> Ratio:
     """A figure of the flagship's two kernels by matplotlib, and the scenes that the page draws."""
-    from vmteach.figures import shm_big_iron as figure
-    from vmteach.patches import shm_big_iron as patch
-
-    both = (patch.UNPATCHED, patch.PATCHED)
-    runs = {label: patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in both}
+    runs = {label: patch.simulate(policy=patch.POLICIES[label]) for label in BOTH}
 
     def scenes() -> str:
         return json.dumps([figure.scene(run).data for run in runs.values()])

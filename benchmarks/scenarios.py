@@ -18,6 +18,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from vmteach.kernel.reclaim import SECOND, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
+from vmteach.patches import shm_big_iron as patch
 
 GIB = 1 << 18  # pages
 UNPATCHED, PATCHED = Rules(), Rules(objrmap=True, starts_io=True, clean_pass=True)
@@ -87,8 +88,6 @@ def thrash(shared: int, rules: Rules = UNPATCHED) -> Work:
 
 def chapter(rules: Rules) -> Work:
     """What the flagship chapter shows first."""
-    from vmteach.patches import shm_big_iron as patch
-
     scenario = patch.Scenario()
     return Work(scenario.setup, rules, scenario.copy_pages, patch.HORIZON * SECOND)
 

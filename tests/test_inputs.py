@@ -190,6 +190,11 @@ REFUSED = [
     ("scsi_deadlock", "disks", 0, "between 1 and 4, got 0"),
     ("scsi_deadlock", "can_queue", -1, "between 0 and 256 commands, got -1"),
     ("scsi_deadlock", "commands", -1, "between 0 and 4 a disk, got -1"),
+    ("shm_big_iron", "file_percent", 0, "between 1 and 95 % of the lists, got 0"),
+    ("shm_big_iron", "unmapped_percent", 101, "between 0 and 100 % of the shared memory, got 101"),
+    ("shm_big_iron", "swap", 0, "between 1 and 10000 MiB/s, got 0"),
+    ("shm_big_iron", "copy", 0, "between 4096"),
+    ("shm_big_iron", "application", -1, "between 4096"),
     *((stem, "vm_cache_scan_ratio", 0, "a whole number from 1 up") for stem in STEMS),
 ]
 

@@ -299,24 +299,6 @@ def test_out_of_memory_before_anything_was_copied_is_said_and_no_word_has_a_unit
     assert not re.search(r"(no copy|not there) \w", str(figure.readout(run)))
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"vm_cache_scan_ratio": 0}, "vm_cache_scan_ratio must be a whole number from 1 up .* got 0"),
-        ({"file_percent": 0}, "file_percent must be between 1 and 95 % of the lists, got 0"),
-        ({"unmapped_percent": 101}, "unmapped_percent must be between 0 and 100 % of the shared memory, got 101"),
-        ({"swap": 0}, "swap must be between 1 and 10000 MiB/s, got 0"),
-        ({"copy": 0}, "copy must be between 4096"),
-        ({"application": -1}, "application must be between 4096"),
-        ({"wants": "nobody"}, "wants must be one of Wants.BACKUP"),
-        ({"machine": "48 GB"}, "48 GB"),
-    ],
-)
-def test_bad_scenarios_say_what_to_mend(fields, message):
-    with pytest.raises(ValueError, match=message):
-        Scenario(**fields)
-
-
 # ---- the pictures
 
 

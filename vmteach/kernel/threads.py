@@ -130,11 +130,9 @@ def _held_after(name: str, step: Step, held: tuple[str, ...]) -> tuple[str, ...]
     """The locks held after the step."""
     if step.take:
         return (*held, step.take)
-    if step.give and step.give not in held:
-        raise ValueError(
-            f"thread {name} must hold {step.give} before it gives it at {step.at}, got {held or 'no lock'}"
-        )
-    return tuple(lock for lock in held if lock != step.give) if step.give else held
+    if step.give in ("", *held):
+        return tuple(lock for lock in held if lock != step.give)
+    raise ValueError(f"thread {name} must hold {step.give} before it gives it at {step.at}, got {held or 'no lock'}")
 
 
 @dataclass(frozen=True)
