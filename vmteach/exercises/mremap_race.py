@@ -16,7 +16,7 @@ VALUES = {NONE, PRESENT, SWAP}
 @check
 def check_seen(seen: Answer, given: Given) -> Faults:
     if not isinstance(seen, set | frozenset | list | tuple) or not all(value in tuple(VALUES) for value in seen):
-        yield 'Write a set with some of "none", "present", "swap entry".'
+        yield 'Write a set with some of "none", "present" and "swap entry".'
     found, true = set(seen), _seen(given["scenario"])
     if found == true:
         return right("All that can be found there, over every order of the steps.")
