@@ -9,7 +9,6 @@ the page. With `--link` every chunk between page and server is held half as many
 a hub abroad; nothing of the machine is changed for that. Absolute times are for people: the tests assert none.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +24,7 @@ path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from conftest import CHROMIUM_OPTIONS, chromium_program
 from lab import Visit, jupyterlab, slow_link
-from page import high, notebooks, put, table
+from page import asked, high, notebooks, put, table
 
 FAR = 4  # stops of a jump, at least: nearer ones may have been thought of
 CLOCK = """(face) => { window.spent = []; let began = 0;
@@ -129,38 +128,26 @@ def line(name: str, times: Times, jumped: list[float]) -> list[str]:
     """A row of the table."""
     every = [ms for spent in times.values() for ms in spent]
     worst = max(times, key=lambda field: high(times[field]))
+    slowest = f"{worst} {high(times[worst]):.0f}"
     middle = f"{median(jumped):.0f}" if jumped else "-"
-    return [
-        name,
-        str(len(every)),
-        f"{median(every):.0f}",
-        f"{high(every):.0f}",
-        f"{worst} {high(times[worst]):.0f}",
-        middle,
-    ]
+    return [name, str(len(every)), f"{median(every):.0f}", f"{high(every):.0f}", slowest, middle]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("chapters", nargs="*")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--link", type=float, default=0, help="milliseconds there and back")
-    parser.add_argument("--pace", type=float, default=1, help="seconds from a picture to the next move")
-    parser.add_argument("--jumps", type=int, default=12)
-    asked = parser.parse_args()
+    want = asked(__doc__, chapters=(), write=False, link=0.0, pace=1.0, jumps=12)
     head = ["chapter", "stops", "median, ms", "p95, ms", "slowest control, its p95", "a jump, median, ms"]
     rows = []
     with ExitStack() as stack:
-        reader = Reader(stack, asked.link)
-        for name in notebooks(asked.chapters, explored=True):
+        reader = Reader(stack, want.link)
+        for name in notebooks(want.chapters, explored=True):
             visit = reader.visit()
-            times, jumped = measure(visit, f"{name}.ipynb", asked.pace, asked.jumps)
+            times, jumped = measure(visit, f"{name}.ipynb", want.pace, want.jumps)
             visit.close()
             for field, spent in times.items():
                 print(f"{name:24}{field:24}{len(spent):5}{median(spent):8.0f}{high(spent):8.0f}", flush=True)
             rows.append(line(name, times, jumped))
             print("  ".join(rows[-1]), f"p95 {high(jumped):.0f}", flush=True)
-    if asked.write and not asked.link:
+    if want.write and not want.link:
         put("latency", table(head, rows))
 
 

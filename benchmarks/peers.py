@@ -7,7 +7,6 @@ JupyterLab, the same served by Voila, and Panel; the explorer beside them. `--py
 and panel (and vmteach); what it has not is left out. A move goes one stop on, a second after the picture before.
 """
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 import nbformat
 from latency import Hand, Reader
-from page import high
+from page import asked, high
 
 # isort: split
 from lab import Visit, free_port, wait_for
@@ -110,24 +109,20 @@ def ours(visit: Visit, moves: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--link", type=float, default=0, help="milliseconds there and back")
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--moves", type=int, default=8)
-    asked = parser.parse_args()
+    want = asked(__doc__, link=0.0, python=sys.executable, moves=8)
     with ExitStack() as stack:
-        reader = Reader(stack, asked.link)
-        in_jupyterlab(reader, asked.moves)
+        reader = Reader(stack, want.link)
+        in_jupyterlab(reader, want.moves)
         for name, (command, ready, place) in SERVED.items():
-            if subprocess.run([asked.python, "-c", f"import {command.split()[0]}"], capture_output=True).returncode:
+            if subprocess.run([want.python, "-c", f"import {command.split()[0]}"], capture_output=True).returncode:
                 print(f"{name:42}not installed")
                 continue
             port = free_port()
             words = command.format(port=port).split()
-            with served(asked.python, "-m", *words, port=port, scratch=reader.scratch, at=ready):
+            with served(want.python, "-m", *words, port=port, scratch=reader.scratch, at=ready):
                 page = reader.browser.new_page(viewport={"width": 1280, "height": 1400})
                 page.goto(reader.behind(port) + place, timeout=120_000)
-                tell(name, pressed(page, asked.moves))
+                tell(name, pressed(page, want.moves))
                 page.close()
 
 

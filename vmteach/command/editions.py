@@ -20,6 +20,7 @@ import argparse
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -42,35 +43,9 @@ Notebook = Record
 WORDS_A_MINUTE = 200  # of prose; a page of a textbook is read at this pace
 A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
 
-HIDE = """\
-import os
-
-os.environ["VMTEACH_SOLUTIONS"] = "hidden"  # a class's edition: hints are shown, solutions are not"""
-
-MARK = """\
-from vmteach.lab.marks import mark as _mark  # judges the answer cell's source in a fresh Python
-
-_points = _mark("{0}", "{1}", points={2}, variant={3})
-### BEGIN HIDDEN TESTS
-_points = _mark("{0}", "{1}", points={2}, variant={3}, every=True)
-### END HIDDEN TESTS
-_points"""
-SEED = '\nos.environ["VMTEACH_SEED"] = "{}"  # this class\'s numbers'
-
-GRADER = """\
-import otter
-
-grader = otter.Notebook(tests_dir="tests")"""
-
+TEMPLATES = Path(__file__).parent / "templates"
+HIDE, SEED, MARK, GRADER, BADGE, INSTALL = tomllib.loads((TEMPLATES / "cells.toml").read_text("utf-8")).values()
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
-BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]" + (
-    "(https://colab.research.google.com/github/{}/blob/main/editions/colab/notebooks/{})"
-)
-INSTALL = """\
-REPOSITORY = "{}"  # where your copy of the course is
-%pip install --quiet "vmteach[plot] @ git+https://github.com/{{REPOSITORY}}"
-if "google.colab" in str(get_ipython()):
-    __import__("google.colab").colab.output.enable_custom_widget_manager()"""
 
 
 # ---- notebooks
@@ -320,7 +295,7 @@ def source_of(notebook: Notebook) -> str:
 
 def template(name: str) -> str:
     """A file of the folder templates, to be filled by str.format."""
-    return (Path(__file__).parent / "templates" / f"{name}.txt").read_text(encoding="utf-8")
+    return (TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def chosen(names: Sequence[str]) -> list[Path]:

@@ -38,7 +38,7 @@ HEAVIEST = 2_000_000  # bytes of a handout
 LONGEST = "shm_big_iron"  # takes as long as all others together, and begins first
 RUNTIME = "runtime.js"  # beside live handouts: see lite.py
 EDITIONS = ("student", "teacher", "solved")
-PACKAGES = ("anywidget", "bleach", "ipython", "latex2mathml", "nbclient", "nbconvert", "pandas")
+PACKAGES = ("anywidget", "bleach", "ipython", "jinja2", "latex2mathml", "nbclient", "nbconvert", "pandas")
 BEGIN = "import vmteach.handout.bundles; vmteach.handout.bundles.begin(); del vmteach"
 LOADED = "print(*sorted(name for name in __import__('sys').modules if name.startswith('vmteach.')))"
 LISTS = "__import__('vmteach.handout.bundles', fromlist=['bundles']).author_lists(**__import__('json').loads({!r}))"
