@@ -23,9 +23,8 @@ FATES = {model.Applied: "A", model.AlreadyIn: "I", model.Rejected: "X"}
 
 def scene(run: Run) -> Scene:
     """The patches that were rejected, the one that names the kernel, and its hunk beside the Makefile."""
-    shown = [event for event in run.events if not _plain(event)]
-    n, base = run.numbers, model.BASES[run.scenario.base]
-    fate = axis("fate", 0, 1, ticks=[(0, "")])
+    shown, rest = ([event for event in run.events if _plain(event) is plain] for plain in (False, True))
+    n, base, fate = run.numbers, model.BASES[run.scenario.base], axis("fate", 0, 1, ticks=[(0, "")])
     hunks = [group for patch in model.extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
         _clause(run, "calls itself"),
@@ -35,7 +34,7 @@ def scene(run: Run) -> Scene:
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
         _clause(run, "call themselves"),
         more=lambda: hunks,
-        note=_rest([event for event in run.events if _plain(event)]),
+        note=_rest(rest),
         end="bad" if n["rejected"] else "good",
     )
 

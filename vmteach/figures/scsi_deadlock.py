@@ -110,13 +110,8 @@ def _stay(bar: Bar, run: Run) -> Stay:
 
 def _graph(run: Run) -> tuple[list[Group], list[Link]]:
     """The last state: who holds what, and who waits for whom."""
-    held: dict[str, tuple[str, ...]] = {}
-    waits: dict[str, str] = {}
-    for event in run.events:
-        if isinstance(event, Stepped):
-            held[event.thread] = event.holds
-        else:
-            waits[event.thread] = event.wants
+    held = {event.thread: event.holds for event in run.events if isinstance(event, Stepped)}
+    waits = {event.thread: event.wants for event in run.events if isinstance(event, Waited)}
     return [_nodes(run)], _links(held, waits)
 
 

@@ -155,9 +155,8 @@ def clause(run: StormRun) -> list[str]:
     if who == {"application"}:
         longest = seconds(float(n["longest wait (s)"]))
         return [f"makes one request for 32 pages wait {longest}", f"stalls for {longest}"]
-    swapped = to_swap(run) if n["written to swap (GiB)"] else "nothing"
     speed = f"copies at {number(n['copy speed (MiB/s)'])} MiB/s"
-    return [f"{speed} and swaps {swapped}", speed]
+    return [f"{speed} and swaps {to_swap(run) if n['written to swap (GiB)'] else 'nothing'}", speed]
 
 
 def readout(run: StormRun) -> dict[str, str]:
@@ -225,16 +224,17 @@ def note(run: StormRun) -> str:
 
 def alt(run: StormRun) -> str:
     """The picture in words: what is drawn, then the numbers."""
-    n, s = run.numbers, run.scenario
-    drawn = f"On a machine of {s.machine.name} {asked(run)}: swap reserved, swap written and memory taken over "
-    drawn += f"{seconds(run.end)}."
+    n, count = run.numbers, len(run.waits)
+    drawn = f"On a machine of {run.scenario.machine.name} {asked(run)}: swap reserved, swap written and memory taken "
+    drawn += f"over {seconds(run.end)}."
     if run.oom is not None:
         drawn += f" It is out of memory after {seconds(run.oom)}."
-    count = len(run.waits)
     waits = f"{count} requests wait a second or more" if count != 1 else "one request waits a second or more"
-    told = [f"{waits}, the longest {seconds(float(n['longest wait (s)']))}"]
-    told.append(f"{number(n['converted before the first write (GiB)'])} GiB are converted before the first write")
-    told.append(f"{number(n['written to swap (GiB)'])} GiB are written to swap")
+    told = [
+        f"{waits}, the longest {seconds(float(n['longest wait (s)']))}",
+        f"{number(n['converted before the first write (GiB)'])} GiB are converted before the first write",
+        f"{number(n['written to swap (GiB)'])} GiB are written to swap",
+    ]
     if isinstance(n["copy speed (MiB/s)"], float):
         told.append(f"the copy runs at {number(n['copy speed (MiB/s)'])} MiB/s")
     return f"{drawn} {'; '.join(told)}."

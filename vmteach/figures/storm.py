@@ -8,19 +8,7 @@ from typing import NamedTuple
 from vmteach.figures.data import Group
 from vmteach.figures.scene import belt, ring
 from vmteach.figures.story import Ask, Frame, Story
-from vmteach.kernel.reclaim import (
-    RULES,
-    Costs,
-    Kind,
-    PageRun,
-    PageState,
-    Pte,
-    PteRun,
-    Reclaim,
-    Rules,
-    Setup,
-    rules,
-)
+from vmteach.kernel.reclaim import RULES, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, rules
 from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.kernel.stretches import page_state
 from vmteach.machine import Sysctls
