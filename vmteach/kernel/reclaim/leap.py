@@ -284,7 +284,7 @@ class Leap:
         if not queue.items:
             return 0
         if len(taken) > 1 and isinstance(queue.items[0], Run):
-            queue.rephase()
+            queue.rephase(len(taken) + 1)
         item, ahead = queue.items[0], tuple(s.shifted(repeats) for s in taken)
         if isinstance(item, Stripe):
             return item.times // repeats if item.segments == ahead else 0
