@@ -1,4 +1,4 @@
-"""Requests that differ a little from one to the next, over plain integers: what leaps cannot take.
+"""Requests that differ a little from one to the next, over the ends of the lists: what leaps cannot take.
 
 source      rules.py, which has each of these rules in the kernel's words; the tests hold one against the other
 left out    requests with anything unusual in them: they are worked through by rules.py, in the middle of a sprint
@@ -6,8 +6,8 @@ left out    requests with anything unusual in them: they are worked through by r
 On a natural start the quota of refill_inactive falls with every request, so that no request repeats the one before.
 But nearly all are of one shape: a quota of unreferenced pages goes to the inactive head, and a batch of clean pages
 is freed at the tail, perhaps behind some stretches that are passed over or written. A sprint keeps both ends of the
-inactive list, the active tail, the clock and the counters as integers, takes the requests of one quota together,
-and writes page states late. A request is looked through before anything of it is done.
+inactive list and the active tail as integers, takes the requests of a band together, and writes page states late.
+A request is looked through before anything of it is done.
 """
 
 from collections.abc import Callable
