@@ -12,22 +12,17 @@ between     the code cells from there to the explorer
 explorer    the cell that makes it: two runs, the layout, the first picture
 """
 
-import os
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-import nbformat
-from nbclient import NotebookClient
-
 sys.path.insert(0, str(Path(__file__).parent))
 
-from load import as_a_page, kernel
-from page import NOTEBOOKS, notebooks, put, table
+from load import as_a_page, kernel, opened
+from page import asked, notebooks, put, table
 
 GOAL_ALL, GOAL_FIRST = 60, 2  # s
 ROUNDS = 3
@@ -45,7 +40,7 @@ class Opened(NamedTuple):
 def execute(chapter: str) -> float:
     """Seconds for a whole chapter, the start of its kernel among them."""
     began = perf_counter()
-    with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)):
+    with kernel(chapter):
         return perf_counter() - began
 
 
@@ -59,21 +54,11 @@ def execute_all(chapters: list[str]) -> tuple[float, dict[str, float]]:
 
 def open_once(chapter: str) -> Opened:
     """Run a chapter's code cells in a new kernel up to the one that makes its explorer."""
-    notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=nbformat.NO_CONVERT)
-    code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    last = next(n for n, (_, cell) in enumerate(code) if "explore(" in cell.source)
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}})
-    spent = []
-    with tempfile.TemporaryDirectory() as scratch:
-        own = {"IPYTHONDIR": f"{scratch}/ipython", "VMTEACH_PROGRESS": f"{scratch}/progress.json"}
-        began = perf_counter()
-        with client.setup_kernel(env={**os.environ, **own}):
-            spent.append(perf_counter() - began)
-            for index, _ in code[: last + 1]:
-                began = perf_counter()
-                as_a_page(client, index)
-                spent.append(perf_counter() - began)
-    return Opened(spent[0], spent[1], sum(spent[2:-1]), spent[-1])
+    with opened(chapter) as (client, start):
+        code = [index for index, cell in enumerate(client.nb.cells) if cell.cell_type == "code"]
+        last = next(n for n, index in enumerate(code) if "explore(" in client.nb.cells[index].source)
+        imports, *between, explorer = (as_a_page(client, index) for index in code[: last + 1])
+    return Opened(start, imports, sum(between), explorer)
 
 
 def medians(chapter: str, rounds: list[dict[str, Opened]]) -> list[str]:
@@ -84,19 +69,19 @@ def medians(chapter: str, rounds: list[dict[str, Opened]]) -> list[str]:
     return [f"{median(values):.2f}" for values in (map(sum, seen), *zip(*seen))]
 
 
-def main(options: list[str]) -> None:
-    names = [option for option in options if not option.startswith("-")]
-    chapters = notebooks(names)
+def main() -> None:
+    want = asked(__doc__, chapters=(), write=False)
+    chapters, explored = notebooks(want.chapters), notebooks(want.chapters, explored=True)
     whole, each = execute_all(chapters)
     print(f"{len(chapters)} chapters, two at a time: {whole:.1f} s (goal {GOAL_ALL})", flush=True)
-    rounds = [{chapter: open_once(chapter) for chapter in notebooks(names, explored=True)} for _ in range(ROUNDS)]
+    rounds = [{chapter: open_once(chapter) for chapter in explored} for _ in range(ROUNDS)]
     rows = [[chapter, f"{each[chapter]:.1f}", *medians(chapter, rounds)] for chapter in chapters]
     print(*map("  ".join, rows), sep="\n", flush=True)
     rows.append([f"all, two at a time; goals {GOAL_ALL} s and {GOAL_FIRST} s", f"{whole:.1f}", "", "", "", "", ""])
-    if "--write" in options:
+    if want.write:
         head = ["chapter", "all of it, s", "first picture, s", "kernel", "imports", "between", "explorer"]
         put("chapters", table(head, rows))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -9,7 +9,6 @@ the page. With `--link` every chunk between page and server is held half as many
 a hub abroad; nothing of the machine is changed for that. Absolute times are for people: the tests assert none.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,25 +24,10 @@ path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from conftest import CHROMIUM_OPTIONS, chromium_program
 from lab import Visit, jupyterlab, slow_link
-from page import high, notebooks, put, table
+from page import asked, high, notebooks, put, table
 
 FAR = 4  # stops of a jump, at least: nearer ones may have been thought of
-CLOCK = """(face) => { window.spent = []; let began = 0;
-  const start = (event) => { began = event.timeStamp; };
-  for (const kind of ['input', 'change']) face.addEventListener(kind, start, true);
-  const painted = new MessageChannel();
-  painted.port1.onmessage = () => { window.spent.push(performance.now() - began); };
-  new MutationObserver(() => requestAnimationFrame(() => painted.port2.postMessage(0)))
-    .observe(face, { attributes: true, attributeFilter: ['data-at'] }); }"""
-MOVE = """([face, field, stop]) => { const all = face.querySelectorAll(`[data-field="${field}"]`);
-  const one = all.length > 1 ? all[stop] : all[0];
-  if (one.type === 'radio') one.checked = true; else one.value = stop;
-  one.dispatchEvent(new Event(one.type === 'range' ? 'input' : 'change', { bubbles: true })); }"""
-CONTROLS = """(face) => { const found = {}, at = Object.fromEntries(JSON.parse(face.dataset.at));
-  for (const one of face.querySelectorAll('[data-field]')) {
-    const { field } = one.dataset, radios = face.querySelectorAll(`[data-field="${field}"]`).length;
-    found[field] = [at[field], one.type === 'range' ? Number(one.max) + 1 : one.options?.length ?? radios]; }
-  return found }"""
+HAND = Path(__file__).with_name("hand.js").read_text(encoding="utf-8")
 Times = dict[str, list[float]]  # field -> ms of each move
 
 
@@ -77,14 +61,15 @@ class Hand:
         self.page, self.pace = visit.page, pace
         self.face = visit.explorer().element_handle()
         self.page.wait_for_function("(face) => face.dataset.at", arg=self.face)
-        self.face.evaluate(CLOCK)
+        self.page.evaluate(HAND)
+        self.face.evaluate("(face) => hand.clock(face)")
         self.page.wait_for_timeout(3000 * pace)
-        self.controls: dict[str, list[int]] = self.face.evaluate(CONTROLS)
+        self.controls: dict[str, list[int]] = self.face.evaluate("(face) => hand.controls(face)")
 
     def move(self, field: str, stop: int) -> float:
         """Milliseconds from the event to the painted picture."""
         self.page.evaluate("() => { window.spent = []; }")
-        self.page.evaluate(MOVE, [self.face, field, stop])
+        self.page.evaluate("(asked) => hand.move(asked)", [self.face, field, stop])
         self.page.wait_for_function("() => window.spent.length")
         self.controls[field][0] = stop
         self.page.wait_for_timeout(1000 * self.pace)
@@ -129,38 +114,26 @@ def line(name: str, times: Times, jumped: list[float]) -> list[str]:
     """A row of the table."""
     every = [ms for spent in times.values() for ms in spent]
     worst = max(times, key=lambda field: high(times[field]))
+    slowest = f"{worst} {high(times[worst]):.0f}"
     middle = f"{median(jumped):.0f}" if jumped else "-"
-    return [
-        name,
-        str(len(every)),
-        f"{median(every):.0f}",
-        f"{high(every):.0f}",
-        f"{worst} {high(times[worst]):.0f}",
-        middle,
-    ]
+    return [name, str(len(every)), f"{median(every):.0f}", f"{high(every):.0f}", slowest, middle]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("chapters", nargs="*")
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--link", type=float, default=0, help="milliseconds there and back")
-    parser.add_argument("--pace", type=float, default=1, help="seconds from a picture to the next move")
-    parser.add_argument("--jumps", type=int, default=12)
-    asked = parser.parse_args()
+    want = asked(__doc__, chapters=(), write=False, link=0.0, pace=1.0, jumps=12)
     head = ["chapter", "stops", "median, ms", "p95, ms", "slowest control, its p95", "a jump, median, ms"]
     rows = []
     with ExitStack() as stack:
-        reader = Reader(stack, asked.link)
-        for name in notebooks(asked.chapters, explored=True):
+        reader = Reader(stack, want.link)
+        for name in notebooks(want.chapters, explored=True):
             visit = reader.visit()
-            times, jumped = measure(visit, f"{name}.ipynb", asked.pace, asked.jumps)
+            times, jumped = measure(visit, f"{name}.ipynb", want.pace, want.jumps)
             visit.close()
             for field, spent in times.items():
                 print(f"{name:24}{field:24}{len(spent):5}{median(spent):8.0f}{high(spent):8.0f}", flush=True)
             rows.append(line(name, times, jumped))
             print("  ".join(rows[-1]), f"p95 {high(jumped):.0f}", flush=True)
-    if asked.write and not asked.link:
+    if want.write and not want.link:
         put("latency", table(head, rows))
 
 

@@ -7,19 +7,17 @@ been to nor beside; a step goes on along a control, at the pace of somebody who 
 """
 
 import ast
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
 from jupyter_client.manager import start_new_kernel
+from page import ROOT, own_places
 from paired import Ratio, of_rounds
 
-ROOT = Path(__file__).resolve().parent.parent
 WAIT = 60  # s
 PLACES = tuple(product((0, 6), (1, 6)))  # stops of vm_cache_scan_ratio and of the share of file pages
 STEPS = tuple((3, i) for i in range(7)) + tuple((i, 6) for i in range(4, 7))  # one stop at a time
@@ -115,8 +113,7 @@ def outputs(content: dict[str, Any]) -> list[dict[str, Any]]:
 def kernel() -> Iterator[Moves]:
     """A live kernel with everything in it, and its end."""
     with tempfile.TemporaryDirectory() as scratch:
-        own = {"IPYTHONDIR": f"{scratch}/ipython", "VMTEACH_PROGRESS": f"{scratch}/progress.json"}
-        manager, client = start_new_kernel(kernel_name="python3", env={**os.environ, **own}, cwd=str(ROOT))
+        manager, client = start_new_kernel(kernel_name="python3", env=own_places(scratch), cwd=str(ROOT))
         try:
             moves = Moves(client)
             assert moves.move_ours((1, 2)) > 1_000, "the explorer sends no picture"

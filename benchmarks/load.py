@@ -15,7 +15,6 @@ processor   seconds of processor time, start and moves included
 answer      milliseconds from the moment when a step is due to its answer: model, picture, read-out, and what is waited
 """
 
-import argparse
 import json
 import os
 import sys
@@ -27,12 +26,14 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from threading import Barrier
+from time import perf_counter, sleep
 from typing import Any, NamedTuple
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
-from page import NOTEBOOKS, ROOT
+from page import NOTEBOOKS, ROOT, asked, high, own_places
 
 GIB, MIB = 1 << 30, 1 << 20
 
@@ -74,27 +75,33 @@ class Measured(NamedTuple):
     peak: int
     chapter: float
     processor: float
-    answers: tuple[float, ...]
+    answers: list[float]
 
 
 @contextmanager
-def kernel(chapter: str, scratch: Path) -> Iterator[tuple[NotebookClient, float]]:
-    """A kernel that has run the chapter, and the seconds that took. A cell that fails raises."""
+def opened(chapter: str) -> Iterator[tuple[NotebookClient, float]]:
+    """A new kernel with the chapter before it, of which nothing has run, and the seconds until it answered."""
     notebook = nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=nbformat.NO_CONVERT)
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": NOTEBOOKS}})
-    own = {"IPYTHONDIR": str(scratch / "ipython"), "VMTEACH_PROGRESS": str(scratch / "progress.json")}
-    with client.setup_kernel(env={**os.environ, **own}):
+    with tempfile.TemporaryDirectory() as scratch:
         began = perf_counter()
-        for index in range(len(notebook.cells)):
-            as_a_page(client, index)
-        yield client, perf_counter() - began
+        with client.setup_kernel(env=own_places(scratch)):
+            yield client, perf_counter() - began
 
 
-def as_a_page(client: NotebookClient, index: int) -> None:
-    """Run a cell as a page with widgets asks for it, by its id: then nothing is drawn for who has no page."""
-    cell = client.nb.cells[index]
+@contextmanager
+def kernel(chapter: str) -> Iterator[tuple[NotebookClient, float]]:
+    """A kernel that has run the chapter, and the seconds that took. A cell that fails raises."""
+    with opened(chapter) as (client, _):
+        yield client, sum(as_a_page(client, index) for index in range(len(client.nb.cells)))
+
+
+def as_a_page(client: NotebookClient, index: int) -> float:
+    """Seconds of a cell, asked for by its id as a page with widgets does: nothing is drawn for who has no page."""
+    cell, began = client.nb.cells[index], perf_counter()
     client.kc.session.metadata["cellId"] = cell.id
     client.execute_cell(cell, index)
+    return perf_counter() - began
 
 
 def measure(client: NotebookClient, chapter: float, moves: int, pace: float) -> Measured:
@@ -104,34 +111,23 @@ def measure(client: NotebookClient, chapter: float, moves: int, pace: float) -> 
     as_a_page(client, len(client.nb.cells) - 1)
     said = "".join(out.text for out in cell.outputs if out.get("name") == "stdout")
     found = json.loads(next(line for line in said.splitlines() if line.startswith("@"))[1:])
-    memory = (found["resident"], found["own"], found["peak"])
-    return Measured(*memory, chapter, found["processor"], tuple(found["answers"]))
+    return Measured(chapter=chapter, **found)
 
 
-def one_by_one(chapter: str, count: int, moves: int, pace: float) -> list[Measured]:
-    """The figures of `count` kernels, each ended before the next begins."""
-    found = []
-    for _ in range(count):
-        with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
-            found.append(measure(client, spent, moves, pace))
-    return found
-
-
-def at_once(chapter: str, count: int, moves: int, pace: float) -> list[Measured]:
-    """The figures of `count` kernels that run together, all of them alive until the last has been measured."""
-    from threading import Barrier
-
-    everybody = Barrier(count, timeout=900)
+def students(count: int, together: bool, chapter: str, moves: int, pace: float) -> list[Measured]:
+    """The figures of `count` kernels: each ended before the next begins, or all alive until the last was measured."""
+    at_once = count if together else 1
+    everybody = Barrier(at_once, timeout=900)
 
     def student(_: int) -> Measured:
-        with tempfile.TemporaryDirectory() as scratch, kernel(chapter, Path(scratch)) as (client, spent):
+        with kernel(chapter) as (client, spent):
             everybody.wait()
             measured = measure(client, spent, moves, pace)
             everybody.wait()
             return measured
 
-    with ThreadPoolExecutor(count) as students:
-        return list(students.map(student, range(count)))
+    with ThreadPoolExecutor(at_once) as places:
+        return list(places.map(student, range(count)))
 
 
 def server_memory(chapter: str) -> tuple[int, int]:
@@ -139,48 +135,34 @@ def server_memory(chapter: str) -> tuple[int, int]:
     sys.path.insert(0, str(ROOT / "tests"))
     from lab import ASK, jupyterlab
 
-    def asked(lab: Any, path: str, **body: str) -> Any:
+    def ask(lab: Any, path: str, **body: str) -> Any:
         data = json.dumps(body).encode() if body else None
         head = {"Authorization": f"token {lab.token}"}
         with ASK(urllib.request.Request(lab.url + path, data, head), timeout=60) as answer:
             return json.load(answer)
 
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(Path(scratch)) as lab:
-        before = set(children(os.getpid()))
-        server = next(pid for pid in before if "jupyterlab" in command(pid))
-        asked(lab, f"/api/contents/{chapter}.ipynb")
-        asked(lab, "/api/kernels", name="python3")
+        server = next(child for child in psutil.Process().children() if "jupyterlab" in " ".join(child.cmdline()))
+        ask(lab, f"/api/contents/{chapter}.ipynb")
+        ask(lab, "/api/kernels", name="python3")
         deadline = perf_counter() + 30
-        while not (kernels := children(server)) and perf_counter() < deadline:
-            pass
-        wait_until_quiet(kernels[0])
-        return share(server), share(kernels[0])
+        while not (kernels := server.children()) and perf_counter() < deadline:
+            sleep(0.1)
+        return share(server), quiet_share(kernels[0])
 
 
-def wait_until_quiet(pid: int) -> None:
-    """Return when a process's memory has stayed the same for a second."""
-    from time import sleep
-
+def quiet_share(process: psutil.Process) -> int:
+    """A process's share of memory in bytes, when it has stayed the same for a second."""
     before = -1
-    while (now := share(pid)) != before:
+    while (now := share(process)) != before:
         before = now
         sleep(1)
+    return now
 
 
-def children(pid: int) -> list[int]:
-    """The ids of a process's children."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-
-
-def command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-
-
-def share(pid: int) -> int:
+def share(process: psutil.Process) -> int:
     """A process's share of memory in bytes: its own pages, and its part of those that it shares."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
+    return int(process.memory_full_info().pss)
 
 
 def students_on(memory: int, each: int) -> int:
@@ -195,35 +177,29 @@ def students_on(memory: int, each: int) -> int:
 def line(name: str, found: list[Measured]) -> str:
     """A row of the table: medians, the highest peak, the slowest twentieth of the answers."""
     resident, own, peak, chapter, processor, answers = zip(*found)
-    spent = sorted(1000 * seconds for seconds in chain(*answers)) or [float("nan")]
+    spent = [1000 * seconds for seconds in chain(*answers)] or [float("nan")]
     mib = "".join(f"{bytes_ / MIB:10.0f}" for bytes_ in (median(resident), median(own), max(peak)))
     times = f"{median(chapter):10.1f}{median(processor):13.1f}"
-    return f"{name:16}{len(found):4}{mib}{times}{median(spent):8.0f}{spent[int(0.95 * (len(spent) - 1))]:8.0f}"
+    return f"{name:16}{len(found):4}{mib}{times}{median(spent):8.0f}{high(spent):8.0f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--chapter", default="08_shm_big_iron")
-    parser.add_argument("--one-by-one", type=int, default=20)
-    parser.add_argument("--at-once", type=int, default=5)
-    parser.add_argument("--moves", type=int, default=5)
-    parser.add_argument("--pace", type=float, default=0.5)
-    parser.add_argument("--server", action="store_true")
-    asked = parser.parse_args()
+    want = asked(__doc__, chapter="08_shm_big_iron", one_by_one=20, at_once=5, moves=5, pace=0.5, server=False)
     if not Path("/proc/self/smaps_rollup").exists():
         sys.exit("This reads /proc/self/smaps_rollup, which only Linux has.")
-    print(f"{asked.chapter}, {os.cpu_count()} processors")
+    how = want.chapter, want.moves, want.pace
+    print(f"{want.chapter}, {os.cpu_count()} processors")
     print(f"{'':16}{'n':>4}{'resident':>10}{'own':>10}{'peak MiB':>10}{'chapter':>10}{'processor s':>13}", end="")
     print(f"{'answer':>8}{'p95 ms':>8}")
-    if asked.one_by_one:
-        print(line("one by one", one_by_one(asked.chapter, asked.one_by_one, asked.moves, asked.pace)), flush=True)
-    if asked.at_once:
-        together = at_once(asked.chapter, asked.at_once, asked.moves, asked.pace)
+    if want.one_by_one:
+        print(line("one by one", students(want.one_by_one, False, *how)), flush=True)
+    if want.at_once:
+        together = students(want.at_once, True, *how)
         print(line("at once", together), flush=True)
-    if asked.server:
-        server, bare = server_memory(asked.chapter)
+    if want.server:
+        server, bare = server_memory(want.chapter)
         print(f"server {server / MIB:.0f} MiB, a bare kernel in it {bare / MIB:.0f} MiB")
-    if asked.at_once and asked.server:
+    if want.at_once and want.server:
         each = server + max(one.peak for one in together)
         print(f"a student: {each / MIB:.0f} MiB; on 8 GiB, 1 GiB for the system: {students_on(8 * GIB, each)} students")
 

@@ -1,9 +1,8 @@
 """Two things in turn, many times: how many times as long one takes as the other."""
 
-import gc
-import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from timeit import timeit
 from typing import Any, NamedTuple
 
 LEAST = 0.01  # seconds that a side takes at least; what is quicker is repeated
@@ -25,15 +24,8 @@ def paired(a: Callable[[], Any], b: Callable[[], Any], rounds: int = 7) -> Ratio
     >>> paired(lambda: sum(range(200_000)), lambda: sum(range(100_000)), rounds=3).median > 1
     True
     """
-    times = [(_repeats(a), a), (_repeats(b), b)]
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        seconds = [[_seconds(call, repeats) for repeats, call in times] for _ in range(rounds)]
-    finally:
-        if was_on:
-            gc.enable()
-    return of_rounds(seconds)
+    times = [(a, _repeats(a)), (b, _repeats(b))]
+    return of_rounds([[_seconds(call, repeats) for call, repeats in times] for _ in range(rounds)])
 
 
 def of_rounds(pairs: Sequence[Sequence[float]]) -> Ratio:
@@ -49,10 +41,7 @@ def of_rounds(pairs: Sequence[Sequence[float]]) -> Ratio:
 def _seconds(call: Callable[[], Any], repeats: int) -> float:
     if repeats > 1:
         call()  # clears up what the other side has left: a large program's memory, for example
-    began = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - began) / repeats
+    return timeit(call, number=repeats) / repeats  # without the garbage collector
 
 
 def _repeats(call: Callable[[], Any]) -> int:

@@ -7,7 +7,6 @@ JupyterLab, the same served by Voila, and Panel; the explorer beside them. `--py
 and panel (and vmteach); what it has not is left out. A move goes one stop on, a second after the picture before.
 """
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from statistics import median
 from typing import Any
 
 import nbformat
-from latency import Hand, Reader
-from page import high
+from latency import HAND, Hand, Reader
+from page import asked, high
 
 # isort: split
 from lab import Visit, free_port, wait_for
@@ -44,18 +43,6 @@ slider = pn.widgets.IntSlider(name="share", value=1, start=0, end=len(shares) - 
 pn.Column(slider, pn.bind(lambda share: pn.pane.Matplotlib(drawn(share), format="png"), slider)).servable()
 """
 EXPLORER = "from vmteach import chapter\nch = chapter('shm_big_iron')\nch.explore()"
-# Pictures everywhere in the page, also in the shadow trees that Panel makes.
-WATCH = """() => { const deep = (root) => [...root.querySelectorAll('*')].flatMap((one) =>
-    [...(one.tagName === 'IMG' ? [one] : []), ...(one.shadowRoot ? deep(one.shadowRoot) : [])]);
-  const seen = () => deep(document).filter((one) => one.naturalWidth > 99).map((one) => one.src.slice(-4000)).join();
-  let began = null, before = seen(); window.spent = []; window.pictures = () => before.length;
-  window.addEventListener('keydown', (event) => { before = seen(); began = event.timeStamp; }, true);
-  const painted = new MessageChannel();
-  painted.port1.onmessage = () => { window.spent.push(performance.now() - began); began = null; };
-  const look = () => { const now = seen();
-    if (began !== null && now && now !== before) { before = now; painted.port2.postMessage(0); }
-    requestAnimationFrame(look); };
-  requestAnimationFrame(look); }"""
 HANDLE = ".noUi-handle"
 # Of the programs that serve a page of their own: the command, what is there when they are ready, and the page.
 SERVED = {
@@ -90,7 +77,8 @@ def pressed(page: Any, moves: int) -> list[float]:
     """Milliseconds of each move of a slider that is no part of ours."""
     handle = page.locator(HANDLE).first
     handle.wait_for(timeout=60_000)
-    page.evaluate(WATCH)
+    page.evaluate(HAND)
+    page.evaluate("() => hand.watch()")
     page.wait_for_timeout(5000)
     for n in range(moves):
         handle.press(ROUND[n % len(ROUND)])
@@ -110,24 +98,20 @@ def ours(visit: Visit, moves: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--link", type=float, default=0, help="milliseconds there and back")
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--moves", type=int, default=8)
-    asked = parser.parse_args()
+    want = asked(__doc__, link=0.0, python=sys.executable, moves=8)
     with ExitStack() as stack:
-        reader = Reader(stack, asked.link)
-        in_jupyterlab(reader, asked.moves)
+        reader = Reader(stack, want.link)
+        in_jupyterlab(reader, want.moves)
         for name, (command, ready, place) in SERVED.items():
-            if subprocess.run([asked.python, "-c", f"import {command.split()[0]}"], capture_output=True).returncode:
+            if subprocess.run([want.python, "-c", f"import {command.split()[0]}"], capture_output=True).returncode:
                 print(f"{name:42}not installed")
                 continue
             port = free_port()
             words = command.format(port=port).split()
-            with served(asked.python, "-m", *words, port=port, scratch=reader.scratch, at=ready):
+            with served(want.python, "-m", *words, port=port, scratch=reader.scratch, at=ready):
                 page = reader.browser.new_page(viewport={"width": 1280, "height": 1400})
                 page.goto(reader.behind(port) + place, timeout=120_000)
-                tell(name, pressed(page, asked.moves))
+                tell(name, pressed(page, want.moves))
                 page.close()
 
 

@@ -9,11 +9,11 @@ people; no test asserts any. `--write` puts the table into docs/speed.md.
 import json
 import subprocess
 import sys
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from timeit import timeit
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,12 +21,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from cases import Case, play
 from live import jump_over_nothing, step_over_nothing, usual_over_step
-from page import number, put, table
+from page import asked, number, put, table
 from paired import Ratio, of_rounds, paired
 from scenarios import GIB, SCENARIOS, copying
 
+from vmteach.figures import shm_big_iron as figure
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
+from vmteach.patches import shm_big_iron as patch
 
+BOTH = (patch.UNPATCHED, patch.PATCHED)
 NEVER = 1 << 62
 FEW = 4  # processes, where page tables are walked page by page
 
@@ -64,9 +67,7 @@ def natural_start() -> Ratio:
 
 def thrash() -> Ratio:
     """The hardest scenario, and a figure of it by matplotlib."""
-    from vmteach.patches import shm_big_iron as patch
-
-    run = patch.simulate(patch.Scenario(), patch.POLICIES[patch.UNPATCHED])
+    run = patch.simulate(policy=patch.POLICIES[patch.UNPATCHED])
     return paired(SCENARIOS["97 % shared"]().play, partial(new_figure, {patch.UNPATCHED: run}))
 
 
@@ -75,27 +76,19 @@ def slowest_position(what_ifs: bool) -> Ratio:
 
     Of the unpatched and the patched kernel, or of all the others.
     """
-    from vmteach.machine import PRESETS
-    from vmteach.patches import shm_big_iron as patch
 
-    def seconds(field: str, stop: Any, label: str) -> float:
-        scenario = patch.Scenario(**{field: PRESETS[stop] if field == "machine" else stop})
-        began = time.perf_counter()
-        patch.simulate(scenario, patch.POLICIES[label])
-        return time.perf_counter() - began
+    def simulation(field: str, stop: Any, label: str) -> Callable[[], Any]:
+        return partial(patch.simulate, patch.Scenario(**{field: stop}), patch.POLICIES[label])
 
-    both = (patch.UNPATCHED, patch.PATCHED)
-    labels = [label for label in patch.POLICIES if label not in both] if what_ifs else both
-    places = [(c.field, stop, label) for c in patch.CONTROLS for stop in c.stops for label in labels]
-    field, stop, label = max(places, key=lambda place: seconds(*place))
-    scenario = patch.Scenario(**{field: PRESETS[stop] if field == "machine" else stop})
-    run = patch.simulate(scenario, patch.POLICIES[label])
-    return paired(partial(patch.simulate, scenario, patch.POLICIES[label]), partial(new_figure, {label: run}))
+    labels = [label for label in patch.POLICIES if (label not in BOTH) == what_ifs]
+    places = [(control.field, stop, label) for control in patch.CONTROLS for stop in control.stops for label in labels]
+    slowest = max(places, key=lambda place: timeit(simulation(*place), number=1))
+    simulate = simulation(*slowest)
+    return paired(simulate, partial(new_figure, {slowest[-1]: simulate()}))
 
 
 def new_figure(runs: dict[str, Any]) -> None:
     """What a notebook without the explorer does at each move: a figure, and its PNG."""
-    from vmteach.figures import shm_big_iron as figure
     from vmteach.figures.drawing import Drawing
 
     Drawing([(label, figure.scene(run)) for label, run in runs.items()], runs=runs).png()
@@ -103,14 +96,12 @@ def new_figure(runs: dict[str, Any]) -> None:
 
 def picture() -> Ratio:
     """A figure of the flagship's two kernels by matplotlib, and the scenes that the page draws."""
-    from vmteach.figures import shm_big_iron as figure
-    from vmteach.patches import shm_big_iron as patch
+    runs = {label: patch.simulate(policy=patch.POLICIES[label]) for label in BOTH}
 
-    both = (patch.UNPATCHED, patch.PATCHED)
-    runs = {label: patch.simulate(patch.Scenario(), patch.POLICIES[label]) for label in both}
-    return paired(
-        partial(new_figure, runs), lambda: json.dumps([figure.scene(run).data for run in runs.values()]), rounds=3
-    )
+    def scenes() -> str:
+        return json.dumps([figure.scene(run).data for run in runs.values()])
+
+    return paired(partial(new_figure, runs), scenes, rounds=3)
 
 
 SIMULATE = "from vmteach.patches.shm_big_iron import simulate; simulate()"
@@ -211,21 +202,25 @@ def told(row: Row, ratio: Ratio) -> list[str]:
     return [row.name, number(ratio.median), span, f"{sign} {row.gate:,g}", f"{sign} {row.goal:,g}", sides]
 
 
-def main(options: list[str]) -> int:
+def aligned(texts: list[str]) -> str:
+    """A line of the printed table; all columns but the first stand at the right."""
+    return f"{texts[0]:<54}" + "".join(text.rjust(width) for text, width in zip(texts[1:], (10, 18, 9, 9, 24)))
+
+
+def main() -> int:
+    want = asked(__doc__, long=False, write=False)
     head = ["what", "measured", "from, to", "gate", "goal", "the two"]
-    widths = (54, 10, 18, 9, 9, 24)
-    print("".join(text.rjust(width) if i else text.ljust(width) for i, (text, width) in enumerate(zip(head, widths))))
+    print(aligned(head))
     rows, failed = [], 0
-    for row in ROWS + (LONG if "--long" in options else ()):
+    for row in ROWS + (LONG if want.long else ()):
         ratio = row.tries()[-1]
         failed += not row.holds(ratio)
         rows.append(told(row, ratio))
-        texts = enumerate(zip(rows[-1], widths))
-        print("".join(text.rjust(width) if i else text.ljust(width) for i, (text, width) in texts), flush=True)
-    if "--write" in options:
+        print(aligned(rows[-1]), flush=True)
+    if want.write:
         put("ratios", table(head, rows))
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

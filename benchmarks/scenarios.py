@@ -7,10 +7,10 @@ counts are exact: the same on every machine, so that a leap that is lost shows a
 """
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from timeit import repeat
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +18,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from vmteach.kernel.reclaim import SECOND, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
+from vmteach.patches import shm_big_iron as patch
 
 GIB = 1 << 18  # pages
 UNPATCHED, PATCHED = Rules(), Rules(objrmap=True, starts_io=True, clean_pass=True)
@@ -46,10 +47,9 @@ class Counted(Reclaim):
     @property
     def runs(self) -> int:
         """Runs and stripes in the queues, and runs of equal pages and equal page table entries."""
-        queued = sum(len(queue.items) for queue in (*self.lists.queues.values(), self.lists.flight))
-        return (
-            queued + len(self.lists.pages.starts) + sum(len(group.ptes.starts) for group in self.lists.processes.ring)
-        )
+        lists = self.lists
+        queued = sum(len(queue.items) for queue in (*lists.queues.values(), lists.flight))
+        return queued + len(lists.pages.starts) + sum(len(group.ptes.starts) for group in lists.processes.ring)
 
     @property
     def cost(self) -> tuple[int, int, int, int]:
@@ -88,8 +88,6 @@ def thrash(shared: int, rules: Rules = UNPATCHED) -> Work:
 
 def chapter(rules: Rules) -> Work:
     """What the flagship chapter shows first."""
-    from vmteach.patches import shm_big_iron as patch
-
     scenario = patch.Scenario()
     return Work(scenario.setup, rules, scenario.copy_pages, patch.HORIZON * SECOND)
 
@@ -129,28 +127,21 @@ def source(found: dict[str, Cost]) -> str:
     return "\n".join(["COUNTS = {  # steps, leaps, requests taken in leaps, runs at the end", *lines, "}"])
 
 
-def milliseconds(name: str) -> float:
-    work, spent = SCENARIOS[name](), []
-    for _ in range(5):
-        began = time.perf_counter()
-        work.play()
-        spent.append(time.perf_counter() - began)
-    return 1000 * median(spent)
+def main() -> None:
+    from page import asked, number, put, table
 
-
-def main(options: list[str]) -> None:
-    from page import number, put, table
-
+    want = asked(__doc__, write=False)
     found = counts()
     print(source(found))
-    if "--write" not in options:
+    if not want.write:
         return
     test = ROOT / "tests" / "test_counts.py"
     before, _, rest = test.read_text(encoding="utf-8").partition("COUNTS = {")
     test.write_text(before + source(found) + rest[rest.index("\n}") + 2 :], encoding="utf-8")
-    rows = [[name, *(f"{count:,}" for count in cost), number(milliseconds(name))] for name, cost in found.items()]
+    spent = {name: 1000 * median(repeat(work().play, number=1)) for name, work in SCENARIOS.items()}
+    rows = [[name, *(f"{count:,}" for count in cost), number(spent[name])] for name, cost in found.items()]
     put("counts", table(["scenario", "steps", "leaps", "requests in leaps", "runs", "ms"], rows))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

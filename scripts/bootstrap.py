@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,11 @@ COMMANDS = {
     "test": (("lock", "test"), PYTEST),
 }
 IMPORT_LINTER = "__import__('importlinter.cli').cli.lint_imports_command()"
-LINTERS = ("-m ruff check", "-m ruff format --check", "-m mypy", f"-c {IMPORT_LINTER}", "-m codespell_lib")
+WORKFLOWS = "-m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows"
+LINTERS = (
+    *("-m ruff check", "-m ruff format --check", "-m mypy", f"-c {IMPORT_LINTER}", "-m codespell_lib"),
+    *(f"{WORKFLOWS}/{name}.yml" for name in ("test", "site")),
+)
 # What must come from the environment itself once a lock is installed.
 IMPORTS = {
     "lock": "vmteach anywidget ipywidgets jupyterlab matplotlib nbconvert numpy pandas",
@@ -71,29 +76,24 @@ NETWORK = {
 }
 UV_KEPT = re.compile("UV_(DEFAULT_INDEX|INDEX|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INSECURE|KEYRING|NATIVE|SYSTEM_CERTS"
                      "|HTTP|OFFLINE|CACHE|NO_CACHE|LINK_MODE)")  # fmt: skip
-PYTHON_KEPT = (
-    "PYTHONDONTWRITEBYTECODE",
-    "PYTHONHASHSEED",
-    "PYTHONIOENCODING",
-    "PYTHONPYCACHEPREFIX",
-    "PYTHONUTF8",
-    "PYTHONWARNINGS",
-)
+PYTHON_KEPT = "DONTWRITEBYTECODE HASHSEED IOENCODING PYCACHEPREFIX UTF8 WARNINGS".split()
 
 
 def main(command: str = "help", *options: str) -> int:
     """The exit status of a command. The environment need not be there: each command sees to it first."""
     others = {"lint": lint, "lock": lock, "oldest": oldest, "newest": newest, "setup": lambda: setup("lock", "test")}
-    if command not in COMMANDS and command not in others:
-        print(__doc__)
-        print("commands:", ", ".join((*COMMANDS, *others)))
-        return 0 if command == "help" else 2
     try:
-        return (others[command](*options) if command in others else run(command, *options)) or 0
+        if command in COMMANDS:
+            return run(command, *options)
+        if command in others:
+            return others[command](*options) or 0
     except subprocess.CalledProcessError as failed:
         return failed.returncode
     except KeyboardInterrupt:
         return 130
+    print(__doc__)
+    print("commands:", ", ".join((*COMMANDS, *others)))
+    return 0 if command == "help" else 2
 
 
 def run(command: str, *options: str) -> int:
@@ -129,7 +129,7 @@ def in_venv(*arguments: str, python: Path | None = None) -> int:
 def shielded() -> dict[str, str]:
     """The reader's environment, without what would make Python look for modules elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    return kept | {name: os.environ[name] for name in PYTHON_KEPT if name in os.environ}
+    return kept | {name: os.environ[name] for name in map("PYTHON{}".format, PYTHON_KEPT) if name in os.environ}
 
 
 def python_of(folder: Path) -> Path:
@@ -142,7 +142,8 @@ def python_of(folder: Path) -> Path:
 def setup(*locks: str) -> None:
     """Make .venv what these files of requirements/ say, if it is not so already."""
     stamp, base = VENV / "vmteach.stamp", {"base": base_key()}
-    have, want = stamped(stamp), {name: key_of(name) for name in locks}
+    have = dict(line.split() for line in stamp.read_text("utf-8").splitlines()) if stamp.exists() else {}
+    want = {name: key_of(name) for name in locks}
     same, complete = base.items() <= have.items(), want.items() <= have.items()
     if same and complete and sound(*locks):
         return
@@ -150,16 +151,9 @@ def setup(*locks: str) -> None:
         make_venv()
         have = {}
     stamp.unlink(missing_ok=True)
-    others = {name: key_of(name) for name in have.keys() - want.keys() - base.keys()}
-    kept = dict(others.items() & have.items())
-    install(*want, *kept)
-    lines = base | want | kept
-    stamp.write_text("".join(f"{name} {key}\n" for name, key in lines.items()), encoding="utf-8")
-
-
-def stamped(stamp: Path) -> dict[str, str]:
-    """What .venv was made of, when it was whole: a key for each lock, and one for what it is based on."""
-    return dict(line.split() for line in stamp.read_text("utf-8").splitlines()) if stamp.exists() else {}
+    want |= {name: key for name, key in have.items() if name not in base | want and key == key_of(name)}
+    install(*want)
+    stamp.write_text("".join(f"{name} {key}\n" for name, key in (base | want).items()), encoding="utf-8")
 
 
 def base_key() -> str:
@@ -190,10 +184,9 @@ def sound(*locks: str, load: bool = False) -> bool:
     )
     command, quiet = [python_of(VENV), "-I", "-c", program], subprocess.DEVNULL
     parts = (names[::2], names[1::2]) if load else (names,)  # modules are compiled by two processes at once
+    how = {"cwd": VENV, "env": shielded(), "stdout": quiet, "stderr": quiet}
     try:
-        running = [
-            subprocess.Popen([*command, *part], cwd=VENV, env=shielded(), stdout=quiet, stderr=quiet) for part in parts
-        ]
+        running = [subprocess.Popen([*command, *part], **how) for part in parts]
     except OSError:
         return False
     return max(each.wait() for each in running) == 0
@@ -219,15 +212,11 @@ def why_not(version: tuple[int, int], *, has_ensurepip: bool) -> str:
     """
     found = ".".join(map(str, version))
     if not OLDEST <= version <= NEWEST:
-        return (
-            f"vmteach needs Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}, this is {found}. "
-            "Name another one: make lab PYTHON=python3.12"
-        )
+        supported = " to ".join(".".join(map(str, each)) for each in (OLDEST, NEWEST))
+        return f"vmteach needs Python {supported}, this is {found}. Name another one: make lab PYTHON=python3.12"
     if not has_ensurepip:
-        return (
-            "This Python cannot make virtual environments. On Debian and Ubuntu: "
-            f"sudo apt install python3-venv (or python{found}-venv)"
-        )
+        packages = f"python3-venv (or python{found}-venv)"
+        return f"This Python cannot make virtual environments. On Debian and Ubuntu: sudo apt install {packages}"
     return ""
 
 
@@ -243,32 +232,28 @@ def install(*locks: str) -> None:
     ourselves = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
     said = ""
     for way in (by_uv, by_pip):
-        try:
-            for arguments in (locked, ourselves):
-                way(*arguments)
-        except (OSError, subprocess.CalledProcessError) as failed:
-            said += f"{getattr(failed, 'stdout', None) or failed}\n"
-            continue
-        if sound(*locks, load=True):
+        trouble = attempt(way, locked, ourselves)
+        if not trouble and sound(*locks, load=True):
             return
-        said += "Packages went elsewhere, or cannot be imported.\n"
+        said += trouble or "Packages went elsewhere, or cannot be imported.\n"
     sys.exit(f"{said}The packages could not be installed; the reasons are above. Is there a network?")
+
+
+def attempt(way: Callable[..., None], *steps: list[str]) -> str:
+    """What came in the way of installing in this way; empty if nothing did."""
+    try:
+        for arguments in steps:
+            way(*arguments)
+    except (OSError, subprocess.CalledProcessError) as failed:
+        return f"{getattr(failed, 'stdout', None) or failed}\n"
+    return ""
 
 
 def by_uv(*arguments: str) -> None:
     """`uv pip install` into .venv. uv is a package too: pip brings it, pinned like the others."""
-    uv = python_of(VENV).with_name("uv.exe" if os.name == "nt" else "uv")
-    settings = pip_settings()
+    settings, uv = pip_settings(), python_of(VENV).with_name("uv.exe" if os.name == "nt" else "uv")
     if arguments[0] == "--require-hashes":  # the first step
-        quiet(
-            pip(),
-            "install",
-            "--no-compile",
-            "--require-hashes",
-            "-r",
-            str(REQUIREMENTS / "setup.txt"),
-            env=for_pip(settings),
-        )
+        by_pip("--no-compile", "--require-hashes", "-r", str(REQUIREMENTS / "setup.txt"))
     command = [str(uv), "pip", "install", "--python", str(python_of(VENV)), "--index-strategy", "unsafe-best-match"]
     quiet([*command, *(["--no-config"] if uv_redirects() else [])], *arguments, env=for_uv(settings))
 
@@ -302,9 +287,8 @@ def pip() -> list[str]:
 @functools.cache
 def pip_settings() -> dict[str, str]:
     """What the reader's files and variables tell pip about the network, by the names of pip's options."""
-    listed = subprocess.run(
-        [*pip(), "config", "list"], cwd=ROOT, env=shielded(), capture_output=True, text=True, errors="replace"
-    ).stdout
+    command, how = [*pip(), "config", "list"], {"capture_output": True, "text": True, "errors": "replace"}
+    listed = subprocess.run(command, cwd=ROOT, env=shielded(), **how).stdout
     found = re.findall(r"^(global|install|:env:)\.([\w-]+)=(.+)$", listed, re.M)
     order = ("global", "install", ":env:")
     told = sorted(found, key=lambda setting: order.index(setting[0]))

@@ -48,69 +48,51 @@ MORE = {
 GIB = 1 << 30
 
 
+TAKEN = [(0, 0), (30, 4.5 * GIB), (50, 4.5 * GIB), (77, 8.4 * GIB), (292, 8.4 * GIB)]
+WRITTEN = [(0, 0), (118, 0), (195, 4.5 * GIB), (215, 4.5 * GIB), (282, 8.4 * GIB), (292, 8.4 * GIB)]
+WAITS = [
+    (0, 77, ["waits 1 min 17 s", "77 s"]),
+    (118, 282, ["waits 2 min 44 s for 32 pages (128 KiB)", "waits 2 min 44 s", "164 s"]),
+]
+DEBT = Area("promised", TAKEN, WRITTEN, ["the debt: 8.4 GiB reserved, none of it written", "the debt: 8.4 GiB", "debt"])
+
+
 def swap(kernel: str) -> Scene:
     """Chart, strip and bands on one time axis, as chapter 8 has them."""
-    storm = kernel == "unpatched"
-    end = 292 if storm else 150
+    if kernel == "unpatched":
+        clause = ["reserves 8.4 GiB of swap and writes none", "writes 8.4 GiB to swap"]
+        return _swap(clause, 292, (TAKEN, WRITTEN), WAITS, areas=[DEBT])
+    up, note = [(0, 0), (77, 4.5 * GIB), (150, 4.5 * GIB)], "One wait instead of two, and about half as much written."
+    waits = [(0, 99, ["waits 1 min 39 s for 32 pages", "99 s"])]
+    return _swap(["writes what it reserves"], 150, (up, up), waits, note=note)
+
+
+def _swap(clause, end, swap, waits, areas=(), note="") -> Scene:
     time, room, pages = axis("time", 0, end, "s"), axis("swap", 0, 9 * GIB, "B"), axis("list", 0, 13 * GIB, "B")
-    up = (
-        [(0, 0), (30, 4.5 * GIB), (50, 4.5 * GIB), (77, 8.4 * GIB), (292, 8.4 * GIB)]
-        if storm
-        else [(0, 0), (77, 4.5 * GIB), (150, 4.5 * GIB)]
-    )
-    low = [(0, 0), (118, 0), (195, 4.5 * GIB), (215, 4.5 * GIB), (282, 8.4 * GIB), (292, 8.4 * GIB)] if storm else up
-    waits = (
-        [
-            (0, 77, ["waits 1 min 17 s", "77 s"]),
-            (118, 282, ["waits 2 min 44 s for 32 pages (128 KiB)", "waits 2 min 44 s", "164 s"]),
-        ]
-        if storm
-        else [(0, 99, ["waits 1 min 39 s for 32 pages", "99 s"])]
-    )
-    spans = [Span("P", a, b, words) for a, b, words in waits]
-    columns = [
-        [
-            ("D", max(0, 6 - i / 20) * GIB),
-            ("C", 2 * GIB),
-            ("S", min(5, i / 20) * GIB),
-            *([("C", GIB / 9), ("M", GIB / 9)] * 9),
-        ]
-        for i in range(146)
+    lines = [
+        Line("promised", swap[0], ["swap reserved", "reserved"]),
+        Line("done", swap[1], ["written to swap", "written"]),
     ]
+    shade, done = [(a, b) for a, b, _ in waits], (end, ["done after 4 min 52 s", "done"])
+    spans = [Span("P", a, b, words) for a, b, words in waits]
+    copying = Span("B", waits[0][1], waits[1][0] if len(waits) > 1 else end)
     return Scene(
-        ["reserves 8.4 GiB of swap and writes none", "writes 8.4 GiB to swap"]
-        if storm
-        else ["writes what it reserves"],
+        clause,
         [
-            chart(
-                "swap",
-                time,
-                room,
-                lines=[
-                    Line("promised", up, ["swap reserved", "reserved"]),
-                    Line("done", low, ["written to swap", "written"]),
-                ],
-                areas=[
-                    Area(
-                        "promised",
-                        up,
-                        low,
-                        ["the debt: 8.4 GiB reserved, none of it written", "the debt: 8.4 GiB", "debt"],
-                    )
-                ]
-                if storm
-                else [],
-                shade=[(a, b) for a, b, _ in waits],
-                end=(end, ["done after 4 min 52 s", "done"]),
-            ),
-            strip("copy", [*spans, Span("B", waits[0][1], 118 if storm else end)], time),
+            chart("swap", time, room, lines=lines, areas=list(areas), shade=shade, end=done),
+            strip("copy", [*spans, copying], time),
         ],
         "Swap reserved and written over time.",
         MORE,
         {"longest wait": "2 min 44 s"},
-        more=lambda: [bands("inactive list", time, pages, columns if storm else columns[:75], 2)],
-        note="" if storm else "One wait instead of two, and about half as much written.",
+        more=lambda: [bands("inactive list", time, pages, [_column(i) for i in range(end // 2)], 2)],
+        note=note,
     )
+
+
+def _column(i: int) -> list[tuple[str, float]]:
+    slices = [("C", GIB / 9), ("M", GIB / 9)] * 9
+    return [("D", max(0, 6 - i / 20) * GIB), ("C", 2 * GIB), ("S", min(5, i / 20) * GIB), *slices]
 
 
 def sectors() -> Scene:
@@ -296,105 +278,85 @@ RULES = {
 }
 
 
-def storm_frames(writes: bool) -> list[Frame]:
-    """One kernel: the list collapses, all pages come at once, and each gets a slot."""
-    frames: list[Frame] = []
+FILES, USE, DIRTY = [("C", 22), ("C", 23)], [("M", n) for n in range(10)], [("D", n) for n in range(10, 22)]
+HOW_MANY = Ask(
+    "How many pages does the unpatched kernel convert before it writes one?",
+    ["6", "12", "22"],
+    1,
+    "All 12 dirty pages stand in front of the first converted one.",
+    ["The run is longer.", "", "Ten of them are in use."],
+)
 
-    def see(say, lists, rule=(), taken=0, written=0, freed=0, **more):
-        inactive, active = lists
+
+class Telling:
+    """The frames of one kernel, made one by one."""
+
+    def __init__(self, writes: bool) -> None:
+        self.writes, self.frames = writes, []
+
+    def see(self, say, inactive, active=(), rule=(), counts=(0, 0, 0), **more) -> None:
+        taken, written, freed = counts
         groups = {
             "inactive": ring("inactive list", inactive, 24, f"active list: {len(active)}"),
-            "active": belt("active list", active),
+            "active": belt("active list", list(active)),
         }
         gauges = {"slots taken": (taken, 12), "writes begun": (written, 12), "freed": (freed, 2)}
-        frames.append(Frame(say, groups, f"step {len(frames)}", rule, gauges=gauges, **more))
+        self.frames.append(Frame(say, groups, f"step {len(self.frames)}", rule, gauges=gauges, **more))
 
-    use, dirty = [("M", n) for n in range(10)], [("D", n) for n in range(10, 22)]
-    see("All shared memory is on the active list.", ([("C", 22), ("C", 23)], use + dirty))
-    see(
-        "Quota 2 x 22 / (2 x 2 + 1) = 8: eight pages move.",
-        ([("C", 22), ("C", 23), *use[:8]], use[8:] + dirty),
-        ["refill_inactive"],
-    )
-    see(
-        "A clean file page is freed at once.",
-        ([("C", 23), *use[:8]], use[8:] + dirty),
-        ["shrink_cache"],
-        freed=1,
-        mark="file pages",
-    )
-    see(
-        "Five pages in use. More than 2 x 2: call swap_out.",
-        (use[5:8] + use[:5], use[8:] + dirty),
-        ["shrink_cache", "swap_out"],
-        freed=2,
-    )
-    see(
-        "All were in use: they go to the active list.",
-        ([], dirty + use),
-        ["swap_out"],
-        freed=2,
-        mark="inactive list at 0",
-        note="Divide by an empty list and the quota explodes.",
-    )
-    see("Quota 2 x 22 / (2 x 0 + 1) = 44: all 22 move.", (dirty + use, []), ["refill_inactive"])
-    ask = Ask(
-        "How many pages does the unpatched kernel convert before it writes one?",
-        ["6", "12", "22"],
-        1,
-        "All 12 dirty pages stand in front of the first converted one.",
-        ["The run is longer.", "", "Ten of them are in use."],
-    )
-    for n in range(12):
-        done = [
-            ("W" if n - i < 2 else "K", page) if writes else ("S", page) for i, (_, page) in enumerate(dirty[: n + 1])
-        ]
-        words = "its write starts at once." if writes else "it goes to the head, **unwritten**."
-        see(
+    def collapse(self) -> None:
+        """The inactive list empties, and all pages come at once."""
+        rest = USE[8:] + DIRTY
+        self.see("All shared memory is on the active list.", FILES, USE + DIRTY)
+        self.see("Quota 2 x 22 / (2 x 2 + 1) = 8: eight pages move.", [*FILES, *USE[:8]], rest, ["refill_inactive"])
+        said, mark = "A clean file page is freed at once.", "file pages"
+        self.see(said, [FILES[1], *USE[:8]], rest, ["shrink_cache"], (0, 0, 1), mark=mark)
+        said, rules = "Five pages in use. More than 2 x 2: call swap_out.", ["shrink_cache", "swap_out"]
+        self.see(said, USE[5:8] + USE[:5], rest, rules, (0, 0, 2))
+        said, mark = "All were in use: they go to the active list.", "inactive list at 0"
+        note = "Divide by an empty list and the quota explodes."
+        self.see(said, [], DIRTY + USE, ["swap_out"], (0, 0, 2), mark=mark, note=note)
+        self.see("Quota 2 x 22 / (2 x 0 + 1) = 44: all 22 move.", DIRTY + USE, [], ["refill_inactive"])
+
+    def convert(self, n: int) -> None:
+        """Page 10 + n gets its slot; with writes, its write starts too."""
+        before = [page for _, page in DIRTY[: n + 1]]
+        done = [("W" if n - i < 2 else "K", page) if self.writes else ("S", page) for i, page in enumerate(before)]
+        words = "its write starts at once." if self.writes else "it goes to the head, **unwritten**."
+        self.see(
             f"The scan takes page {10 + n} from the tail. It gets a slot, and {words}",
-            ([*dirty[n + 1 :], *use, *done], []),
-            ["shrink_cache", "shmem_writepage", *(["swap_writepage"] if writes else [])],
-            n + 1,
-            (n + 1) * writes,
+            [*DIRTY[n + 1 :], *USE, *done],
+            rule=["shrink_cache", "shmem_writepage", *["swap_writepage"] * self.writes],
+            counts=(n + 1, (n + 1) * self.writes, 0),
             hot=[str(10 + n)],
-            note="No debt." if writes else f"A debt of {n + 1} pages. Nothing is free.",
-            ask=ask if n == 4 and not writes else None,
+            note="No debt." if self.writes else f"A debt of {n + 1} pages. Nothing is free.",
+            ask=HOW_MANY if n == 4 and not self.writes else None,
         )
-    if writes:
-        see(
-            "Pages 10 and 11 are written and clean: they are freed.",
-            ([*use, *[("K", n) for n in range(12, 22)]], []),
-            ["shrink_cache"],
-            12,
-            12,
-            2,
-            end="good",
-            note="12 pages written.",
-        )
-        return frames
+
+    def write(self, n: int) -> None:
+        """Page 10 + n comes round a second time."""
+        pages = [("W" if i <= n else "S", page) for i, (_, page) in enumerate(DIRTY)]
+        said, mark = f"Page {10 + n} comes round again and is written.", "first write" if not n else ""
+        inactive = [*pages[n + 1 :], *USE, *pages[: n + 1]]
+        self.see(said, inactive, [], ["swap_writepage"], (12, n + 1, 0), hot=[str(10 + n)], mark=mark)
+
+    def free(self, **more) -> None:
+        said, written = "Pages 10 and 11 are written and clean: they are freed.", [("K", n) for n in range(12, 22)]
+        self.see(said, [*USE, *written], [], ["shrink_cache"], (12, 12, 2), **more)
+
+
+def storm_frames(writes: bool) -> list[Frame]:
+    """One kernel: the list collapses, all pages come at once, and each gets a slot."""
+    telling = Telling(writes)
+    telling.collapse()
     for n in range(12):
-        rest = [("S", page) for _, page in dirty[n + 1 :]]
-        see(
-            f"Page {10 + n} comes round again and is written.",
-            ([*rest, *use, *[("W", page) for _, page in dirty[: n + 1]]], []),
-            ["swap_writepage"],
-            12,
-            n + 1,
-            hot=[str(10 + n)],
-            mark="first write" if not n else "",
-        )
-    see(
-        "Pages 10 and 11 are written and clean: they are freed.",
-        ([*use, *[("K", n) for n in range(12, 22)]], []),
-        ["shrink_cache"],
-        12,
-        12,
-        2,
-        end="bad",
-        mark="2 pages free",
-        note="12 pages converted, then written, for 2 free pages.",
-    )
-    return frames
+        telling.convert(n)
+    if writes:
+        telling.free(end="good", note="12 pages written.")
+        return telling.frames
+    for n in range(12):
+        telling.write(n)
+    telling.free(end="bad", mark="2 pages free", note="12 pages converted, then written, for 2 free pages.")
+    return telling.frames
 
 
 def storm() -> Story:
@@ -408,53 +370,37 @@ def storm() -> Story:
     )
 
 
+HEADS = {"R0": "sends commands to disk 0", "E": "error recovery ends"}
+LINES = {
+    "R0": [
+        ("R1", "lock Q0"),
+        ("R2", ["recovery still on? then leave", "recovery on?"]),
+        ("R4", "lock H"),
+        ("R9", "unlock Q0"),
+    ],
+    "E": [("E1", "end the recovery"), ("E2", "lock H"), ("E4", "lock Q0"), ("E5", "unlock H")],
+}
+R0_HAS_Q0, E_HAS_H = Link("R0", "holds", "Q0"), Link("E", "holds", "H")
+R0_WANTS_H, E_WANTS_Q0 = Link("R0", "waits", "H"), Link("E", "waits", "Q0")
+
+
+def _locking(say, r, e, links, waits="", **more) -> Frame:
+    at = {"R0": r, "E": e}
+    scripts = {name: script(name, LINES[name], at[name], name in waits, HEADS[name]) for name in LINES}
+    groups = {**scripts, "locks": nodes("locks", ["R0", "E"], ["Q0", "H"])}
+    return Frame(say, groups, links=links, **more)
+
+
 def two_threads() -> Story:
     """Scripts and a lock graph, in five steps."""
-    lines = {
-        "R0": [
-            ("R1", "lock Q0"),
-            ("R2", ["recovery still on? then leave", "recovery on?"]),
-            ("R4", "lock H"),
-            ("R9", "unlock Q0"),
-        ],
-        "E": [("E1", "end the recovery"), ("E2", "lock H"), ("E4", "lock Q0"), ("E5", "unlock H")],
-    }
-
-    def see(say, r, e, links, waits="", **more):
-        heads = {"R0": "sends commands to disk 0", "E": "error recovery ends"}
-        scripts = {
-            name: script(name, lines[name], at, name in waits, heads[name]) for name, at in (("R0", r), ("E", e))
-        }
-        return Frame(
-            say,
-            {**scripts, "locks": nodes("locks", ["R0", "E"], ["Q0", "H"])},
-            links=[Link(*link) for link in links],
-            **more,
-        )
-
-    q, h = ("R0", "holds", "Q0"), ("E", "holds", "H")
+    ring, note = [R0_HAS_Q0, E_HAS_H, R0_WANTS_H, E_WANTS_Q0], "Deadlock. Neither can ever go on."
     start = [
-        see("Nothing is locked.", 0, 0, []),
-        see("R0 locks Q0.", 1, 0, [q]),
-        see("E locks H.", 1, 2, [q, h], mark="no way back"),
+        _locking("Nothing is locked.", 0, 0, []),
+        _locking("R0 locks Q0.", 1, 0, ring[:1]),
+        _locking("E locks H.", 1, 2, ring[:2], mark="no way back"),
+        _locking("R0 wants H. E holds it.", 2, 2, ring[:3], "R0"),
     ]
-    bad = [
-        *start,
-        see("R0 wants H. E holds it.", 2, 2, [q, h, ("R0", "waits", "H")], "R0"),
-        see(
-            "E wants Q0. R0 holds it. A ring: deadlock.",
-            2,
-            2,
-            [q, h, ("R0", "waits", "H"), ("E", "waits", "Q0")],
-            "R0 E",
-            end="bad",
-            mark="both wait",
-            note="Deadlock. Neither can ever go on.",
-        ),
-    ]
-    good = [
-        *start,
-        see("R0 wants H. E holds it.", 2, 2, [q, h, ("R0", "waits", "H")], "R0"),
-        see("E unlocks H before it asks for Q0.", 2, 2, [q], end="good", note="No ring."),
-    ]
-    return Story("two threads, two locks", {}, {}, {"unpatched": bad, "patched": good})
+    said = "E wants Q0. R0 holds it. A ring: deadlock."
+    bad = _locking(said, 2, 2, ring, "R0 E", end="bad", mark="both wait", note=note)
+    good = _locking("E unlocks H before it asks for Q0.", 2, 2, [R0_HAS_Q0], end="good", note="No ring.")
+    return Story("two threads, two locks", {}, {}, {"unpatched": [*start, bad], "patched": [*start, good]})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vmteach.cases import Outside, judge_of, judged
+from vmteach.cases import Outside, judge_of, judged, score
 from vmteach.patches import STEMS
 from vmteach.tables import DamagedTable, case_tables, read_cases
 
@@ -74,12 +74,41 @@ def test_a_table_that_is_not_there_is_named(tmp_path):
 
 def test_a_score_counts_what_differs_and_what_is_not_asked_apart():
     rows = [{"n": n} for n in (2, 30, 3, 500, 4)]
-    score = judged("n", rows, lambda row: Outside("too big") if row["n"] > 99 else "not two" * (row["n"] != 2))
-    assert (score.equal, score.asked) == (1, 4)
-    assert [(kind.what, kind.rows, kind.smallest) for kind in score.differ] == [("not two", 3, {"n": 3})]
-    assert [(kind.what, kind.rows) for kind in score.outside] == [("too big", 1)]
-    assert "1 of 4 rows of n as the kernel" in repr(score)
-    assert "not asked, 1: too big; the smallest: {'n': 500}" in repr(score)
+    found = judged("n", rows, lambda row: Outside("too big") if row["n"] > 99 else "not two" * (row["n"] != 2))
+    assert (found.equal, found.asked) == (1, 4)
+    assert [(kind.what, kind.rows, kind.smallest) for kind in found.differ] == [("not two", 3, {"n": 3})]
+    assert [(kind.what, kind.rows) for kind in found.outside] == [("too big", 1)]
+    assert "1 of 4 rows of n as the kernel" in repr(found)
+    assert "not asked, 1: too big; the smallest: {'n': 500}" in repr(found)
+
+
+# Rows of a table, all of which the models repeat, and rows beside them that are not asked. The tables that are not
+# here have a test of their own: tests/test_scsi_deadlock.py, tests/test_shm_cases.py.
+ROWS = {
+    "blkdev_eof-tail": (2000, 0),
+    "csum_trail-loads": (3974, 0),
+    "elf_interp-headers": (587, 0),
+    "mremap-edges": (1188, 0),
+    "mremap-peers": (39, 5),
+    "mremap-random": (1680, 0),
+    "mremap-room": (1020, 0),
+    "mremap_race-orders": (1548, 92),
+    "mremap_race-whole": (66, 0),
+    "ncpfs-calls": (1390, 24),
+    "nfs_directio-wire": (1702, 0),
+    "overflow_buffers-decisions": (2100, 0),
+    "overflow_buffers-rates": (640, 0),
+    "overflow_buffers-writer": (1620, 0),
+    "rawio-map": (2097, 0),
+    "rawio-read": (1098, 2),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_model_repeats_every_row_of_the_kernels_own_functions(name):
+    found, (asked, outside) = score(name), ROWS[name]
+    assert (found.equal, found.asked, found.differ) == (asked, asked, ())
+    assert sum(kind.rows for kind in found.outside) == outside
 
 
 @pytest.mark.parametrize("name", [name for name in case_tables() if name not in NO_CALLS])

@@ -209,3 +209,29 @@ def test_readme_lists_the_chapters_and_which_of_them_exist():
     for (number, patch, chapter), stem in zip(rows, STEMS, strict=True):
         path = f"notebooks/{int(number):02d}_{stem}.ipynb"
         assert f"({path})" in chapter if (ROOT / path).exists() else chapter == "to come", patch
+
+
+# ---- the workflows of a forge ----
+
+
+def workflow(name: str) -> dict:
+    return yaml.safe_load(text(f".github/workflows/{name}.yml"))
+
+
+def test_the_forge_tries_every_system_and_every_python_that_the_project_promises():
+    """`make lint` holds the form of these files (check-jsonschema)."""
+    job = workflow("test")["jobs"]["test"]
+    promised = SpecifierSet(PROJECT["requires-python"])
+    assert [f"{version}.0" in promised for version in job["strategy"]["matrix"]["python"]] == [True] * 4
+    assert {version.rpartition(".")[0] for version in PYTHONS} == set(job["strategy"]["matrix"]["python"])
+    systems = {system.partition("-")[0] for system in job["strategy"]["matrix"]["system"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+
+
+@pytest.mark.parametrize("name", ["test", "site"])
+def test_what_a_workflow_runs_is_a_command_of_the_project(name):
+    jobs = workflow(name)["jobs"].values()
+    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    known = {"make site", "python scripts/bootstrap.py lint", "python scripts/bootstrap.py test"}
+    assert commands and set(commands) <= known
+    assert re.search(r"^site:", text("Makefile"), re.M)

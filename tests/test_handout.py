@@ -223,6 +223,11 @@ def test_formulas_become_mathml_and_what_cannot_stops():
             body(new_markdown_cell(f"${source}$", id="sums"))
 
 
+def test_an_output_without_a_word_leaves_nothing():
+    blank = [new_output("display_data", {"text/plain": ""}), new_output("stream", name="stdout", text=" \n")]
+    assert 'class="output"' not in body(new_code_cell("x", outputs=blank))
+
+
 def test_a_figure_without_a_table_says_its_words_in_a_fold():
     figure = '<figure><svg role="img" aria-label="Two lines &lt; three."></svg></figure>'
     found = body(new_code_cell("x", outputs=[new_output("display_data", {"text/html": figure})]))

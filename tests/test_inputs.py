@@ -166,6 +166,50 @@ def test_no_policy_is_simulated_that_is_none(stem, field, wrong):
         with_field(policy, field, wrong)
 
 
+REFUSED = [
+    ("blkdev_eof", "sectors", 0, "between 1 and 4294967295, got 0"),
+    ("blkdev_eof", "shrunk_to", 2003, "between 1 and 2002 sectors, got 2003"),
+    ("blkdev_eof", "block", 3000, "one of 512, 1024, 2048, 4096, got 3000"),
+    ("csum_trail", "length", -1, "between 0 and 4096 bytes, got -1"),
+    ("csum_trail", "behind", 4096, "between 0 and 4095 bytes, got 4096"),
+    ("csum_trail", "neighbour", "?", "one of empty, in use, got ?"),
+    ("mremap", "call", "hop", "one of move nothing, .*, got hop"),
+    ("mremap", "below_limit", -1, "between 0 and 65536 mappings, got -1"),
+    ("mremap", "descriptors", -1, "between 0 and 1048576, got -1"),
+    ("ncpfs", "operation", "link", "one of lookup, create, mkdir, rmdir, unlink, rename, got link"),
+    ("ncpfs", "length", 4096, "between 1 and 4095 bytes, got 4096"),
+    ("ncpfs", "extra_depth", 6753, "between 0 and 6752 bytes, got 6753"),
+    ("ncpfs", "expansion", 4, "between 0 and 3, got 4"),
+    ("nfs_directio", "offset_mib", -1, "between 0 and .* MiB, got -1"),
+    ("nfs_directio", "block_bits", 8, "one of 9, .*, got 8"),
+    ("nfs_directio", "length_kib", 33, "a multiple of 32, the largest block, got 33"),
+    ("overflow_buffers", "writer", "nobody", "one of file, block device, got nobody"),
+    ("overflow_buffers", "free_high", -1, "between 0 and 64 GiB, got -1"),
+    ("rawio", "va", 0x1200, r"a multiple of the page \(4096\), got 0x1200"),
+    ("scsi_deadlock", "dispatchers", 9, "between 0 and 4, got 9"),
+    ("scsi_deadlock", "disks", 0, "between 1 and 4, got 0"),
+    ("scsi_deadlock", "can_queue", -1, "between 0 and 256 commands, got -1"),
+    ("scsi_deadlock", "commands", -1, "between 0 and 4 a disk, got -1"),
+    ("shm_big_iron", "file_percent", 0, "between 1 and 95 % of the lists, got 0"),
+    ("shm_big_iron", "unmapped_percent", 101, "between 0 and 100 % of the shared memory, got 101"),
+    ("shm_big_iron", "swap", 0, "between 1 and 10000 MiB/s, got 0"),
+    ("shm_big_iron", "copy", 0, "between 4096"),
+    ("shm_big_iron", "application", -1, "between 4096"),
+    *((stem, "vm_cache_scan_ratio", 0, "a whole number from 1 up") for stem in STEMS),
+]
+
+
+@pytest.mark.parametrize(("stem", "field", "wrong", "words"), REFUSED)
+def test_a_scenario_that_cannot_be_is_refused_in_words(stem, field, wrong, words):
+    with pytest.raises(ValueError, match=f"^{field} must be {words}"):
+        import_module(f"vmteach.patches.{stem}").Scenario(**{field: wrong})
+
+
+def test_a_disk_that_is_not_there_cannot_be_blocked():
+    with pytest.raises(ValueError, match="blocked disk must be between 0 and 0, got 1"):
+        import_module("vmteach.patches.scsi_deadlock").Scenario(blocked={1})
+
+
 @given(st.integers(), st.sampled_from([np.int8, np.uint16, np.int32, np.int64]))
 def test_narrow_numbers_do_not_wrap(number, kind):
     low, high = np.iinfo(kind).min, np.iinfo(kind).max

@@ -163,6 +163,31 @@ def test_live_imports_nothing_heavy():
         assert f"'{heavy}'" not in loaded
 
 
+# A file, and names
+
+
+def test_of_a_buffer_with_a_hole_the_mapped_pages_are_read():
+    given = rows(rawio.read_into_a_hole())
+    pages, results = rawio.PAGES, {(row.how, row.mapped): row for row in given}
+    full = results["direct", pages].result
+    assert full == results["direct", pages].right == results["cached", pages].result and full % pages == 0
+    for row in given:
+        assert isinstance(row, rawio.Read) and row.wanted == pages
+        assert row.result <= row.mapped * full // pages  # never more than the pages that are there
+        assert row.right == row.mapped * full // pages or row.result < 0
+    assert {results[how, 0].errno for how in ("direct", "cached")} == {"EFAULT"}
+    assert results["cached", 3].result == 3 * full // pages
+
+
+@pytest.mark.live
+def test_today_a_name_of_256_bytes_is_refused():
+    answer = names.try_names(60)
+    given, limit = rows(answer), int(answer.why.split()[-2])
+    assert [row.errno for row in given if row.bytes <= limit] == [""] * sum(row.bytes <= limit for row in given)
+    assert {row.errno for row in given if row.bytes > limit} <= {"ENAMETOOLONG"}
+    assert [(row.letters, row.bytes) for row in given if row.name == "é"] == [(127, 254), (128, 256)]
+
+
 # The loop device
 
 

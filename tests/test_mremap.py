@@ -1,8 +1,8 @@
 """mremap: the facts table by row, the invariants by random search, a dictionary of pages as second way."""
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from vmteach.cases import score
 from vmteach.figures import mremap as figure
 from vmteach.kernel.fuzz import Hit
 from vmteach.kernel.fuzz import search as fuzz
@@ -47,7 +46,7 @@ from vmteach.patches.mremap import (
     run_call,
     simulate,
 )
-from vmteach.run import changed
+from vmteach.run import changed, of_kind
 
 P = 4096
 A, B, FREE, TASK_SIZE = 0x10000, 0x40000, 0x80000, 0xC000_0000
@@ -69,103 +68,54 @@ def asked(call: str, below_limit: int = 0, **more: Any) -> Scenario:
 def outcome(call: str, below_limit: int, policy: str) -> tuple[int, tuple[Vma, ...], str]:
     """What the call returned, the mappings it left, and the invariants it broke."""
     events = simulate(asked(call, below_limit), POLICIES[policy]).events
-    result = next(e.result for e in events if isinstance(e, Returned))
-    left = next(e.vmas for e in events if isinstance(e, Left))
-    return result, left, ", ".join(e.invariant for e in events if isinstance(e, Broke))
+    (returned,), (left,) = of_kind(events, Returned), of_kind(events, Left)
+    return returned.result, left.vmas, ", ".join(e.invariant for e in of_kind(events, Broke))
 
 
 def vma(start: int, pages: int, prot: str) -> Vma:
     return Vma(start, start + pages * P, prot)
 
 
-# (row, call, mappings below the limit, before, after): M less the mappings that stand
+# (row, call, mappings below the limit, before, and after where that differs): M less the mappings that stand
+SECOND = TASK_SIZE // 3  # where what may lie anywhere goes
+HALVES = (vma(A + P, 3, "rw-"), vma(B, 4, "r--"), vma(B + 4 * P, 1, "rw-"), vma(B + 5 * P, 3, "r--"))
+OVERLAP = (vma(A + P, 3, "rw-"), D, vma(B + 4 * P, 1, "rw-"))
 ROWS = [
     (1, "move nothing", FAR, (B, (S, EMPTY), "I1"), (EINVAL, (S,), "")),
-    (
-        2,
-        "move nothing to the border",
-        FAR,
-        (TASK_SIZE, (S, Vma(TASK_SIZE, TASK_SIZE, "rw-")), "I1"),
-        (EINVAL, (S,), ""),
-    ),
+    (2, "move nothing to the border", FAR, (TASK_SIZE, (S, vma(TASK_SIZE, 0, "rw-")), "I1"), (EINVAL, (S,), "")),
     (3, "move 4 pages as none", FAR, (EFAULT, (), "I3"), (EINVAL, (S,), "")),
-    (4, "empty onto itself", FAR, (EINVAL, (S,), ""), (EINVAL, (S,), "")),
-    (5, "nothing onto itself", FAR, (A, (S,), ""), (A, (S,), "")),
-    (6, "empty in place", FAR, (A, (), ""), (A, (), "")),
-    (7, "shrink", FAR, (A, (vma(A, 1, "rw-"),), ""), (A, (vma(A, 1, "rw-"),), "")),
-    (8, "move", FAR, (B, (MOVED,), ""), (B, (MOVED,), "")),
-    (
-        9,
-        "duplicate",
-        FAR,
-        (TASK_SIZE // 3, (S, vma(TASK_SIZE // 3, 4, "rw-")), ""),
-        (TASK_SIZE // 3, (S, vma(TASK_SIZE // 3, 4, "rw-")), ""),
-    ),
-    (
-        10,
-        "move into a mapping",
-        0,
-        (B + 4 * P, (vma(A + P, 3, "rw-"), D, vma(B + 4 * P, 1, "rw-")), "I2, I5"),
-        (ENOMEM, (S, D), ""),
-    ),
-    (
-        11,
-        "move into a mapping",
-        1,
-        (
-            B + 4 * P,
-            (vma(A + P, 3, "rw-"), vma(B, 4, "r--"), vma(B + 4 * P, 1, "rw-"), vma(B + 5 * P, 3, "r--")),
-            "",
-        ),
-        (
-            B + 4 * P,
-            (vma(A + P, 3, "rw-"), vma(B, 4, "r--"), vma(B + 4 * P, 1, "rw-"), vma(B + 5 * P, 3, "r--")),
-            "",
-        ),
-    ),
+    (4, "empty onto itself", FAR, (EINVAL, (S,), ""), None),
+    (5, "nothing onto itself", FAR, (A, (S,), ""), None),
+    (6, "empty in place", FAR, (A, (), ""), None),
+    (7, "shrink", FAR, (A, (vma(A, 1, "rw-"),), ""), None),
+    (8, "move", FAR, (B, (MOVED,), ""), None),
+    (9, "duplicate", FAR, (SECOND, (S, vma(SECOND, 4, "rw-")), ""), None),
+    (10, "move into a mapping", 0, (B + 4 * P, OVERLAP, "I2, I5"), (ENOMEM, (S, D), "")),
+    (11, "move into a mapping", 1, (B + 4 * P, HALVES, ""), None),
     (13, "shrink in the middle", 0, (B, (D,), "I4"), (ENOMEM, (D,), "")),
-    (
-        15,
-        "cut and move",
-        0,
-        (FREE, (vma(B + 4 * P, 4, "r--"), vma(FREE, 2, "r--")), "I5"),
-        (ENOMEM, (D,), ""),
-    ),
-    (
-        16,
-        "move out of the middle",
-        0,
-        (FREE, (D, vma(FREE, 1, "r--")), "I4"),
-        (FREE, (D, vma(FREE, 1, "r--")), "I4"),
-    ),
-    (
-        18,
-        "shrink and move",
-        15,
-        (EFAULT, (vma(A, 2, "rw-"),), "I3"),
-        (EFAULT, (vma(A, 2, "rw-"),), "I3"),
-    ),
+    (15, "cut and move", 0, (FREE, (vma(B + 4 * P, 4, "r--"), vma(FREE, 2, "r--")), "I5"), (ENOMEM, (D,), "")),
+    (16, "move out of the middle", 0, (FREE, (D, vma(FREE, 1, "r--")), "I4"), None),
+    (18, "shrink and move", 15, (EFAULT, (vma(A, 2, "rw-"),), "I3"), None),
 ]
-IDS = [f"row{row[0]}" for row in ROWS]
 
 
-@pytest.mark.parametrize(("row", "call", "below_limit", "before", "after"), ROWS, ids=IDS)
+@pytest.mark.parametrize(("row", "call", "below_limit", "before", "after"), ROWS, ids=[f"row{row[0]}" for row in ROWS])
 def test_facts_table(row, call, below_limit, before, after):
     assert outcome(call, below_limit, UNPATCHED) == before
-    assert outcome(call, below_limit, PATCHED) == after
+    assert outcome(call, below_limit, PATCHED) == (after or before)
     assert CASES[call].row in (row, 10)  # row 11 is row 10 with room for one mapping
 
 
 def test_row3_loses_all_four_pages_of_s_although_it_fails():
     events = simulate(asked("move 4 pages as none", FAR), POLICIES[UNPATCHED]).events
-    assert next(e.what for e in events if isinstance(e, Broke)) == "EFAULT, and yet 4 pages are gone"
+    assert of_kind(events, Broke)[0].what == "EFAULT, and yet 4 pages are gone"
 
 
 def test_row10_trips_the_assertion_of_2_4_22_and_loses_the_page_it_falls_on():
     run = simulate(asked("move into a mapping", 0), POLICIES[UNPATCHED])
     assert Asserted("insert_vm_struct: the place is taken") in run.events
     assert run.numbers["bytes in two mappings (B)"] == P
-    assert [e.what for e in run.events if isinstance(e, Broke)] == [
+    assert [e.what for e in of_kind(run.events, Broke)] == [
         "[0x40000, 0x48000) and [0x44000, 0x45000) overlap",
         "1 page is overwritten and never freed",
     ]
@@ -178,14 +128,14 @@ def test_an_extended_neighbour_overlaps_without_any_assertion():
     space.vmas.append(vma(FREE, 2, "rw-"))
     space.map_count += 1
     events = run_call(space, Call(FREE, P, P, MAYMOVE | FIXED, B + 2 * P), POLICIES[UNPATCHED])
-    assert not any(isinstance(e, Asserted) for e in events)
-    assert [e.invariant for e in events if isinstance(e, Broke)] == ["I2", "I4"]
+    assert not of_kind(events, Asserted)
+    assert [e.invariant for e in of_kind(events, Broke)] == ["I2", "I4"]
     assert space.vmas[:2] == [vma(B, 3, "rw-"), vma(B + 2 * P, 2, "r--")]
 
 
 def test_row15_leaves_two_orphan_pages_behind_a_mapping_of_two():
     run = simulate(asked("cut and move", 0), POLICIES[UNPATCHED])
-    left = next(e for e in run.events if isinstance(e, Left))
+    (left,) = of_kind(run.events, Left)
     assert [content for addr, content in left.pages if addr >= FREE] == ["d0", "d1", "d2", "d3"]
     assert run.numbers["orphan pages"] == 2
 
@@ -330,22 +280,12 @@ def test_random_search_finds_neither_after(policy):
         find(situations(), lambda s: breaks(s, policy, "I1", "I2", "I5"), settings=BUDGET)
 
 
+@pytest.mark.parametrize("policy", [PATCHED, TODAY])
 @given(situation=situations())
 @ENOUGH
-def test_i1_every_mapping_is_proper_after_the_patch(situation):
-    assert not breaks(situation, PATCHED, "I1") and not breaks(situation, TODAY, "I1")
-
-
-@given(situation=situations())
-@ENOUGH
-def test_i2_mappings_never_overlap_after_the_patch(situation):
-    assert not breaks(situation, PATCHED, "I2") and not breaks(situation, TODAY, "I2")
-
-
-@given(situation=situations())
-@ENOUGH
-def test_i5_every_page_has_its_mapping_after_the_patch(situation):
-    assert not breaks(situation, PATCHED, "I5") and not breaks(situation, TODAY, "I5")
+def test_i1_i2_and_i5_hold_after_the_patch(policy, situation):
+    """Mappings are proper, none overlaps another, every page has its mapping."""
+    assert not breaks(situation, policy, "I1", "I2", "I5")
 
 
 @given(situation=situations())
@@ -355,7 +295,7 @@ def test_i3_after_the_patch_an_error_has_an_effect_only_after_an_unmapping_that_
     events = events_of(situation, PATCHED)
     if breaks(situation, PATCHED, "I3"):
         assert any(isinstance(e, Unmapped) and e.result == 0 and e.start < e.end for e in events)
-        assert not any(isinstance(e, Ignored) for e in events)
+        assert not of_kind(events, Ignored)
 
 
 @given(situation=situations())
@@ -429,7 +369,7 @@ def test_a_dictionary_of_pages_agrees_wherever_a_call_succeeds_and_no_error_was_
     events = run_call(space, call, POLICIES[policy])
     result = next((e.result for e in events if isinstance(e, Returned)), None)
     assert result is not None or any(isinstance(e, Followed) for e in events), "it returns, or the kernel dies"
-    if result is not None and result >= 0 and not any(isinstance(e, Ignored) for e in events):
+    if result is not None and result >= 0 and not of_kind(events, Ignored):
         expected = promised(start, call, result)
         if policy == TODAY and call.fixed and -(-call.old_len // P) == -(-call.new_len // P):
             # several mappings move with the gaps between them: what stood in the target's gaps stays
@@ -513,49 +453,15 @@ def test_growing_prefers_the_place_and_moves_only_if_it_may():
 # The scenario and its controls
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"call": "hop"}, "call must be one of move nothing, .*, got hop"),
-        ({"below_limit": -1}, "below_limit must be between 0 and 65536 mappings, got -1"),
-        ({"descriptors": -1}, "descriptors must be between 0 and 1048576, got -1"),
-        ({"vm_cache_scan_ratio": 0}, "vm_cache_scan_ratio must be a whole number from 1 up"),
-    ],
-)
-def test_a_wrong_scenario_names_the_value(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        Scenario(**wrong)
-
-
-@pytest.mark.parametrize("control", mremap.CONTROLS, ids=lambda control: control.field)
-def test_a_control_changes_a_number_exactly_if_it_says_so(control):
-    def numbers(stop):
-        value = PRESETS[stop] if control.field == "machine" else stop
-        scenario = replace(Scenario(), **{control.field: value})
-        return [dict(simulate(scenario, policy).numbers) for policy in POLICIES.values()]
-
-    seen = [numbers(stop) for stop in control.stops]
-    assert any(other != seen[0] for other in seen[1:]) == control.matters
-    assert control.matters or len(control.why_not) > 40
-
-
 def test_machine_size_decides_lengths_and_the_border_but_not_what_breaks():
-    broken = {
-        (call, policy): {
-            simulate(asked(call, 0, machine=machine), POLICIES[policy]).numbers["broken"]
-            for machine in PRESETS.values()
-        }
-        for call in CASES
-        for policy in POLICIES
-    }
-    assert all(len(answers) == 1 for answers in broken.values())
-    border = [
-        simulate(asked("move nothing to the border", machine=PRESETS[name]), POLICIES[UNPATCHED]).numbers["returned"]
-        for name in ("1 GB", "64-bit 64 GB")
-    ]
+    def number(name: str, call: str, machine: str, policy: str = UNPATCHED) -> object:
+        return simulate(asked(call, 0, machine=PRESETS[machine]), POLICIES[policy]).numbers[name]
+
+    for call, policy in product(CASES, POLICIES):
+        assert len({number("broken", call, machine, policy) for machine in PRESETS}) == 1
+    border = [number("returned", "move nothing to the border", machine) for machine in ("1 GB", "64-bit 64 GB")]
     assert border == ["0xc0000000", "0x80000000000"]
-    big = simulate(Scenario(machine=PRESETS["64-bit 64 GB"]), POLICIES[UNPATCHED])
-    assert big.numbers["bytes in two mappings (B)"] == 16384
+    assert number("bytes in two mappings (B)", "move into a mapping", "64-bit 64 GB") == 16384
 
 
 def test_no_preset_runs_out_of_memory_for_descriptors_before_the_limit():
@@ -626,18 +532,7 @@ def test_random_calls_find_every_invariant_broken_within_a_few_hundred():
     assert max(hit.tries for hit in search(UNPATCHED).values()) < 500
 
 
-def test_simulate_is_pure_and_defaults_to_after():
-    assert simulate().events == simulate(Scenario(), POLICIES[PATCHED]).events
-    assert inspect.signature(simulate).parameters["policy"].default == POLICIES[PATCHED]
-
-
 # What the kernel's own functions did
-
-
-@pytest.mark.parametrize(("table", "rows"), [("random", 1680), ("edges", 1188), ("room", 1020), ("peers", 39)])
-def test_the_model_repeats_every_row_of_the_kernels_own_cases(table, rows):
-    result = score(f"mremap-{table}")
-    assert (result.equal, result.asked, result.differ) == (rows, rows, ())
 
 
 def test_a_length_of_zero_onto_the_first_byte_of_a_mapping_follows_a_pointer_that_nobody_set():
@@ -671,7 +566,7 @@ def test_a_missing_page_table_gives_an_error_and_leaves_the_neighbour_extended()
         space.page_tables = 0
         events = run_call(space, Call(A, 4 * P, 4 * P, 3, 0x4000_1000), POLICIES[policy])
         assert Returned(ENOMEM) in events
-        assert [e.what for e in events if isinstance(e, Broke)] == ["ENOMEM, and yet the list changed"]
+        assert [e.what for e in of_kind(events, Broke)] == ["ENOMEM, and yet the list changed"]
         assert space.vmas == [S, vma(0x4000_0000, 5, "rw-")] and len(space.pages) == 4
 
 
@@ -715,7 +610,7 @@ def test_the_story_shows_the_list_that_the_call_leaves_and_ends_as_it_returns(la
     for case in figure.STORIES.values():
         run = simulate(case, POLICIES[label])
         last = figure.frames(run)[-1]
-        left = next(event for event in run.events if isinstance(event, Left))
+        (left,) = of_kind(run.events, Left)
         cells = {cell[1]: cell[3] for cell in last.groups["addresses"]["cells"] if len(cell) > 3 and cell[3]}
         assert cells == dict(left.pages)
         assert last.end == ("bad" if run.numbers["broken"] != "none" else "good")

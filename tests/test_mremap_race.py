@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach import chapter
-from vmteach.cases import score
 from vmteach.figures import mremap_race as figure
 from vmteach.kernel.entry import NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.interleavings import explore
@@ -455,13 +454,6 @@ def test_the_patch_changes_one_answer_and_one_row():
 
 
 # ---- the kernel's own functions ----
-
-
-@pytest.mark.parametrize(("table", "rows", "outside"), [("orders", 1548, 92), ("whole", 66, 0)])
-def test_the_model_repeats_every_row_of_the_kernels_own_cases(table, rows, outside):
-    result = score(f"mremap_race-{table}")
-    assert (result.equal, result.asked, result.differ) == (rows, rows, ())
-    assert sum(kind.rows for kind in result.outside) == outside
 
 
 def test_truncate_by_the_list_misses_a_page_in_mid_move_with_and_without_the_fix():

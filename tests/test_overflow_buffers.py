@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmteach.cases import score
 from vmteach.figures import overflow_buffers as figure
 from vmteach.kernel.zones import DEVICE, FILE, Memory, Start, phases
 from vmteach.machine import GIB, MIB, PRESETS, Machine
@@ -124,12 +123,6 @@ def test_under_the_other_two_guards_of_real_kernels_the_patch_is_a_no_op(guard):
 
 
 # ---- the kernel's own functions ----
-
-
-@pytest.mark.parametrize(("table", "rows"), [("decisions", 2100), ("writer", 1620), ("rates", 640)])
-def test_every_row_of_the_kernels_own_functions(table, rows):
-    found = score(f"overflow_buffers-{table}")
-    assert (found.equal, found.asked, found.outside) == (rows, rows, ())
 
 
 def test_a_disk_that_writes_changes_the_first_decision_only_once_it_writes():
@@ -398,18 +391,6 @@ def test_the_story_shows_what_the_writer_is_told():
     assert sum("from **zero**" in frame.say for frame in frames[UNPATCHED]) == 2
     assert [frame[-1].end for frame in frames.values()] == ["bad", "good"]
     assert sum(frame.ask is not None for frame in frames[UNPATCHED]) == 1
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"writer": "nobody"}, "writer must be one of file, block device, got nobody"),
-        ({"free_high": -1}, "free_high must be between 0 and 64 GiB, got -1"),
-    ],
-)
-def test_a_scenario_that_cannot_be_is_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        Scenario(**wrong)
 
 
 def test_the_notebook_says_nothing_that_its_own_kernel_disproves():

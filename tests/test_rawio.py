@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmteach import chapter
-from vmteach.cases import score
 from vmteach.figures import rawio as figure
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches.rawio import (
@@ -234,11 +233,6 @@ def test_each_patch_is_a_few_fields():
     assert [c.field for c in changed(POLICIES[UNPATCHED], POLICIES[SHORT])] == ["walks_all", "cuts_length"]
 
 
-def test_an_address_that_is_not_on_a_page_is_refused():
-    with pytest.raises(ValueError, match=r"va must be a multiple of the page \(4096\), got 0x1200"):
-        replace(Scenario(), va=0x1200)
-
-
 def test_the_picture_tells_what_was_got_and_walked():
     runs = {label: simulate(policy=policy) for label, policy in POLICIES.items()}
     shown = chapter("rawio").draw(runs, 240)
@@ -255,12 +249,6 @@ def test_the_solutions_of_the_exercises_are_right():
 
 
 # ---- the kernel's own functions ----
-
-
-@pytest.mark.parametrize(("table", "rows"), [("map", 2097), ("read", 1098)])
-def test_the_model_repeats_every_row_of_the_kernels_own_cases(table, rows):
-    result = score(f"rawio-{table}")
-    assert (result.equal, result.asked, result.differ) == (rows, rows, ())
 
 
 def test_a_range_past_the_end_of_user_space_does_not_succeed():

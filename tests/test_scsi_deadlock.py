@@ -469,22 +469,6 @@ def test_a_script_that_means_nothing_is_refused_in_words(script, words):
         program(Scenario(), Policy(script))
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "words"),
-    [
-        ("dispatchers", 9, "dispatchers must be between 0 and 4, got 9"),
-        ("disks", 0, "disks must be between 1 and 4, got 0"),
-        ("can_queue", -1, "can_queue must be between 0 and 256 commands, got -1"),
-        ("commands", -1, "commands must be between 0 and 4 a disk, got -1"),
-        ("blocked", frozenset({1}), "blocked disk must be between 0 and 0, got 1"),
-        ("vm_cache_scan_ratio", 0, "vm_cache_scan_ratio must be a whole number from 1 up"),
-    ],
-)
-def test_a_scenario_checks_itself(field, value, words):
-    with pytest.raises(ValueError, match=words):
-        Scenario(**{field: value})
-
-
 def test_two_dispatchers_of_one_disk_share_its_lock():
     case = scenario(4, 3, 2)
     assert [dispatcher(case, POLICIES[PATCHED], n).steps[0].take for n in range(3)] == ["Q0", "Q1", "Q0"]

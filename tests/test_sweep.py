@@ -5,6 +5,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from vmteach.figures.sweep import bar, sweep
 from vmteach.patches import shm_big_iron as patch
@@ -69,3 +71,20 @@ def test_progress_counts_to_the_end(capsys, monkeypatch):
     assert capsys.readouterr().err.endswith(
         "[############............] 1 of 2\r\x1b[K[########################] 2 of 2\n"
     )
+
+
+def outputs_of(*sources):
+    """What the cells of a notebook show as text when it is run."""
+    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    return [[output.data["text/plain"] for output in cell.outputs] for cell in notebook.cells]
+
+
+def test_progress_in_a_notebook_stands_below_its_cell_and_goes_away():
+    begun = ["from vmteach.figures.sweep import bar, sweep\nbar(0, 2)\nbar(1, 2)", "bar(0, 3)\nbar(2, 3)"]
+    done = "sweep(abs, [1, 2], told=bar)"
+    assert outputs_of(*begun, done) == [
+        ["[############............] 1 of 2"],
+        ["[################........] 2 of 3"],
+        ["", "{1: 1, 2: 2}"],
+    ]

@@ -1,6 +1,6 @@
 """The four nouns that every chapter shares: a run, its table, a control, and what a patch changed."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cache, wraps
@@ -181,15 +181,8 @@ def made(name: str, value: object, kind: Any) -> Any:
     >>> made("ratios", [1, 6], tuple[int, ...]), made("copy", None, int | None)
     ((1, 6), None)
     """
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return _checked(name, value, *get_args(kind))
-    if origin in (Union, UnionType):
-        return _either(name, value, get_args(kind))
-    if origin in (tuple, frozenset):
-        return _many(name, value, origin, get_args(kind)[0])
-    if origin is Callable:
-        return _callable(name, value)
+    if enter := _OF_ORIGIN.get(get_origin(kind)):
+        return enter(name, value, *get_args(kind))
     if kind in _PLAIN:
         return _PLAIN[kind](name, value)
     if not isinstance(kind, type) or isinstance(value, kind):
@@ -209,7 +202,7 @@ def _checked(name: str, value: object, kind: Any, *checks: Check) -> Any:
     return entered
 
 
-def _either(name: str, value: object, kinds: Sequence[Any]) -> Any:
+def _either(name: str, value: object, *kinds: Any) -> Any:
     """None where that is one of the kinds, else what the first of the others says."""
     if value is None and type(None) in kinds:
         return None
@@ -274,18 +267,25 @@ def _member(name: str, value: object, kind: type[Enum]) -> Enum:
     raise ValueError(f"{name} must be one of {words}, got {value!r}")
 
 
-def _many(name: str, values: object, origin: type, kind: Any) -> object:
-    """A tuple or a frozenset of what each value is made."""
+def _tuple(name: str, values: object, kind: Any, *_: Any, such_as: str = "a tuple, such as (0,)") -> tuple[Any, ...]:
+    """A tuple of what each value is made."""
     if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ():
-        what = "a set, such as {0}" if origin is frozenset else "a tuple, such as (0,)"
-        raise ValueError(f"{name} must be {what}, got {values!r}")
-    return origin(made(name, value, kind) for value in values)
+        raise ValueError(f"{name} must be {such_as}, got {values!r}")
+    return tuple(made(name, value, kind) for value in values)
 
 
-def _callable(name: str, value: object) -> object:
+def _set(name: str, values: object, kind: Any) -> frozenset[Any]:
+    return frozenset(_tuple(name, values, kind, such_as="a set, such as {0}"))
+
+
+def _callable(name: str, value: object, *_: Any) -> object:
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {value!r}")
     return value
+
+
+_OF_ORIGIN: dict[Any, Callable[..., Any]] = {Annotated: _checked, Union: _either, UnionType: _either}
+_OF_ORIGIN |= {tuple: _tuple, frozenset: _set, Callable: _callable}
 
 
 def takes_inputs(simulate: Simulation) -> Simulation:

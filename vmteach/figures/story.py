@@ -6,7 +6,7 @@ only what changed, and checks what a reader could stumble over.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from vmteach.figures.data import Group, States, check_group, check_states, plain, told, trimmed
 from vmteach.figures.scene import Link, check_links
-from vmteach.run import Record, Values
+from vmteach.run import Record, Run, Values
 
 MOST_WORDS, MOST_STATES, MOST_ASKS, MOST_BYTES = 25, 6, 3, 30_000
 
@@ -128,6 +128,11 @@ class Story:
             marks=self.marks,
             steps=self.steps,
         )
+
+
+def tracks(patch: Any, frames: Callable[[Run], Sequence[Frame]], case: object) -> dict[str, Sequence[Frame]]:
+    """The tracks of a case: its frames on the unpatched and on the patched kernel."""
+    return {label: frames(patch.simulate(case, patch.POLICIES[label])) for label in (patch.UNPATCHED, patch.PATCHED)}
 
 
 def stories(figure: Any) -> list[Record]:

@@ -63,11 +63,27 @@ def _finished(executor: Executor, tasks: "dict[Future[Found], Place]") -> "Itera
 
 
 def bar(done: int, of: int, what: str = "") -> None:
-    """A progress bar for `told`, on the error stream: drawn over itself on a terminal; elsewhere a line a `what`."""
+    """A progress bar for `told`: in a notebook below the cell, until all is done; else on the error stream.
+
+    There it is drawn over itself on a terminal; elsewhere it is a line a `what`.
+    """
+    filled = WIDTH * done // max(of, 1)
+    drawn = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {of}  {what}".rstrip()
+    if _below_the_cell("" if done == of else drawn, anew=not done):
+        return
     if sys.stderr.isatty():
-        filled = WIDTH * done // max(of, 1)
-        sys.stderr.write(f"\r\x1b[K[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {of}  {what}".rstrip())
-        sys.stderr.write("\n" * (done == of and not what))
+        sys.stderr.write(f"\r\x1b[K{drawn}" + "\n" * (done == of and not what))
     elif what:
         sys.stderr.write(f"{done} of {of}  {what}\n")
     sys.stderr.flush()
+
+
+def _below_the_cell(text: str, anew: bool) -> bool:
+    """Show text in one place below the cell that runs; False where there is no notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if ipython is None or shell is None or not hasattr(shell, "kernel"):
+        return False
+    place = f"vmteach-bar-{shell.execution_count}"
+    ipython.display.display({"text/plain": text}, raw=True, display_id=place, update=not anew)
+    return True

@@ -10,6 +10,7 @@ from time import time
 
 from vmteach import __version__
 from vmteach.course import CHAPTERS
+from vmteach.handout.template import macros
 
 HOME = '<a href="index.html">All chapters</a> · <a href="search.html">Search</a>'
 MINUTES = re.compile(r"\b(\d+) (?:min\b|minutes)")
@@ -36,14 +37,7 @@ def title_of(file: Path) -> str:
 def front(target: Path, names: Sequence[str], more: str = "") -> Path:
     """Write index.html: a card for each handout that is there; `more` is HTML below the cards."""
     files = [file for name in names if (file := target / f"{name}.html").exists()]
-    cards = "".join(map(card, files))
-    body = (
-        "<h1>A kernel changelog as a course</h1>\n"
-        "<p>Twelve changes to a Linux kernel of February 2004, each a lesson: what went wrong, why, and what the patch "
-        "does. Begin with chapter 8, the storm, or with chapter 1, the plainest. Each page is one file. It needs no "
-        "server and no network, its controls work, and it can be printed.</p>\n"
-        f'<ul class="cards">{cards}</ul>\n{more}'
-    )
+    body = macros("pages").front("".join(map(card, files)), more)
     return plain_page(target / "index.html", "A kernel changelog as a course", body, live=True, links=HOME)
 
 
@@ -59,12 +53,5 @@ def plain_page(file: Path, title: str, body: str, contents: str = "", *, live: b
 
 def card(file: Path) -> str:
     """The card of a handout: title, one line, minutes."""
-    chapter = CHAPTERS.get(file.stem[3:])
-    about = f"<p>{html.escape(chapter.idea)}</p>" if chapter else "<p>how a chapter is read</p>"
     found = MINUTES.search(re.sub(r"<[^>]+>", " ", file.read_text(encoding="utf-8").partition("<main")[2][:6000]))
-    minutes = f'<p class="minutes">{found[1]} minutes</p>' if found else ""
-    wide = "" if chapter else ' class="wide"'
-    return (
-        f'<li data-page="{file.name}"{wide}><h2><a href="{file.name}">{html.escape(title_of(file))}</a></h2>'
-        f"{about}{minutes}</li>\n"
-    )
+    return str(macros("pages").card(file.name, title_of(file), CHAPTERS.get(file.stem[3:]), found and found[1]))

@@ -9,8 +9,9 @@ import hashlib
 import html
 import json
 import re
+import tomllib
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,10 +20,10 @@ from vmteach.figures import page as scenes
 from vmteach.figures.story import sentences
 from vmteach.figures.titles import alt, title
 from vmteach.handout.bundles import COMPARED, DRAWING, EXPLORER, LEARNING, STORY
+from vmteach.handout.template import HERE, macros, template
 from vmteach.run import Values
 from vmteach.tables import COURSE
 
-HERE = Path(__file__).parent
 LEFT_OUT = "What the model leaves out"
 
 # A document or a module of the course, as notebooks and documents link to it.
@@ -30,36 +31,13 @@ BESIDE = re.compile(
     r"(?:\.\./)?(?:(?:docs/)?(?P<document>[\w-]+)\.md|vmteach/[\w/]*?(?P<module>\w+)\.py)(?P<place>#[\w-]*)?"
 )
 
-PROSE = "a abbr b blockquote br code dd del details div dl dt em figcaption figure h1 h2 h3 h4 hr i img kbd li ol p pre"
-PROSE += " s small span strong sub summary sup table tbody td tfoot th thead tr ul caption"
-MATHS = "math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mover munder munderover mtable mtr mtd"
-DRAWN = "svg g defs path rect circle line polyline polygon text tspan use clippath pattern image title desc"
-TAGS = frozenset(f"{PROSE} {MATHS} {DRAWN}".split())
-ATTRIBUTES = frozenset(
-    "class id title role scope colspan rowspan start lang dir alt width height tabindex display mathvariant stretchy "
-    "x y x1 x2 y1 y2 cx cy r rx ry d points fill stroke transform viewBox viewbox preserveAspectRatio "
-    "preserveaspectratio clip-path patternUnits patternunits patternTransform patterntransform aria-label aria-hidden "
-    "aria-describedby data-answer".split()
-)
-DROPPED = "script style iframe object embed template link meta base noscript form input button textarea select".split()
-STYLES = frozenset(
-    "background background-color border border-bottom border-collapse border-left box-sizing color display fill "
-    "fill-opacity font font-family font-size font-style font-weight height line-height list-style margin margin-bottom "
-    "margin-left margin-right margin-top max-width min-width opacity overflow-x padding padding-left stroke "
-    "stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-opacity stroke-width text-align "
-    "text-anchor vertical-align white-space width clip-path clip-rule fill-rule image-rendering mix-blend-mode".split()
-)
+ALLOWED = {kind: words.split() for kind, words in tomllib.loads((HERE / "allowed.toml").read_text("utf-8")).items()}
 # What makes a style or an attribute of a drawing ask for a file. (In a style a backslash could spell any of it.)
 OUTWARD = re.compile(r"url\((?!['\"]?#)|image-set|image\(|src\(|cross-fade|element\(|@import")
 AWAY = re.compile(r"https?://|mailto:|#|[\w-]+\.html")  # where a link may lead
 # A sentence within a paragraph, and what makes one a matter of the screen.
 SENTENCE = re.compile(r"(?:(?<=<p>)|(?<=[.!?:] ))(?:(?!</?p>|[.!?] ).)+(?:[.!?](?= |</p>)|(?=</p>))", re.S)
 ON_SCREEN = re.compile(r"Press <em>Next|Shift\+Enter|above the controls|to unfold|run the cell|Run the cell")
-
-SWITCH = """
-<p class="live-switch"><button type="button">Live</button> <span role="status">Work everything out in this page: all
-positions of all controls, and your answers to the exercises.</span></p>"""
-LIVE = '<div class="live" hidden></div>'  # where the script plays
 Tag = Any  # an element of BeautifulSoup's: its types would ask for a check at every step
 
 
@@ -67,18 +45,11 @@ def page(title: str, body: str, facts: Mapping[str, str], contents: str = "", *,
     """A whole file around a body that is clean already; `facts` are its version, date, key, where and links."""
     css, code = _css() + _running(title, facts), _script() if live else ""
     runtime = live and bool(facts.get("runtime"))
-    parts = {
-        "policy": html.escape(_policy(css, code, runtime), quote=False),
-        "title": html.escape(title),
-        "stem": html.escape(facts.get("stem", "")),
-        "modules": html.escape(facts.get("modules", "")),
-        "script": f'<script type="module">{code}</script>\n' if live else "",
-        "lecture": '<button type="button" class="lecture-start">Lecture</button>' if contents and live else "",
-        "left_out": f'<a href="#left-out">{LEFT_OUT}</a>.' if 'id="left-out"' in body else "",
-        "live_switch": SWITCH if runtime else "",
-        **{key: facts[key] for key in ("version", "date", "key", "where", "links")},
-    }
-    return (HERE / "frame.html").read_text(encoding="utf-8").format(css=css, body=body, contents=contents, **parts)
+    parts = {"stem": "", "modules": "", **facts, "css": css, "code": code, "policy": _policy(css, code, runtime)}
+    frame = template("frame").render(
+        parts, title=title, body=body, contents=contents, runtime=runtime, left_out=LEFT_OUT
+    )
+    return str(frame)
 
 
 def _policy(css: str, code: str, runtime: bool) -> str:
@@ -275,94 +246,44 @@ class Body:
 
     def _learning(self, data: Values, cell: str) -> str:
         """A prediction, a goal or questions: data for the script, and how they look on paper."""
-        spec = data["spec"]
-        if spec["kind"] == "recall":
-            stored = "".join(map(self._asked, spec["questions"]))
-            if not self._with_answers:  # the script's data would hold what is right
-                return f'<div class="learning">{self._html(stored, cell)}</div>\n'
-        elif spec["kind"] == "goal":
-            stored = f"<p>{spec['html']}</p>{spec['folds']}"
-        else:
-            options = "".join(f"<li>{html.escape(choice)}</li>" for choice in spec["choices"])
-            blank = f"<ul>{options}</ul>" if options else f"<p>My prediction: ________ {html.escape(spec['unit'])}</p>"
-            stored = f"<p>{spec['html']}</p>{blank}"
+        stored = macros("parts").learning(data["spec"], self._with_answers)
+        if data["spec"]["kind"] == "recall" and not self._with_answers:  # the data would hold what is right
+            return f'<div class="learning">{self._html(stored, cell)}</div>\n'
         return self._played("learning", _cleaned(data), stored, cell)
 
     def _compared(self, data: Values, cell: str) -> str:
-        """What came out where a reader predicted something; on paper, beside what other answers overlook."""
-        items = "".join(f"<li>{html.escape(shown)}: {said}</li>" for _, shown, said in data["overlooked"])
-        fold = f"<details><summary>What other answers overlook</summary><ul>{items}</ul></details>" if items else ""
-        stored = f"<p>It is {html.escape(data['shown'])}.</p>{fold}"
-        return self._played("compared", _cleaned(data), stored, cell, '<p class="live" role="status" hidden></p>')
-
-    def _asked(self, question: Values) -> str:
-        """A question on paper; its answer goes to the last page."""
-        options = "".join(f"<li>{text}</li>" for text, _, _ in question["options"])
-        answers = " ".join(
-            f"<strong>{text}</strong> {feedback}" for text, feedback, right in question["options"] if right
-        )
-        asked = f"<p>{question['html']}</p><ol>{options}</ol>"
-        if not self._with_answers:
-            return f"<div>{asked}</div>"
-        return f"<div>{asked}</div><details><summary>Answer</summary>{answers}</details>"
+        """What came out where a reader predicted something."""
+        live = '<p class="live" role="status" hidden></p>'
+        return self._played("compared", _cleaned(data), macros("parts").compared(data), cell, live)
 
     def _explorer(self, bundle: Values, cell: str) -> str:
-        """The stored runs for the script; without a script the default picture in words and its numbers."""
+        """The stored runs for the script, and what there is without it."""
         if not re.fullmatch(r"[A-Za-z0-9+/=]+", bundle["data"]):
             raise ValueError(f"cell {cell}: the runs of an explorer must be base64")
-        return (
-            f'<div class="explorer" data-stem="{html.escape(bundle["stem"])}">'
-            f'<script type="text/plain">{bundle["data"]}</script>{self._aims(bundle["goals"], cell)}'
-            f'{LIVE}<div class="stored">{self._html(in_words(bundle["still"]), cell)}</div>'
-            f'<p class="held">{html.escape(bundle["where"])}</p></div>\n'
-        )
-
-    def _aims(self, goals: Sequence[Values], cell: str) -> str:
-        """The goals of an explorer for paper; hints and solutions go to the last pages."""
-        text = ""
-        for number, goal in enumerate(goals, 1):
-            hints = "".join(f"<li>{hint}</li>" for hint in goal["hints"])
-            text += f"<p><strong>Goal {number}.</strong> {goal['html']}</p>"
-            text += f"<details><summary>Goal {number}: hints</summary><ol>{hints}</ol></details>" if hints else ""
-            if goal["reason"] and self._with_answers:
-                text += f"<details><summary>Goal {number}: solution</summary>{goal['reason']}</details>"
-        return f'<div class="stored goals">{self._html(text, cell)}</div>' if text else ""
+        goals = self._html(macros("parts").aims(bundle["goals"], self._with_answers), cell)
+        return str(macros("parts").explorer(bundle, goals, self._html(in_words(bundle["still"]), cell)))
 
     def _story(self, data: Values, cell: str) -> str:
         """A story for the stepper; without a script its sentences."""
-        steps = "".join(f"<li>{html.escape(said)}</li>" for said in sentences(data["stories"][0]))
-        stored = f"<p><strong>{html.escape(data['stories'][0]['title'])}</strong></p><ol>{steps}</ol>"
-        return self._played("story", data, stored, cell)
+        first = data["stories"][0]
+        return self._played("story", data, macros("parts").story(first["title"], sentences(first)), cell)
 
     def _drawing(self, data: Values, cell: str) -> str:
         """Panels for the script; without one the picture in words and its numbers."""
-        return self._played(
-            "drawing", {key: data[key] for key in data if key != "still"}, in_words(data["still"]), cell
-        )
+        panels = {key: data[key] for key in data if key != "still"}
+        return self._played("drawing", panels, in_words(data["still"]), cell)
 
-    def _played(self, kind: str, data: Values, stored: str, cell: str, live: str = LIVE) -> str:
+    def _played(self, kind: str, data: Values, stored: str, cell: str, *live: str) -> str:
         """Data for the script, the place where it plays them, and what there is without it."""
-        return (
-            f'<div class="{kind}"><script type="application/json">{as_json(data)}</script>{live}'
-            f'<div class="stored">{self._html(stored, cell)}</div></div>\n'
-        )
+        return str(macros("parts").played(kind, as_json(data), self._html(stored, cell), *live))
 
     def contents(self) -> str:
         """Links to the sections."""
-        items = "".join(
-            f'<li><a href="#{html.escape(key)}">{html.escape(words)}</a></li>' for key, words in self._headings
-        )
-        return f'<nav class="contents" aria-label="In this chapter"><ul>{items}</ul></nav>\n' if items else ""
+        return str(macros("parts").contents(self._headings))
 
     def answers(self) -> str:
         """A copy of what the folds hold, for the last page of a print."""
-        if not self._folds or not self._with_answers:
-            return ""
-        items = "".join(
-            f"<div><p><strong>{i}. {html.escape(asked)}</strong></p>{answer}</div>\n"
-            for i, (asked, answer) in enumerate(self._folds, 1)
-        )
-        return f'<section class="answers" aria-label="Answers"><h2>Answers</h2>\n{items}</section>'
+        return str(macros("parts").copies(self._folds if self._with_answers else ()))
 
 
 def for_the_screen(text: str) -> str:
@@ -392,19 +313,13 @@ def checks(source: str) -> str:
 
 def in_words(still: Values) -> str:
     """A picture as HTML without a script: the finding, the picture in words, the numbers."""
-    head = "".join(f"<th>{html.escape(label)}</th>" for label in still["labels"])
-    rows = "".join(
-        f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in cells)}</tr>"
-        for name, *cells in still["rows"]
-    )
-    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
-    return f"<p><strong>{html.escape(still['finding'])}</strong></p><p>{html.escape(still['alt'])}</p>{table}"
+    return str(macros("parts").in_words(still))
 
 
 def _printed(text: str) -> str:
-    """Text as a program prints it, without a terminal's colours."""
+    """Text as a program prints it, without a terminal's colours; nothing for nothing."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip()
-    return f'<div class="output"><pre>{html.escape(plain)}</pre></div>\n'
+    return f'<div class="output"><pre>{html.escape(plain)}</pre></div>\n' if plain else ""
 
 
 def _no_picture(_: object, cell: str) -> NoReturn:
@@ -471,7 +386,7 @@ def _name_what_is_left_out(soup: Tag) -> None:
 
 def _mend(soup: Tag, cell: str) -> None:
     """Drop what no handout may hold, tell each table's headers, wrap wide tables, and see that pictures have words."""
-    for node in soup.find_all(DROPPED):
+    for node in soup.find_all(ALLOWED["dropped"]):
         node.decompose()
     for table in soup.find_all("table"):
         _headers(table)
@@ -557,7 +472,7 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return bool(AWAY.match(value)) if tag == "a" else local
     if name == "src" and tag == "img":
         return bool(re.match(r"data:image/(png|webp|jpeg);base64,", value))
-    return name in ATTRIBUTES
+    return name in ALLOWED["attributes"]
 
 
 @cache
@@ -565,9 +480,9 @@ def _cleaner() -> Any:
     import bleach  # type: ignore[import-untyped]
     from bleach.css_sanitizer import CSSSanitizer  # type: ignore[import-untyped]
 
-    styles = CSSSanitizer(allowed_css_properties=STYLES, allowed_svg_properties=STYLES)
+    styles = CSSSanitizer(allowed_css_properties=ALLOWED["styles"], allowed_svg_properties=ALLOWED["styles"])
     return bleach.Cleaner(
-        tags=TAGS,
+        tags=frozenset(ALLOWED["elements"]),
         attributes=_allowed,
         protocols=["http", "https", "mailto", "data"],
         strip=True,

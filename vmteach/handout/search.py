@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vmteach.handout.front import plain_page, title_of
+from vmteach.handout.template import macros
 
 INLINE = re.compile(r"</?(?:a|abbr|b|code|em|i|kbd|small|span|strong|sub|sup)\b[^>]*>")
 
@@ -15,13 +16,7 @@ def search(target: Path, files: Sequence[Path]) -> Path:
     from vmteach.handout.page import as_json
 
     found = [one for file in files for one in sections(file)]
-    body = (
-        "<h1>Search the course</h1>\n"
-        '<p><label for="words">Words, all of which are to be found</label><br>'
-        '<input type="search" id="words" autofocus></p>\n'
-        '<p id="count" role="status"></p>\n<ol id="found"></ol>\n'
-        f'<script type="application/json" id="index">{as_json(found)}</script>'
-    )
+    body = macros("pages").search(as_json(found))
     return plain_page(target / "search.html", "Search", body, live=True)
 
 

@@ -6,9 +6,9 @@ source      the handouts; docs/ for the teacher's pages (a checkout has it); lit
 left out    a server: nothing here asks another host, and nothing is counted
 """
 
-import html
 import shutil
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from vmteach.handout.lite import PYODIDE, licences, runtime_script
 from vmteach.handout.lite import build as build_lite
 from vmteach.handout.search import search
 from vmteach.handout.source import source_pages
+from vmteach.handout.template import macros
 from vmteach.tables import COURSE
 
 # Pages of docs/, in the order of the front door.
@@ -67,40 +68,18 @@ def notebooks(source: Path, target: Path) -> None:
 
 def _notices(target: Path) -> Path:
     """NOTICES.html: what the live course is made of, and under which licences."""
-    rows = "".join(
-        f'<tr><th scope="row">{"</th><td>".join(map(html.escape, row))}</td></tr>' for row in licences(target / "lite")
-    )
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("package", "version", "licence"))
-    body = (
-        "<h1>What the live course is made of</h1>\n"
-        f"<p>Pyodide {PYODIDE}, the Python that runs in the browser, is under the Mozilla Public License 2.0 and is "
-        f"passed on unchanged. Its source is the repository pyodide/pyodide, tag {PYODIDE}. CPython's standard library "
-        "in it is under the PSF License. JupyterLite and JupyterLab are under the BSD 3-Clause License; the licences of"
-        " their scripts lie in lite/build/third-party-licenses.json.</p>\n"
-        '<div class="table" tabindex="0" role="group" aria-label="Packages"><table>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    body = macros("pages").notices(PYODIDE, licences(target / "lite"))
     return plain_page(target / "NOTICES.html", "Notices", body)
 
 
 def _below(source: Path, written: Iterable[Path], lite: bool) -> str:
     """What stands below the cards: the live course, the notebooks as files, the teacher's pages."""
-    pages = "".join(f'<li><a href="{file.name}">{html.escape(title_of(file))}</a></li>' for file in written)
-    live = (
-        f'<li><a href="{LIVE}">The notebooks, live in your browser</a>: from a web server, http://localhost or https. '
-        "From a disk, take the button <em>Live</em> of a chapter.</li>"
-    )
-    each = " ".join(
-        f'<a href="notebooks/{path.name}" download>{int(path.name[:2])}</a>' for path in sorted(source.glob("*.ipynb"))
-    )
-    files = f'<li><a href="notebooks.zip" download>The notebooks as files</a>, all in one archive, or {each}</li>'
-    return f"<h2>More</h2>\n<ul>{live if lite else ''}{files}{pages}</ul>"
+    files = [path.name for path in sorted(source.glob("*.ipynb"))]
+    return str(macros("pages").more(lite and LIVE, files, [(file.name, title_of(file)) for file in written]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach site`."""
-    from argparse import ArgumentParser
-
     parser = ArgumentParser(prog="vmteach site", description="Build the course as a folder.")
     parser.add_argument("--target", type=Path, default=Path("site"), help="the folder to write to")
     parser.add_argument("--no-lite", action="store_true", help="without the kernel in the browser (60 MB less)")

@@ -3,13 +3,13 @@
 source      the files that notebooks and documents link to, and what those link to in turn
 """
 
-import html
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from vmteach.handout.front import plain_page
+from vmteach.handout.template import macros
 from vmteach.tables import COURSE, HERE
 
 LINK = re.compile(r"\]\((?:\.\./)?((?:docs|data|vmteach)/[\w./-]+\.\w+)")
@@ -53,14 +53,11 @@ def source_page(target: Path, path: str) -> Path:
 
     colour: Any = Highlight2HTML(pygments_lexer="python")  # type: ignore[no-untyped-call]
     name = path.rpartition("/")[2]
-    body, names = f"<h1>{html.escape(name)}</h1>\n<p><code>{html.escape(path)}</code></p>\n", []
-    for part, text in parts(place(path).read_text(encoding="utf-8")):
-        body += f'<h2 id="{part}">{part}</h2>\n' if part else ""
-        body += f'<div class="code">{clean(colour(text))}</div>\n'
-        names += [part] if part else []
-    items = "".join(f'<li><a href="#{part}">{part}</a></li>' for part in names)
-    contents = f'<nav class="contents" aria-label="In this file"><ul>{items}</ul></nav>\n'
-    return plain_page(target / f"code-{Path(path).stem}.html", name, body, contents)
+    coloured = [(part, clean(colour(text))) for part, text in parts(place(path).read_text(encoding="utf-8"))]
+    contents = macros("parts").contents([(part, part) for part, _ in coloured if part], "In this file")
+    return plain_page(
+        target / f"code-{Path(path).stem}.html", name, macros("pages").source(name, path, coloured), contents
+    )
 
 
 def parts(source: str) -> Iterator[tuple[str, str]]:

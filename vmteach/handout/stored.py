@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
-from vmteach.exercises import Goal, marked
+from vmteach.exercises import Goal
+from vmteach.lab import note
 from vmteach.lab.asked import entry, said_at
-from vmteach.lab.note import hidden
 from vmteach.lab.stage import At, Stage, as_python
 from vmteach.run import Record, between
 
@@ -140,10 +140,8 @@ class Stored:
 
 
 def told(goal: Goal) -> Record:
-    """A goal as the page shows it."""
-    hints = [marked(hint) for hint in goal.hints]
-    reason = "" if hidden() else marked(goal.reason)
-    return {"html": marked(goal.asks), "hints": hints, "reason": reason, "needs": goal.needs}
+    """A goal as the page shows it, and the kernels that it needs."""
+    return {**note.told(goal), "needs": goal.needs}
 
 
 def quietly(bundle: Callable[[], Record], mime: str) -> Record:

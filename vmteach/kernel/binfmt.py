@@ -8,7 +8,7 @@ left out    permissions, scripts, core dumps, what an a.out loader checks
 from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple
 
-from vmteach.kernel.elf import DYN, EXEC, INTERP, MAGIC, Field, Order, header_fields, parse, segment_fields, size_of
+from vmteach.kernel.elf import DYN, EXEC, INTERP, MAGIC, Order, header_fields, parse, segment_fields, size_of
 from vmteach.machine import KIB
 
 PROGRAM, INTERPRETER = "program", "interpreter"
@@ -58,7 +58,7 @@ def half(data: bytes, offset: int, arch: Arch) -> int:
     >>> half(b"\\0\\x14", 0, ARCHS["ppc"]), half(b"\\0\\x14", 0, ARCHS["i386"])
     (20, 5120)
     """
-    return parse(data.ljust(offset + 2, b"\0"), (Field("half", offset, 2),), arch.order)["half"]
+    return int.from_bytes(data[offset:][:2].ljust(2, b"\0"), arch.order)
 
 
 def check_magic(file: str, data: bytes, arch: Arch) -> Checked:
@@ -100,8 +100,7 @@ def is_aout(data: bytes, arch: Arch) -> bool:
     >>> is_aout(bytes([0x0B, 0x01]), ARCHS["i386"]), is_aout(bytes([0x0B, 0x01]), ARCHS["ppc"])
     (True, False)
     """
-    word = parse(data.ljust(4, b"\0"), (Field("a_info", 0, 4),), arch.order)["a_info"]
-    return word & 0xFFFF in AOUT_MAGICS
+    return int.from_bytes(data[:4].ljust(4, b"\0"), arch.order) & 0xFFFF in AOUT_MAGICS
 
 
 def check_headers(file: str, data: bytes, arch: Arch) -> Checked:
@@ -113,9 +112,8 @@ def check_headers(file: str, data: bytes, arch: Arch) -> Checked:
     """
     header, size = parse(data, header_fields(arch.bits), arch.order), size_of(segment_fields(arch.bits))
     count, found = header["e_phnum"], header["e_phentsize"]
-    return Checked(
-        file, "program headers", f"{count} of {found} bytes", found == size and count <= HEADERS_MAX[file] // size
-    )
+    ok = found == size and count <= HEADERS_MAX[file] // size
+    return Checked(file, "program headers", f"{count} of {found} bytes", ok)
 
 
 def program_headers(file: bytes, data: bytes, arch: Arch) -> list[dict[str, int]]:

@@ -170,7 +170,7 @@ class Device:
     @cached_property
     def size(self) -> int:
         """Bytes of the inode (blkdev_size), known since the open: in units of 1 KiB an odd last sector is lost."""
-        return self.units(self.sectors) * self.policy.unit  # facts: step 1
+        return self.units(self.sectors) * self.policy.unit
 
     @cached_property
     def now(self) -> int:
@@ -185,7 +185,7 @@ class Device:
         A size of 0 means "unknown" there, and then every block is accepted.
         """
         rounding = self.policy.read_blocks if operation == "read" else self.policy.write_blocks
-        blocks = rounding.of(self.now * self.policy.unit, self.block)  # facts: step 2
+        blocks = rounding.of(self.now * self.policy.unit, self.block)
         return blocks % (1 << 32) if self.now else (1 << 32) - 1
 
     def blkdev_get_block(self, block: int, operation: str) -> Lookup:
@@ -216,7 +216,7 @@ class Device:
         for at in asked:
             buffers[at] = self._from_the_disk(self.blocks_of(page)[at])
         if None in buffers and (asked or self.policy.marks_error):
-            return None  # facts: step 4: one bad buffer spoils the page
+            return None  # one bad buffer spoils the page
         return b"".join(bytes([OLD]) * self.block if buffer is None else buffer for buffer in buffers)
 
     def blocks_of(self, page: int) -> range:
@@ -227,7 +227,7 @@ class Device:
     def _without_the_disk(self, block: int) -> tuple[bytes | None, Lookup]:
         """A buffer that the disk need not be asked for, or None; and what the look-up said."""
         if block * self.block >= self.size:
-            return bytes(self.block), Lookup.HOLE  # facts: step 4: entirely beyond the end
+            return bytes(self.block), Lookup.HOLE  # entirely beyond the end
         answer = self.blkdev_get_block(block, "read")
         if answer is Lookup.HOLE:
             self.events.append(FoundHole(block))
@@ -249,7 +249,7 @@ class Device:
 
         From 1 TiB on the sum is negative, and on a 64-bit machine then larger than every sector: nothing is refused.
         """
-        limit = (self.now + 1) * self.policy.unit // SECTOR - 1  # facts: step 3
+        limit = (self.now + 1) * self.policy.unit // SECTOR - 1
         return limit if self.policy.unit == SECTOR else signed(limit, 32) % (1 << self.scenario.machine.word)
 
     def generic_make_request(self, block: int, operation: str) -> int:

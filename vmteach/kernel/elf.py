@@ -5,6 +5,7 @@ left out    sections, symbols, relocations: exec looks at none of them
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from vmteach.run import between, one_of
@@ -36,11 +37,9 @@ class Field(NamedTuple):
 
 
 def _place(widths: tuple[tuple[str, int], ...], bits: int, at: int = 0) -> tuple[Field, ...]:
-    placed = []
-    for name, width in widths:
-        placed.append(Field(name, at, bits // 8 if width == ADDRESS else width))
-        at += placed[-1].width
-    return tuple(placed)
+    sizes = [bits // 8 if width == ADDRESS else width for _, width in widths]
+    starts = accumulate(sizes, initial=at)
+    return tuple(Field(name, start, size) for (name, _), start, size in zip(widths, starts, sizes))
 
 
 def header_fields(bits: int) -> tuple[Field, ...]:

@@ -57,15 +57,14 @@ def clearing(clearer: Clearer) -> Change:
     """
     left = SWAP if clearer is Clearer.ANON else NONE
 
-    def clear_listed(tables: Tables) -> Tables:
-        new = NONE if tables.listed else tables.new
-        return tables._replace(old=NONE, new=new, freed=new != PRESENT, cut=True)
-
     def clear(tables: Tables) -> Tables:
+        if clearer is Clearer.LISTED:
+            new = NONE if tables.listed else tables.new
+            return tables._replace(old=NONE, new=new, freed=new != PRESENT, cut=True)
         old, new = (left if entry == PRESENT else entry for entry in tables[:2])
         return tables._replace(old=old, new=new, freed=tables.freed or clearer is Clearer.TRUNCATE)
 
-    return clear_listed if clearer is Clearer.LISTED else clear
+    return clear
 
 
 def clearer_thread(name: str, clearer: Clearer) -> Thread:
@@ -76,15 +75,10 @@ def clearer_thread(name: str, clearer: Clearer) -> Thread:
     >>> [step.says for step in clearer_thread("C", Clearer.FILE).steps]
     ['lock PTL', 'clear the entry', 'unlock PTL']
     """
-    rows = [
-        Step(f"{name}1", take=PTL),
-        Step(f"{name}2", "clear the entry", do=clearing(clearer)),
-        Step(f"{name}3", give=PTL),
-    ]
-    if clearer is Clearer.LISTED:
-        rows[1] = rows[1]._replace(does="clear the listed entries")
-        rows = [Step(f"{name}0", take=LIST), *rows, Step(f"{name}4", give=LIST)]
-    return Thread(name, tuple(rows))
+    listed = clearer is Clearer.LISTED
+    clears = Step(f"{name}2", "clear the listed entries" if listed else "clear the entry", do=clearing(clearer))
+    rows = (Step(f"{name}1", take=PTL), clears, Step(f"{name}3", give=PTL))
+    return Thread(name, (Step(f"{name}0", take=LIST), *rows, Step(f"{name}4", give=LIST)) if listed else rows)
 
 
 INVARIANTS = {

@@ -7,7 +7,6 @@ TLC), without their reductions: the tables of this course have a few thousand st
 left out    what kernel/threads.py leaves out
 """
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -82,15 +81,14 @@ def _nearest_first(
     program: Program, wrong: Callable[[State], str], came: dict[State, tuple[State, int] | None], limit: int
 ) -> Iterator[tuple[State, str, list[tuple[int, State]]]]:
     """Each state that can be reached, what `wrong` calls it and its moves; `came` learns how each was reached first."""
-    queue = deque(came)
-    while queue:
-        state = queue.popleft()
+    reached = list(came)
+    for state in reached:  # it grows meanwhile
         named, moves = wrong(state), list(program.moves(state))
         yield state, named, moves
         for i, after in () if named else moves:
             if after not in came:
                 came[after] = state, i
-                queue.append(after)
+                reached.append(after)
         if len(came) > limit:
             raise ValueError(f"states must be {limit} or fewer for a proof, got more: take fewer threads or steps")
 
@@ -130,9 +128,8 @@ def _reaching(goals: Iterable[Hashable], before: Mapping[Data, list[State]]) -> 
     """The goals and every state from which one of them can still be reached."""
     found = set(goals)
     to_visit = list(found)
-    while to_visit:
-        for earlier in before.get(to_visit.pop(), ()):
-            if earlier not in found:
-                found.add(earlier)
-                to_visit.append(earlier)
+    for state in to_visit:  # it grows meanwhile
+        earlier = {*before.get(state, ())} - found
+        found |= earlier
+        to_visit += earlier
     return found

@@ -6,6 +6,7 @@ left out    everything else that lives in lowmem: slabs, buffer heads, network b
             upper bound
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ PTES_A_PAGE = 512  # PAE: 8 bytes each, one page maps 2 MiB
 PER_TASK = 20 * KIB  # three page directory pages and an 8 KiB stack
 LINE = 128  # bytes of a cache line, which is a pte_chain's size
 LOWMEM = 880 * MIB  # ZONE_NORMAL
+MOST = 10_000_000  # processes
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def budget(design: str, processes: int, pages: int, shared: int | None = None) -
     >>> budget("2.4 mainline", 100, 524_288)
     Budget(design='2.4 mainline', ptes=400.0, chains=0.0, tasks=1.953125)
     """
-    between("processes", processes, 1, 10_000_000)
+    between("processes", processes, 1, MOST)
     between("pages", pages, 1, 1 << 40, "pages")
     shared = max(shared or pages, pages)
     kernel = DESIGNS[design]
@@ -88,11 +90,5 @@ def dies_at(design: str, machine: Machine, pages: int, shared: int | None = None
     >>> dies_at("2.4 mainline", PRESETS["32 GB"], 707_789)
     91
     """
-    room = available(machine)
-    low, high = 0, 1
-    while budget(design, high, pages, shared).total <= room:
-        low, high = high, 2 * high
-    while low < high - 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if budget(design, middle, pages, shared).total <= room else (low, middle)
-    return low
+    counts = range(1, MOST + 1)
+    return bisect_right(counts, available(machine), key=lambda count: budget(design, count, pages, shared).total)

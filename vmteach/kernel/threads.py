@@ -50,6 +50,12 @@ class Thread(NamedTuple):
     name: str
     steps: tuple[Step, ...]
 
+    @property
+    def rows(self) -> dict[str, tuple[Step, str]]:
+        """Each row by its name, and the name of the row below it."""
+        below = [*(step.at for step in self.steps[1:]), END]
+        return {step.at: (step, following) for step, following in zip(self.steps, below)}
+
 
 class State(NamedTuple):
     """Where each thread stands, the locks that each holds in the order taken, and the shared data.
@@ -104,8 +110,7 @@ def held_before(thread: Thread) -> dict[str, set[tuple[str, ...]]]:
     >>> held_before(thread("A", "+a +b -b -a"))["3"]
     {('a', 'b')}
     """
-    rows = {step.at: (step, after) for step, after in zip(thread.steps, _followers(thread.steps))}
-    before: dict[str, set[tuple[str, ...]]] = {}
+    rows, before = thread.rows, dict[str, set[tuple[str, ...]]]()
     to_visit: list[tuple[str, tuple[str, ...]]] = [(thread.steps[0].at, ())]
     while to_visit:
         at, held = to_visit.pop()
@@ -121,20 +126,13 @@ def held_before(thread: Thread) -> dict[str, set[tuple[str, ...]]]:
     return before
 
 
-def _followers(steps: tuple[Step, ...]) -> list[str]:
-    """The row below each row."""
-    return [step.at for step in steps[1:]] + [END]
-
-
 def _held_after(name: str, step: Step, held: tuple[str, ...]) -> tuple[str, ...]:
     """The locks held after the step."""
     if step.take:
         return (*held, step.take)
-    if step.give and step.give not in held:
-        raise ValueError(
-            f"thread {name} must hold {step.give} before it gives it at {step.at}, got {held or 'no lock'}"
-        )
-    return tuple(lock for lock in held if lock != step.give) if step.give else held
+    if step.give in ("", *held):
+        return tuple(lock for lock in held if lock != step.give)
+    raise ValueError(f"thread {name} must hold {step.give} before it gives it at {step.at}, got {held or 'no lock'}")
 
 
 @dataclass(frozen=True)
@@ -166,10 +164,7 @@ class Program:
     def _tables(self) -> tuple[dict[str, tuple[Step, str, bool]], ...]:
         """For each thread: row name -> the row, the row below, and whether it is on a CPU before the row."""
         return tuple(
-            {
-                step.at: (step, below, not step.rests and step is not each.steps[0])
-                for step, below in zip(each.steps, _followers(each.steps))
-            }
+            {at: (step, below, not step.rests and step is not each.steps[0]) for at, (step, below) in each.rows.items()}
             for each in self.threads
         )
 
@@ -241,22 +236,16 @@ class Program:
         >>> [program.stuck(state) for i, state in program.moves(program.start)]
         [(0,)]
         """
-        taken_by = {lock: i for i, held in enumerate(state.held) for lock in held}
-        waits = {i: taken_by.get(self.wants(i, at)) for i, at in enumerate(state.at)}
+        waits = self._waits(state)
+        going = {i for i, at in enumerate(state.at) if at != END} - set(waits)
+        while freed := {i for i in waits if waits[i] in going} - going:
+            going |= freed  # their turn will come: who holds the lock can go on
+        return tuple(i for i in waits if i not in going)
 
-        def never(i: int) -> bool:
-            seen: set[int] = set()
-            while i not in seen:
-                seen.add(i)
-                holder = waits[i]
-                if holder is None:
-                    return False
-                if state.at[holder] == END:
-                    return True
-                i = holder
-            return True
-
-        return tuple(i for i in waits if waits[i] is not None and never(i))
+    def _waits(self, state: State) -> dict[int, int]:
+        """Each thread that waits for a lock, and the thread that holds it."""
+        holders = ((i, self.owner(state, self.wants(i, at))) for i, at in enumerate(state.at))
+        return {i: holder for i, holder in holders if holder is not None}
 
     def finished(self, state: State) -> bool:
         """Whether every thread has come to its end; one that ended with a lock has as well."""
@@ -330,8 +319,8 @@ def _turn(program: Program, state: State, i: int) -> tuple[State, list[Stepped |
     name, at = program.threads[i].name, state.at[i]
     after = dict(program.moves(state)).get(i)
     if after is not None:
-        says = next(step.says for step in program.threads[i].steps if step.at == at)
-        return after, [Stepped(name, at, says, after.held[i], _locks(program, after))]
+        step, _ = program.threads[i].rows[at]
+        return after, [Stepped(name, at, step.says, after.held[i], _locks(program, after))]
     wants = program.wants(i, at)
     holder = program.owner(state, wants)
     if holder is None or not program.spins(state, i):

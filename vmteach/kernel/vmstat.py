@@ -88,8 +88,7 @@ def calibrated(swpd: list[int], page: int = 4 * KIB) -> float:
     >>> calibrated([0, 40_000, 80_000])
     100000.0
     """
-    n = len(swpd)
-    middle, mean = (n - 1) / 2, sum(swpd) / n
-    away = [i - middle for i in range(n)]
-    slope = sum(a * (kib - mean) for a, kib in zip(away, swpd)) / sum(a * a for a in away)
+    from statistics import linear_regression  # here alone: who runs a chapter does without
+
+    slope, _ = linear_regression(range(len(swpd)), swpd)
     return SECOND / (slope * KIB / page)

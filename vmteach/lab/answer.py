@@ -7,38 +7,23 @@ left out    a process that must be safe from hostile code: this keeps points hon
 import ast
 import builtins
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import isclass, ismodule, isroutine
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from vmteach.exercises import RUNGS, Task, chapter
 from vmteach.run import Record
 
-# Of the standard library, what cannot write into anything that is not the answer's own.
-LIBRARY: Mapping[str, str] = {
-    "math": "ceil comb copysign cos dist exp fabs factorial floor fmod fsum gcd hypot inf isclose isfinite isinf isnan "
-    "isqrt lcm log log10 log2 modf nan perm pi pow prod sin sqrt tan tau trunc",
-    "collections": "Counter OrderedDict defaultdict deque",
-    "itertools": "accumulate chain combinations combinations_with_replacement compress count cycle dropwhile "
-    "filterfalse groupby islice pairwise permutations product repeat starmap takewhile tee zip_longest",
-    "functools": "cache cmp_to_key lru_cache partial reduce",
-    "dataclasses": "asdict astuple replace",
-    "fractions": "Fraction",
-    "operator": "add and_ eq floordiv ge getitem gt itemgetter le lt mod mul ne neg not_ or_ sub truediv xor",
-    "struct": "calcsize pack unpack unpack_from",
-    "re": "compile findall finditer fullmatch match search split sub",
-}
+ALLOWED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+LIBRARY: Mapping[str, str] = ALLOWED["library"]
 ROOMS = ("vmteach.patches", "vmteach.kernel", "vmteach.machine", "vmteach.run")
-PLAIN = (
-    "abs all any bin bool bytearray bytes chr dict divmod enumerate filter float format frozenset hash hex int "
-    "isinstance issubclass iter len list map max min next oct ord pow print range repr reversed round set slice sorted "
-    "str sum tuple zip ArithmeticError AssertionError Exception IndexError KeyError LookupError OverflowError "
-    "RuntimeError StopIteration TypeError ValueError ZeroDivisionError"
-).split()
+PLAIN: Sequence[str] = ALLOWED["builtins"].split()
 BARRED = frozenset(dir(builtins)) - {*PLAIN, "getattr", "type", "True", "False", "None", "Ellipsis", "NotImplemented"}
 # Frames and code lead out of an answer; `format` reads any attribute; the rest names solutions.
 WAYS_OUT = re.compile(r"_(?!_name__$)|(gi|cr|ag|tb|f|co)_\w|(mro|format|format_map|solved|solution)$")

@@ -12,16 +12,18 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from functools import cache, cached_property, partial, singledispatch
+from functools import cache, cached_property, partial
 from hashlib import sha256
-from operator import is_
+from operator import attrgetter, is_
 from pathlib import Path
 from secrets import token_hex
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
+
+from vmteach.lab import kept
 
 MOST_BYTES = 64 << 20  # of all files
 SWEPT = 64  # one of so many writes looks for what is too much
@@ -33,7 +35,6 @@ NOISE = re.compile(
 )
 # Of what is made around a function, and of a type with something around it.
 PARTS = ("__func__", "__wrapped__", "fget", "func", "args", "keywords", "__origin__", "__args__", "__metadata__")
-Deeper = Callable[[object], str]
 _writes = 0
 
 
@@ -42,12 +43,7 @@ def folder() -> Path | None:
     named = os.environ.get("VMTEACH_CACHE")
     if named is not None:
         return Path(named) if named else None
-    try:
-        import platformdirs
-    except ImportError:  # in a browser's Python
-        return None
-    place = Path(platformdirs.user_cache_dir("vmteach", appauthor=False))
-    return place if place.is_absolute() else None
+    return kept.own_folder("cache")
 
 
 def get(name: str) -> Any:
@@ -178,46 +174,29 @@ def described(value: object, held: tuple[int, ...] = ()) -> str:
     """
     if id(value) in held:
         return "again"
-    return _text(value, partial(described, held=(*held, id(value))))
+    deeper = partial(described, held=(*held, id(value)))
+    match value:
+        case ModuleType() | type() | BuiltinFunctionType():
+            return str(getattr(value, "__qualname__", value.__name__))
+        case dict():
+            return str([(deeper(key), deeper(each)) for key, each in value.items()])
+        case tuple() | list():
+            return str([deeper(each) for each in value])
+        case set() | frozenset():
+            return str(sorted(map(deeper, value)))
+    return " ".join(map(deeper, _parts(value))) or repr(value)
 
 
-@singledispatch
-def _text(value: object, deeper: Deeper) -> str:
-    """Of what has no form of its own below: what it is made around, its fields, or its attributes."""
-    parts = [getattr(value, name) for name in PARTS if getattr(value, name, None) is not None]
+def _parts(value: object) -> list[object]:
+    """Of what has no form of its own: its code, what it is made around, its fields, or its attributes."""
+    if isinstance(value, FunctionType):
+        held = map(attrgetter("cell_contents"), value.__closure__ or ())
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, *held]
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), value.co_names, *value.co_consts]
     if is_dataclass(value):
-        parts = [type(value), *(getattr(value, field.name) for field in fields(value))]
-    elif not parts and getattr(type(value), "__repr__", None) is object.__repr__:
-        parts = [type(value), getattr(value, "__dict__", {})]
-    return " ".join(map(deeper, parts)) or repr(value)
-
-
-@_text.register
-def _(value: FunctionType, deeper: Deeper) -> str:
-    cells = [cell.cell_contents for cell in value.__closure__ or ()]
-    return " ".join(map(deeper, (value.__code__, value.__defaults__, value.__kwdefaults__, *cells)))
-
-
-@_text.register
-def _(value: CodeType, deeper: Deeper) -> str:
-    return f"{value.co_code.hex()} {value.co_names} {' '.join(map(deeper, value.co_consts))}"
-
-
-@_text.register
-def _(value: ModuleType | type | BuiltinFunctionType, deeper: Deeper) -> str:
-    return str(getattr(value, "__qualname__", value.__name__))
-
-
-@_text.register
-def _(value: dict, deeper: Deeper) -> str:  # type: ignore[type-arg]
-    return str([(deeper(key), deeper(each)) for key, each in value.items()])
-
-
-@_text.register
-def _(value: tuple | list, deeper: Deeper) -> str:  # type: ignore[type-arg]
-    return str([deeper(each) for each in value])
-
-
-@_text.register
-def _(value: set | frozenset, deeper: Deeper) -> str:  # type: ignore[type-arg]
-    return str(sorted(map(deeper, value)))
+        return [type(value), *(getattr(value, field.name) for field in fields(value))]
+    parts = [getattr(value, name) for name in PARTS if getattr(value, name, None) is not None]
+    if not parts and getattr(type(value), "__repr__", None) is object.__repr__:
+        return [type(value), getattr(value, "__dict__", {})]
+    return parts

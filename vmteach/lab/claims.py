@@ -10,6 +10,7 @@ run, "calibrated" ones hold a number that was taken from the trace itself.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from vmteach.kernel import lowmem
@@ -34,6 +35,7 @@ CONVERTED = PageState(Kind.SWAPCACHE, dirty=True)
 CLEAN = PageState(Kind.FILE)
 UNPATCHED_RULES, FIXES_1_2 = POLICIES[UNPATCHED], POLICIES["fixes 1 and 2"]
 REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not"
+A_TENTH = 0.1  # what is left of a stall that is called none (ours, as in the row)
 HOLDS = {REPRODUCED: "holds", PARTLY: "holds partly", NOT: "does not hold"}
 
 
@@ -214,7 +216,7 @@ def unmapped_before_the_first_write() -> Found:
     model = request(setup, FIXES_1_2)
     unmapped = model.before_write["ptes_destroyed"] / processes
     remark = f"{100 * unmapped / third:.0f} % of the inactive list: a share of it, and no constant in the rules"
-    return Found(unmapped * 4 * KIB / MIB, model.now < SECOND, remark)
+    return Found(unmapped * 4 * KIB / MIB, unmapped > 0 and model.now < SECOND, remark)
 
 
 def swapped_per_byte_copied() -> Found:
@@ -233,7 +235,7 @@ def speed_with_fix_3() -> Found:
 
 def what_a_slow_copy_moves() -> Found:
     slow, fast = (12 * 60 * rate / 1e9 for rate in (0.8e6, 8e6))
-    return Found((slow + fast) / 2, slow >= 0.57 and fast <= 5.8, "12 minutes at 0.8 to 8 MB/s")
+    return Found(fast, slow <= 2, f"{slow:.2f} to {fast:.2f} GB in 12 minutes; a few gigs are 2 to 5")
 
 
 def storm_on_a_small_machine() -> Found:
@@ -277,7 +279,7 @@ def cost_of_a_conversion() -> Found:
 
 def time_to_write_4_gib() -> Found:
     slow, fast = (4 * GIB / (rate * MIB) for rate in (25, 60))
-    return Found(fast, 68 <= fast < slow <= 164, f"{fast:.0f} to {slow:.0f} s")
+    return Found(fast, slow <= 3 * 60, f"{fast:.0f} to {slow:.0f} s")
 
 
 def tasks_until_lowmem_is_full() -> Found:
@@ -305,14 +307,16 @@ def recipe_of_the_author() -> Found:
         copied = scenario.machine.pages
         swapped[name] = Reclaim(setup, UNPATCHED_RULES).run(copied).count["writes"] / copied
     remark = f"{swapped['1 GB']:.2f} on 1 GB: nothing is unmapped when a copy finds file pages"
-    return Found(swapped["8 GB"], False, remark)
+    return Found(swapped["8 GB"], swapped["8 GB"] > swapped["1 GB"], remark)
 
 
 def stall_with_fixes_1_and_2() -> Found:
+    """Of anonymous demand; the rest of the claim: with all three fixes there is none at all."""
     labels = UNPATCHED, "fixes 1 and 2", PATCHED
     waits = [number(storm(label, Wants.APPLICATION), "longest") for label in labels]
     told = ", ".join(f"{label} {wait:,.0f} s" for label, wait in zip(labels, waits))
-    return Found(waits[1] / waits[0], False, f"anonymous demand on 32 GB: {told}")
+    left, with_all = waits[1] / waits[0], waits[2] / waits[0]
+    return Found(left, with_all <= A_TENTH, f"anonymous demand on 32 GB: {told}")
 
 
 def minutes_of_the_stall() -> Found:
@@ -379,10 +383,9 @@ def trace_row_for_row() -> Found:
     errors = [100 * abs(swpd[i] - real[i]) / (real[LAST - 1] - real[20]) for i in range(20, LAST)]
     good = sum(error <= 5 for error in errors)
     whole = 100 * max(abs(a - b) for a, b in zip(swpd[:LAST], real)) / (max(real) - min(real))
-    remark = (
-        f"{good} of 11 rows within 5 %; no straight line is nearer than {best_line(real[20:LAST]):.1f} % at every row. "
-    )
-    return Found(max(errors), False, remark + f"Rows 1-31: within {whole:.1f} % of what swpd did")
+    line = best_line(real[20:LAST])
+    remark = f"{good} of {len(errors)} rows within 5 %; no straight line is nearer than {line:.1f} % at every row. "
+    return Found(max(errors), good == len(errors), remark + f"Rows 1-31: within {whole:.1f} % of what swpd did")
 
 
 def best_line(values: Sequence[int]) -> float:
@@ -417,25 +420,8 @@ def page() -> str:
         f"| {v.id} | {v.claim} | {v.claimed} | {'; '.join(filter(None, (v.found, v.remark)))} | {v.verdict} |"
         for v in found
     )
-    return PAGE.format(rows=rows, models=sum(tally.values()), other=other, **tally)
-
-
-PAGE = """\
-# Does it hold?
-
-The announcement of chapter 8, the discussion of it and the kernel's source make claims. Each is put to the model and
-judged by bounds that stand beside it ([data/claims.csv](../data/claims.csv); the functions are in
-[vmteach/lab/claims.py](../vmteach/lab/claims.py)). This page is computed: a test compares it.
-
-Of {models} claims that the model can decide, {reproduced} are **reproduced**, {partly} hold **partly** and {not} do
-**not**. The other {other} are sums (*arithmetic*) or rest on numbers of the trace itself (*calibrated*): they are no
-evidence for the model. Nothing is tuned to make a claim come out. How many pages nobody maps, the share of file pages,
-the swap disk and the order of the active list are inputs, and named where a row depends on them.
-
-| | claim | claimed | what comes out | verdict |
-|---|---|---|---|---|
-{rows}
-"""
+    text = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+    return text.format(rows=rows, models=sum(tally.values()), other=other, **tally)
 
 
 if __name__ == "__main__":

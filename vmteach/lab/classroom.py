@@ -7,11 +7,14 @@ left out    who wrote a file: a file is a student
 import csv
 import json
 import sys
+import tomllib
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from itertools import count
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -23,13 +26,18 @@ from vmteach.exercises import Asked, chapter, marked
 from vmteach.lab import kept
 from vmteach.lab.table import Table
 from vmteach.patches import STEMS
-from vmteach.run import Record, Values, one_of
+from vmteach.run import Values, one_of
 
-HERE = Path(__file__).parent
 NEAR = 0.02  # a number this close to the result, as a share of it, is right
 MOST_BARS = 12  # of a histogram; what is rarer is put together
 
 
+def _beside(kind: str) -> str:
+    """The text of a file beside this one: the style, the parts of the page, the notebook."""
+    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
+
+
+FORM: dict[str, str] = tomllib.loads(_beside("toml"))
 Vote = Any  # a number, or a choice in words
 
 
@@ -90,14 +98,12 @@ class Votes:
     @property
     def bars(self) -> tuple[Bar, ...]:
         """The histogram: the result first, then each other answer, the most frequent ones first."""
-        first = Counter(self._named(vote) for vote, _, _ in self.pairs)
-        last = Counter(self._named(vote) for _, vote, _ in self.pairs)
+        first, last = (Counter(self._named(pair[i]) for pair in self.pairs) for i in (0, 1))
         result = self._named(self.asked.result)
         others = sorted((first + last).keys() - {result}, key=lambda answer: (-first[answer] - last[answer], answer))
         bars = [Bar(result, first[result], last[result], True)]
         bars += [Bar(answer, first[answer], last[answer], False, self._overlooks(answer)) for answer in others]
-        rest = bars[MOST_BARS:]
-        if rest:
+        if rest := bars[MOST_BARS:]:
             together = Bar(f"{len(rest)} other answers", sum(b.first for b in rest), sum(b.second for b in rest), False)
             bars[MOST_BARS:] = [together]
         return tuple(bars)
@@ -110,7 +116,7 @@ class Votes:
         return tuple(sorted(self.bars, key=lambda bar: choices.get(bar.answer, places.get(bar.answer, float("inf")))))
 
     def _repr_html_(self) -> str:
-        return f'<style>{_style()}</style><div class="vmteach-class">{_histogram(self)}</div>'
+        return _in_a_cell([_histogram(self)])
 
     def _is_right(self, vote: object) -> bool:
         return self._distance(vote) <= NEAR
@@ -177,7 +183,7 @@ class Classroom:
         return Table(head, [[v.stem, v.name, *bar] for v in self.votes for bar in v.bars])
 
     def _repr_html_(self) -> str:
-        return f'<style>{_style()}</style><div class="vmteach-class">{"".join(_parts(self))}</div>'
+        return _in_a_cell(_parts(self))
 
 
 def read_class(folder: str | Path) -> Classroom:
@@ -196,21 +202,28 @@ def read_class(folder: str | Path) -> Classroom:
     return Classroom(len(documents), tuple(_votes(documents)), tuple(_work(documents)), tuple(skipped), newest)
 
 
+def _predictions() -> Iterator[tuple[str, str, Asked]]:
+    """Every prediction of the course: its chapter, its name, what is asked."""
+    return ((stem, name, asked) for stem in STEMS for name, asked in chapter(stem).PREDICTIONS.items())
+
+
+def _facts(documents: Sequence[Values], stem: str, kind: str, name: str) -> list[Values]:
+    """What is kept of one thing, a student each; who has not tried it is left out."""
+    return [facts for each in documents if (facts := each.get(stem, {}).get(kind, {}).get(name))]
+
+
 def _moments(documents: Sequence[Values]) -> Iterator[tuple[str, str]]:
     """When each prediction of the course was made, and "STEM/name"."""
-    for stem in STEMS:
-        for name in chapter(stem).PREDICTIONS:
-            whens = (document.get(stem, {}).get("predictions", {}).get(name, {}).get("when") for document in documents)
-            yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
+    for stem, name, _ in _predictions():
+        whens = (facts.get("when") for facts in _facts(documents, stem, "predictions", name))
+        yield from ((when, f"{stem}/{name}") for when in whens if isinstance(when, str))
 
 
 def _votes(documents: Sequence[Values]) -> Iterator[Votes]:
-    for stem in STEMS:
-        for name, asked in chapter(stem).PREDICTIONS.items():
-            entries = (document.get(stem, {}).get("predictions", {}).get(name, {}) for document in documents)
-            pairs = tuple(pair for entry in entries if (pair := _pair(entry, asked)))
-            if pairs:
-                yield Votes(stem, name, asked, pairs)
+    for stem, name, asked in _predictions():
+        cast = (_pair(facts, asked) for facts in _facts(documents, stem, "predictions", name))
+        if pairs := tuple(filter(None, cast)):
+            yield Votes(stem, name, asked, pairs)
 
 
 def _pair(entry: Values, asked: Asked) -> tuple[Vote, Vote, bool] | None:
@@ -229,27 +242,16 @@ def _answers(vote: object, asked: Asked) -> bool:
     return isinstance(vote, int | float) and not isinstance(vote, bool) and isfinite(vote)
 
 
-DONE = {"exercises": "solved", "goals": "reached", "recall": "solved"}
-
-
 def _work(documents: Sequence[Values]) -> Iterator[Work]:
     for stem in STEMS:
         module = chapter(stem)
-        named = {
-            "exercises": [task.name for task in module.EXERCISES],
-            "goals": [goal.name for goal in module.GOALS],
-            "recall": [str(n) for n in range(1, len(module.RECALL) + 1)],
-        }
+        named = {kind: [one.name for one in getattr(module, kind.upper())] for kind in ("exercises", "goals")}
+        named["recall"] = [str(n) for n, _ in enumerate(module.RECALL, 1)]
         for kind, name in ((kind, name) for kind, names in named.items() for name in names):
-            entries = (document.get(stem, {}).get(kind, {}).get(name) for document in documents)
-            if tried := list(filter(None, entries)):
-                yield _worked(stem, kind, name, tried)
-
-
-def _worked(stem: str, kind: str, name: str, tried: Sequence[Values]) -> Work:
-    tries = [_tries(entry) for entry in tried if entry.get(DONE[kind])]
-    hints = sum(bool(entry.get("hints")) for entry in tried)
-    return Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
+            if tried := _facts(documents, stem, kind, name):
+                tries = [_tries(facts) for facts in tried if facts.get(kept.REACHED[kind])]
+                hints = sum(bool(facts.get("hints")) for facts in tried)
+                yield Work(stem, kind, name, len(tried), len(tries), median(tries or [0.0]), hints)
 
 
 def _tries(entry: Values) -> int:
@@ -266,52 +268,61 @@ def page(classroom: Classroom, only: str = "", again: int = 0) -> str:
     `only` = "STEM/name" makes a page for the wall with this prediction alone, in large type. It says which answer is
     right only after "Show the result". `again` lets the browser load the page anew every so many seconds.
     """
-    parts = [_on_the_wall(classroom.of(only))] if only else _parts(classroom)
-    refresh = f'<meta http-equiv="refresh" content="{again}">' if again else ""
-    n = len(classroom.of(only).pairs) if only else classroom.students
-    counted = f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
-        f'<meta name="viewport" content="width=device-width"><title>A class\'s predictions</title>'
-        f"<style>{_style()}</style></head>"
-        f'<body class="{"wall" if only else "desk"}"><main class="vmteach-class"><h1>What the class predicted</h1>'
-        f"<p>{counted}</p>{''.join(parts)}</main></body></html>\n"
+    n, parts = classroom.students, [*_parts(classroom)]
+    if only:
+        n, parts = len(classroom.of(only).pairs), [_on_the_wall(classroom.of(only))]
+    return FORM["page"].format(
+        refresh=FORM["refresh"].format(again) if again else "",
+        style=_beside("css"),
+        kind="wall" if only else "desk",
+        counted=f"{n} {'vote' if only else 'progress file'}{'s' * (n != 1)}",
+        parts="".join(parts),
     )
 
 
-def _style() -> str:
-    return (HERE / "classroom.css").read_text(encoding="utf-8")
+def _in_a_cell(parts: Iterable[str]) -> str:
+    return FORM["cell"].format(style=_beside("css"), parts="".join(parts))
 
 
-def _parts(classroom: Classroom) -> list[str]:
-    votes = [_histogram(votes) for votes in classroom.votes] or ["<p>No predictions yet.</p>"]
-    return [*votes, _table_of_work(classroom.work), _list_of_skipped(classroom.skipped)]
+def _parts(classroom: Classroom) -> Iterator[str]:
+    yield from map(_histogram, classroom.votes)
+    if not classroom.votes:
+        yield "<p>No predictions yet.</p>"
+    if classroom.work:
+        yield FORM["work"].format("".join(map(_worked, classroom.work)))
+    if classroom.skipped:
+        yield FORM["skipped"].format("".join(f"<li>{escape(line)}</li>" for line in classroom.skipped))
+
+
+def _worked(work: Work) -> str:
+    asked = work.hints if work.kind == "exercises" else ""
+    return FORM["worked"].format(title=CHAPTERS[work.stem].title, asked=asked, **work._asdict())
 
 
 def _histogram(votes: Votes) -> str:
-    return (
-        f"<section><h2>{marked(votes.asked.question)}</h2><p>{marked(summary(votes))}</p>"
-        f"{_bars(votes, votes.bars)}</section>"
-    )
+    bars = _bars(votes.bars)
+    return FORM["desk"].format(asked=marked(votes.asked.question), summary=marked(summary(votes)), bars=bars)
 
 
 def _on_the_wall(votes: Votes) -> str:
     """A prediction from the back row: the result is a link away, and stays shown while the page loads itself anew."""
-    return (
-        f'<section id="result"><h2>{marked(votes.asked.question)}</h2>'
-        f"{_bars(votes, votes.in_order)}"
-        f'<p class="told">It is {escape(votes.bars[0].answer)}. {marked(summary(votes))}</p>'
-        '<p class="turn"><a class="show" href="#result">Show the result</a>'
-        '<a class="hide" href="#">Hide the result</a></p></section>'
-    )
+    asked, said, result = marked(votes.asked.question), marked(summary(votes)), escape(votes.bars[0].answer)
+    return FORM["wall"].format(asked=asked, bars=_bars(votes.in_order), result=result, summary=said)
 
 
-def _bars(votes: Votes, bars: Sequence[Bar]) -> str:
+def _bars(bars: Sequence[Bar]) -> str:
     most = max((max(bar.first, bar.second) for bar in bars), default=1) or 1
-    return (
-        '<table><thead><tr><th scope="col">answer</th><th scope="col">alone</th><th scope="col">after talking</th>'
-        f'<th scope="col" class="words">what it overlooks</th></tr></thead>'
-        f"<tbody>{''.join(_bar(bar, most) for bar in bars)}</tbody></table>"
+    return FORM["bars"].format("".join(_bar(bar, most) for bar in bars))
+
+
+def _bar(bar: Bar, most: int) -> str:
+    return FORM["bar"].format(
+        mark=' class="right"' if bar.right else "",
+        answer=escape(bar.answer),
+        first=bar.first,
+        second=bar.second,
+        part=(bar.first / most, bar.second / most),
+        words="the result" if bar.right else marked(bar.overlooks),
     )
 
 
@@ -330,36 +341,6 @@ def summary(votes: Votes) -> str:
     return f"{said} Of those who voted twice, {100 * votes.nearer:.0f} % came nearer{gain}."
 
 
-def _bar(bar: Bar, most: int) -> str:
-    def cell(kind: str, count: int) -> str:
-        return f'<td><span class="{kind}" style="--share:{count / most:.4f}"></span> {count}</td>'
-
-    mark = ' class="right"' if bar.right else ""
-    words = "the result" if bar.right else marked(bar.overlooks)
-    first, second = cell("first", bar.first), cell("second", bar.second)
-    return f'<tr{mark}><th scope="row">{escape(bar.answer)}</th>{first}{second}<td class="words">{words}</td></tr>'
-
-
-def _table_of_work(work: Sequence[Work]) -> str:
-    if not work:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{CHAPTERS[w.stem].title}</th><td>{w.kind}</td><td>{w.name}</td><td>{w.tried}</td>'
-        f"<td>{w.solved}</td><td>{w.tries:g}</td><td>{w.hints if w.kind == 'exercises' else ''}</td></tr>"
-        for w in work
-    )
-    names = ("chapter", "kind", "name", "tried", "solved", "tries (median)", "asked for a hint")
-    heads = "".join(f'<th scope="col">{head}</th>' for head in names)
-    return f"<section><h2>Work</h2><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
-
-
-def _list_of_skipped(skipped: Sequence[str]) -> str:
-    if not skipped:
-        return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in skipped)
-    return f"<section><h2>Files that were skipped</h2><ul>{lines}</ul></section>"
-
-
 def watch(
     folder: str | Path, target: str | Path, only: str = "", seconds: float = 2.0, rounds: int | None = None
 ) -> None:
@@ -368,7 +349,9 @@ def watch(
     It shows the prediction `only`, or the one with the newest vote.
     """
     seen: Any = None
-    while rounds is None or rounds > 0:
+    for turn in count() if rounds is None else range(rounds):
+        if turn:
+            sleep(seconds)
         state = sorted(_stamps(Path(folder)))
         if state != seen:
             seen = state
@@ -376,9 +359,6 @@ def watch(
             known = {f"{votes.stem}/{votes.name}" for votes in classroom.votes}
             shown = next((one for one in (only, classroom.newest) if one in known), "")
             kept.replace(Path(target), page(classroom, shown, max(1, round(seconds))))
-        rounds = None if rounds is None else rounds - 1
-        if rounds != 0:
-            sleep(seconds)
 
 
 def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
@@ -388,28 +368,9 @@ def _stamps(folder: Path) -> Iterator[tuple[str, int]]:
             yield str(path), path.stat().st_mtime_ns
 
 
-CELLS = (
-    "# A class's predictions\n\nA file is a student; no name is read, and nothing leaves this machine.",
-    "from vmteach.lab.classroom import read_class\n\nroom = read_class({folder!r})\nroom",
-    "## As tables, to go on from\n\n`room.table` has one row an answer, `room.work` one row an exercise, goal or "
-    'question. `room.of("STEM/name")` is one prediction.',
-    "room.table",
-    "import pandas as pd\n\npd.DataFrame(room.work)",
-)
-
-
-def _cell(name: str, text: str, code: bool) -> Record:
-    kind: Record = {"cell_type": "markdown"}
-    if code:
-        kind = {"cell_type": "code", "execution_count": None, "outputs": []}
-    return {**kind, "id": name, "metadata": {}, "source": text}
-
-
 def notebook(folder: Path) -> str:
     """A notebook for the teacher that shows what the page shows, as the text of its file."""
-    texts = [text.replace("{folder!r}", repr(str(folder.resolve()))) for text in CELLS]
-    cells = [_cell(f"class-{n}", text, not text.startswith("#")) for n, text in enumerate(texts)]
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    return _beside("json").replace("FOLDER", json.dumps(repr(str(folder.resolve())))[1:-1])
 
 
 # ---- the command
@@ -417,8 +378,6 @@ def notebook(folder: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach class`."""
-    from argparse import ArgumentParser
-
     parser = ArgumentParser(prog="vmteach class", description="Show what a class predicted, from its progress files.")
     parser.add_argument("folder", type=Path, help="the folder that holds the files; a file is a student")
     parser.add_argument("--target", type=Path, default=Path("class.html"), help="the page to write")

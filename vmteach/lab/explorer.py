@@ -20,7 +20,7 @@ import traitlets
 from vmteach.exercises import card, chapter, marked
 from vmteach.lab.face import Face
 from vmteach.lab.goal import Judge, follow_newest
-from vmteach.lab.note import QUIET, hidden
+from vmteach.lab.note import QUIET, told
 from vmteach.lab.stage import At, Figure, Patch, Shown, Stage, remembered
 from vmteach.patches import STEMS
 from vmteach.run import Record, Run
@@ -66,7 +66,8 @@ class Explorer(Face):
         self._thinking: asyncio.TimerHandle | None = None
         self._pause, self._began = PAUSE, 0.0
         self._now: Shown = {}
-        super().__init__(script="explorer", spec={**stage.spec(), "goals": self._told_goals()}, at=dict(stage.first))
+        spec = {**stage.spec(), "goals": list(map(told, goals))}
+        super().__init__(script="explorer", spec=spec, at=dict(stage.first))
         self._show()
         self.on_msg(self._on_message)
         follow_newest(self, self.stem)
@@ -149,29 +150,18 @@ class Explorer(Face):
             state["shown"] = self._whole(self._now, self.at)
         return state
 
-    def _told_goals(self) -> list[Record]:
-        why = not hidden()
-        return [
-            {
-                "html": marked(judge.goal.asks),
-                "hints": [marked(hint) for hint in judge.goal.hints],
-                "reason": marked(judge.goal.reason) if why else "",
-            }
-            for judge in self.judges
-        ]
-
     def _whole(self, shown: Shown, at: At) -> Record:
         """An answer with its position and what the goals say there, as text."""
         return {**shown, "edition": self.stage.edition, "at": at, "goals": self._goals(at)}
 
     def _goals(self, at: At, keep: bool = False) -> list[Record]:
-        told = []
+        said = []
         for judge in self.judges:
             verdict = judge.verdict(self.stage.state(at), lambda: self.stage.numbers(at))
             if keep:
                 judge.keep(verdict)
-            told.append({"outcome": verdict.outcome.value, "html": marked(judge.say(verdict))})
-        return told
+            said.append({"outcome": verdict.outcome.value, "html": marked(judge.say(verdict))})
+        return said
 
     def _show(self) -> None:
         """Show what is at the position; the page follows by itself."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from vmteach.run import Record
 
+REACHED = {"exercises": "solved", "goals": "reached", "recall": "solved"}  # the fact that says that a thing is done
 VERSION = 2  # 2: a prediction has its votes; docs/progress.md
 
 _remembered: Record = {}  # path -> what could not be written
@@ -27,18 +28,23 @@ def where() -> Path:
     """The file: VMTEACH_PROGRESS, or progress.json in the platform's folder for a user's data."""
     if named := os.environ.get("VMTEACH_PROGRESS"):
         return Path(named)
-    try:
-        import platformdirs
-    except ImportError:  # in a browser's Python
-        folder = Path()
-    else:
-        folder = Path(platformdirs.user_data_dir("vmteach", appauthor=False))
-    if not folder.is_absolute():  # XDG_DATA_HOME is relative, or there is no home
+    folder = own_folder("data")
+    if not folder:  # in a browser's Python; or XDG_DATA_HOME is relative, or there is no home
         try:
             folder = Path.home() / ".local" / "share" / "vmteach"
         except RuntimeError:
             folder = Path(tempfile.gettempdir()) / "vmteach"
     return folder / "progress.json"
+
+
+def own_folder(kind: str) -> Path | None:
+    """The platform's folder for a user's "data" or "cache"; None where none is known."""
+    try:
+        import platformdirs
+    except ImportError:  # in a browser's Python
+        return None
+    folder = Path(getattr(platformdirs, f"user_{kind}_dir")("vmteach", appauthor=False))
+    return folder if folder.is_absolute() else None
 
 
 def now() -> str:

@@ -2,7 +2,8 @@
 
 from os import environ
 
-from vmteach.exercises import card, marked
+from vmteach.exercises import Goal, card, marked
+from vmteach.run import Record
 
 HIDDEN = "This edition shows no solutions."
 QUIET = "#595959"
@@ -11,6 +12,12 @@ QUIET = "#595959"
 def hidden() -> bool:
     """Whether solutions are not to be seen: VMTEACH_SOLUTIONS is "hidden", as a student's edition has it."""
     return environ.get("VMTEACH_SOLUTIONS") == "hidden"
+
+
+def told(goal: Goal) -> Record:
+    """A goal as a page shows it."""
+    hints = [marked(hint) for hint in goal.hints]
+    return {"html": marked(goal.asks), "hints": hints, "reason": "" if hidden() else marked(goal.reason)}
 
 
 class Note:

@@ -5,7 +5,7 @@ its time (docs/progress.md); `value` is the later one.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isclose
+from math import inf, isclose
 from numbers import Integral
 from re import sub
 from typing import Any
@@ -63,15 +63,11 @@ class Prediction(Face):
 
         ValueError says what an answer must be.
         """
-        written = True
         if value is not None:
             value = self._fitting(value)
-        if after_talk and self.votes and value is not None:
-            votes = [self.votes[0], value]
-        else:
-            votes = [] if value is None else [value]
-        if votes != self.votes:
-            written = self._keep(votes)
+        first = self.votes[:1] if after_talk else []
+        votes = [] if value is None else [*first, value]
+        written = votes == self.votes or self._keep(votes)
         self.votes = votes
         self._tell(written)
         return self
@@ -123,8 +119,8 @@ class Prediction(Face):
             one_of("prediction", value, self.asked.choices)
             return value
         number = made("prediction", value, float)
-        low = -float("inf") if self.asked.low is None else self.asked.low
-        high = float("inf") if self.asked.high is None else self.asked.high
+        low = -inf if self.asked.low is None else self.asked.low
+        high = inf if self.asked.high is None else self.asked.high
         between("prediction", value, low, high, self.asked.unit)
         return int(value) if isinstance(value, Integral) else number
 
@@ -152,16 +148,15 @@ class Prediction(Face):
 
     def _tell(self, written: bool) -> None:
         """Say on the page what is kept now."""
-        value = {} if not self.votes else {"value": self.value}
-        first = {"first": self.votes[0]} if len(self.votes) == 2 else {}
-        seq = self.given.get("seq", 0)
-        if self.given != {**value, **first, "seq": seq}:
-            self.given = {**value, **first, "seq": seq}
+        votes = dict(zip(("value", "first"), reversed(self.votes)))
+        given = {**votes, "seq": self.given.get("seq", 0)}
+        if self.given != given:
+            self.given = given
         if not self.votes:
             self._say("No prediction.")
             return
         begins = "Kept" if written else "Kept for this session only, for your progress file cannot be written"
-        talked = f", after {self.shown(self.votes[0])}" if first else ""
+        talked = f", after {self.shown(self.votes[0])}" if "first" in votes else ""
         self._say(f"{begins}: {self.shown(self.value)}{talked}. {CALM}")
 
     def _on_given(self, change: Values) -> None:

@@ -56,8 +56,7 @@ class Progress:
         solved = self._row(stem)[1].split(" of ")
         if solved[0] == solved[1]:
             return DONE
-        kept_here = self._chapters.get(stem, {})
-        return STARTED if any(kept_here.get(kind) for kind in kept_here) else TO_DO
+        return STARTED if any(self._chapters.get(stem, {}).values()) else TO_DO
 
     @property
     def predictions(self) -> list[tuple[str, float, float, str]]:
@@ -86,13 +85,11 @@ class Progress:
         return f"{cards(self.states)}{table}{picture}{where}"
 
     def _row(self, stem: str) -> tuple[str, ...]:
-        done = self._chapters.get(stem, {})
+        module, done = chapter(stem), self._chapters.get(stem, {})
+        of = {"exercises": module.EXERCISES, "goals": module.GOALS, "recall": module.RECALL}
         made = sum(facts.get("value") is not None for facts in done.get("predictions", {}).values())
-        module = chapter(stem)
-        parts = (("exercises", "solved", module.EXERCISES), ("goals", "reached", module.GOALS))
-        counted = [(sum(bool(f.get(key)) for f in done.get(kind, {}).values()), len(a)) for kind, key, a in parts]
-        again = sum(bool(facts.get("solved")) for facts in done.get("recall", {}).values())
-        return (str(made), *(f"{n} of {of}" for n, of in (*counted, (again, len(module.RECALL)))))
+        counted = (sum(bool(facts.get(kept.REACHED[kind])) for facts in done.get(kind, {}).values()) for kind in of)
+        return (str(made), *(f"{n} of {len(all_)}" for n, all_ in zip(counted, of.values())))
 
 
 def _picture(rows: Sequence[tuple[str, float, float, str]]) -> Svg:

@@ -8,6 +8,8 @@ left out    exercises: a platform cannot check code against the models
 
 import re
 import sys
+import tomllib
+from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -134,8 +136,7 @@ def qti(wanted: Sequence[Item], file: Path) -> None:
 
 # ---- QTI 2.1
 
-QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
-CP = "http://www.imsglobal.org/xsd/imscp_v1p1"
+QTI21: dict[str, str] = tomllib.loads((Path(__file__).parent / "qti21.toml").read_text(encoding="utf-8"))
 
 
 def item21(item: Item, name: str) -> str:
@@ -146,21 +147,15 @@ def item21(item: Item, name: str) -> str:
     """
     kind = "identifier" if item.choices else "float" if item.numbers else "string"
     right, body, process, told = _choice21(item) if item.choices else _open21(item)
-    correct = f"<correctResponse><value>{right}</value></correctResponse>" if right else ""
-    feedback = "".join(
-        f'<modalFeedback outcomeIdentifier="FEEDBACK" showHide="show" identifier="{key}"><p>{marked(words)}</p>'
-        "</modalFeedback>"
-        for key, words in told
-    )
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<assessmentItem xmlns="{QTI}" identifier="{name}" '
-        f'title={quoteattr(item.name)} adaptive="false" timeDependent="false">'
-        f'<responseDeclaration identifier="RESPONSE" cardinality="single" baseType="{kind}">{correct}'
-        '</responseDeclaration><outcomeDeclaration identifier="SCORE" cardinality="single" baseType="float">'
-        "<defaultValue><value>0</value></defaultValue></outcomeDeclaration>"
-        '<outcomeDeclaration identifier="FEEDBACK" cardinality="single" baseType="identifier"/>'
-        f"<itemBody><div><p>{marked(item.asks)}</p></div>{body}</itemBody>"
-        f"<responseProcessing>{process}</responseProcessing>{feedback}</assessmentItem>\n"
+    return QTI21["item"].format(
+        name=name,
+        title=quoteattr(item.name),
+        kind=kind,
+        correct=QTI21["correct"].format(right) if right else "",
+        asks=marked(item.asks),
+        body=body,
+        process=process,
+        feedback="".join(QTI21["feedback"].format(key, marked(words)) for key, words in told),
     )
 
 
@@ -168,73 +163,39 @@ Parts21 = tuple[str, str, str, list[tuple[str, str]]]
 
 
 def _choice21(item: Item) -> Parts21:
-    keys = [f"A{n}" for n in range(1, len(item.choices) + 1)]
-    right = next(key for key, (_, _, is_right) in zip(keys, item.choices) if is_right)
-    options = "".join(
-        f'<simpleChoice identifier="{key}">{marked(text)}</simpleChoice>'
-        for key, (text, _, _) in zip(keys, item.choices)
-    )
-    body = (
-        f'<choiceInteraction responseIdentifier="RESPONSE" shuffle="false" maxChoices="1">{options}</choiceInteraction>'
-    )
-    same = '<match><variable identifier="RESPONSE"/><correct identifier="RESPONSE"/></match>'
-    told = [(key, said) for key, (_, said, _) in zip(keys, item.choices) if said]
-    chosen = '<setOutcomeValue identifier="FEEDBACK"><variable identifier="RESPONSE"/></setOutcomeValue>'
-    return (
-        right,
-        body,
-        f"<responseCondition><responseIf>{same}{_set('SCORE', '1')}</responseIf></responseCondition>{chosen}",
-        told,
-    )
+    choices = {f"A{n}": choice for n, choice in enumerate(item.choices, 1)}
+    right = next(key for key, (_, _, is_right) in choices.items() if is_right)
+    options = "".join(QTI21["option"].format(key, marked(text)) for key, (text, _, _) in choices.items())
+    told = [(key, said) for key, (_, said, _) in choices.items() if said]
+    return right, QTI21["choice"].format(options), QTI21["chosen"].format(score=QTI21["score"]), told
 
 
 def _open21(item: Item) -> Parts21:
     """A number, with what each known one overlooks; or words, with what there is to say afterwards."""
     if not item.numbers:
-        field = '<extendedTextInteraction responseIdentifier="RESPONSE"/>'
-        return "", field, _set("FEEDBACK", "said"), [("said", item.reason)]
-    field = '<p><textEntryInteraction responseIdentifier="RESPONSE" expectedLength="12"/></p>'
-    keys = [f"N{n}" for n in range(1, len(item.numbers) + 1)]
-    cases = []
-    for n, (key, (value, _)) in enumerate(zip(keys, item.numbers)):
-        part, near = ("responseElseIf", 100 * NEAR / 2) if n else ("responseIf", 100 * NEAR)
+        return "", QTI21["words"], QTI21["tell"].format("said"), [("said", item.reason)]
+    cases = ""
+    told: list[tuple[str, str]] = []
+    for n, (value, said) in enumerate(item.numbers, 1):
+        part, near, score = ("responseElseIf", 50 * NEAR, "") if told else ("responseIf", 100 * NEAR, QTI21["score"])
         mode = f'toleranceMode="relative" tolerance="{near:g} {near:g}"' if value else 'toleranceMode="exact"'
-        equal = (
-            f'<equal {mode}><variable identifier="RESPONSE"/><baseValue baseType="float">{value:g}</baseValue></equal>'
-        )
-        cases.append(f"<{part}>{equal}{'' if n else _set('SCORE', '1')}{_set('FEEDBACK', key)}</{part}>")
-    process = f"<responseCondition>{''.join(cases)}</responseCondition>"
-    return f"{item.numbers[0][0]:g}", field, process, [(key, said) for key, (_, said) in zip(keys, item.numbers)]
-
-
-def _set(outcome: str, value: str) -> str:
-    kind = "float" if outcome == "SCORE" else "identifier"
-    return f'<setOutcomeValue identifier="{outcome}"><baseValue baseType="{kind}">{value}</baseValue></setOutcomeValue>'
+        cases += QTI21["case"].format(part=part, mode=mode, value=value, then=score + QTI21["tell"].format(f"N{n}"))
+        told.append((f"N{n}", said))
+    return f"{item.numbers[0][0]:g}", QTI21["number"], QTI21["conditions"].format(cases), told
 
 
 def qti21(wanted: Sequence[Item], file: Path) -> None:
     """Write a package of QTI 2.1: one file a question, and the manifest."""
     names = [f"q{n:03}" for n in range(1, len(wanted) + 1)]
-    listed = "".join(
-        f'<resource identifier="{name}" type="imsqti_item_xmlv2p1" href="{name}.xml"><file href="{name}.xml"/>'
-        "</resource>"
-        for name in names
-    )
-    manifest = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<manifest xmlns="{CP}" identifier="vmteach"><metadata>'
-        "<schema>QTIv2.1 Package</schema><schemaversion>1.0.0</schemaversion></metadata><organizations/>"
-        f"<resources>{listed}</resources></manifest>\n"
-    )
     with ZipFile(file, "w", ZIP_DEFLATED) as package:
-        package.writestr("imsmanifest.xml", manifest)
+        resources = "".join(map(QTI21["resource"].format, names))
+        package.writestr("imsmanifest.xml", QTI21["manifest"].format(resources=resources))
         for name, item in zip(names, wanted):
             package.writestr(f"{name}.xml", item21(item, name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of `vmteach questions`."""
-    from argparse import ArgumentParser
-
     parser = ArgumentParser(prog="vmteach questions", description="Write the course's questions for Moodle or Canvas.")
     parser.add_argument(
         "stems", nargs="*", metavar="STEM", default=STEMS, help="chapters, such as scsi_deadlock; all by default"

@@ -5,10 +5,13 @@ what is asked in a process of its own, with a time limit and the standard librar
 experiment cannot run (not Linux, not root, a sandbox) the answer says so in words; nothing is raised.
 """
 
+import errno
 import json
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +69,38 @@ def answered(given: Values, row: Callable[..., object], why: str) -> Answer:
     return Answer(True, why.format(count=len(rows), **given), platform.release(), rows)
 
 
-def needs_linux() -> dict[str, str]:
+def needs_linux() -> Record:
     """Nothing on a Linux with a 64-bit Python, else {"why": ...}."""
     if not sys.platform.startswith("linux"):
         return {"why": f"this needs Linux, and here is {sys.platform}"}
     return {"why": "this needs a 64-bit Python"} if sys.maxsize < 1 << 32 else {}
+
+
+def tried(operation: Callable[[], int | None]) -> tuple[int, str]:
+    """What a system call gave and "", or -1 and the name of its error.
+
+    >>> tried(lambda: os.open("/no/such/file", os.O_RDONLY))
+    (-1, 'ENOENT')
+    """
+    try:
+        return operation() or 0, ""
+    except OSError as error:
+        return -1, name_of(error)
+
+
+def name_of(error: OSError) -> str:
+    """The name of an error, such as EIO; its number where it has none."""
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+def in_a_folder(attempt: Callable[[str], Record], refused: str) -> Record:
+    """What the first folder gives that allows the attempt, or why the last does not; `refused` tells of an OSError."""
+    given: Record = {}
+    for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
+        try:
+            given = attempt(folder)
+        except OSError as error:
+            given = {"why": f"{refused}: {error.strerror}"}
+        if "why" not in given:
+            break
+    return given

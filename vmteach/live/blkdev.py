@@ -4,15 +4,14 @@ The device lies over a temporary file. The kernel detaches it as soon as the chi
 """
 
 import contextlib
-import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.live import Answer, answered, in_child, needs_linux, tried
 from vmteach.run import Record, Values, between, one_of
 
 SECONDS = 5.0  # what the child may take
@@ -92,10 +91,11 @@ def _tail_operations(device: str, pattern: bytes, block: int) -> Iterator[Tail]:
     """Reads and writes around the start of the last, straddling block."""
     size = len(pattern)
     tail = (size - 1) // block * block
-    for how, flags in (("", 0), ("direct ", os.O_DIRECT)):
+    ways = (("", 0), ("direct ", os.O_DIRECT))
+    for how, flags in ways:
         for offset, length in ((tail, block), (max(0, tail - block), 2 * block), (tail, size - tail)):
             yield Tail(f"{how}read", offset, length, *_read(device, flags, offset, length, pattern))
-    for how, flags in (("", 0), ("direct ", os.O_DIRECT)):
+    for how, flags in ways:
         for offset, length in ((tail, size - tail), (tail, block), (size, 512)):
             content = bytes([251 + (not flags)]) * length
             yield Tail(f"{how}write", offset, length, *_write(device, flags, offset, content))
@@ -105,7 +105,7 @@ def _read(device: str, flags: int, offset: int, length: int, pattern: bytes) -> 
     """Bytes read or -1, the error's name, and whether they are those of the pattern."""
     memory = _page_bordered(length)
     with _opened(device, os.O_RDONLY | flags) as fd:
-        done, error = _try(lambda: os.preadv(fd, [memory], offset))
+        done, error = tried(lambda: os.preadv(fd, [memory], offset))
     got, want = bytes(memory[: max(done, 0)]), pattern[offset : offset + max(done, 0)]
     return done, error, "" if done <= 0 else "true data" if got == want else "zeros" if not any(got) else "other"
 
@@ -115,8 +115,8 @@ def _write(device: str, flags: int, offset: int, content: bytes) -> tuple[int, s
     memory = _page_bordered(len(content))
     memory[:] = content
     with _opened(device, os.O_RDWR | flags) as fd:
-        done, error = _try(lambda: os.pwritev(fd, [memory], offset))
-        trouble = _try(lambda: os.fsync(fd))[1]
+        done, error = tried(lambda: os.pwritev(fd, [memory], offset))
+        trouble = tried(lambda: os.fsync(fd))[1]
     with _opened(device, os.O_RDONLY) as fd:
         back = os.pread(fd, max(done, 0), offset)
     return done, error or trouble, "" if done <= 0 else "is there" if back == content[:done] else "is not there"
@@ -136,11 +136,3 @@ def _opened(device: str, flags: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _try(operation: Callable[[], int | None]) -> tuple[int, str]:
-    """What the operation gave and "", or -1 and the name of its error."""
-    try:
-        return operation() or 0, ""
-    except OSError as error:
-        return -1, errno.errorcode.get(error.errno or 0, str(error.errno))

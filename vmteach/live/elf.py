@@ -4,18 +4,18 @@ Tiny ELF files are written into a temporary folder, which is removed again. For 
 and with a time limit calls exec. If it is still there afterwards, it tells the errno.
 """
 
-import errno
-import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from vmteach.kernel.elf import DYN, EXEC, REL, elf
-from vmteach.live import Answer, answered, in_child
+from vmteach.live import Answer, answered, in_a_folder, in_child, name_of
 from vmteach.patches import elf_interp as patch
 from vmteach.patches.elf_interp import PATCHED, POLICIES, Scenario, simulate
 from vmteach.run import Record, Values
@@ -42,36 +42,31 @@ def exec_with_interpreters() -> Answer:
 
     The first is a control: a program without an interpreter must exit with 42, else nothing is claimed.
     """
-    cpu, given = platform.machine(), {"why": ""}
-    if not sys.platform.startswith("linux") or cpu not in CPUS:
+    cpu = platform.machine()
+    if sys.platform.startswith("linux") and cpu in CPUS:
+        given = in_a_folder(partial(_execs, *CPUS[cpu]), "no program can be made here")
+    else:
         given = {"why": f"this needs Linux on {' or '.join(CPUS)}, and here is {sys.platform} on {cpu}"}
-        return answered(given, Exec, "")
-    for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
-        try:
-            with tempfile.TemporaryDirectory(prefix="vmteach-", dir=folder) as here:
-                given = _execs(Path(here), *CPUS[cpu])
-        except OSError as error:
-            given = {"why": f"no program can be made here: {error.strerror}"}
-        if "why" not in given:
-            break
     return answered(given, Exec, "{count} programs executed on this kernel")
 
 
-def _execs(folder: Path, machine: int, code: bytes) -> Record:
-    """The control, and one exec for each kind of interpreter."""
-    kinds, names, programs = [], [], []
-    for number, (kind, name, data) in enumerate(_interpreters(machine, code)):
-        linker = _put(folder / f"linker{number}", data) if data else folder / "missing"
-        program = elf(machine, EXEC, 64, "little", "" if kind == patch.NONE else str(linker), code)
-        programs.append(str(_put(folder / f"program{number}", program)))
-        kinds.append(kind)
-        names.append(name)
-    request = {"programs": programs, "seconds": SECONDS}
-    given = in_child(__name__, request, SECONDS * (len(programs) + 1))
-    outcomes = given.get("outcomes", [["", ""]])
-    if "why" not in given and outcomes[0][0] != f"exit {EXIT}":
-        return {"why": f"a program without an interpreter does not run here: {outcomes[0][0]}"}
-    return {"rows": [(n, _in_the_model(k), *o) for n, k, o in zip(names, kinds, outcomes)], **given}
+def _execs(machine: int, code: bytes, parent: str) -> Record:
+    """The control, and one exec for each kind of interpreter, from files in a new folder."""
+    interpreters = list(_interpreters(machine, code))
+    with tempfile.TemporaryDirectory(prefix="vmteach-", dir=parent) as folder:
+        programs = []
+        for number, (kind, _, data) in enumerate(interpreters):
+            linker = _put(Path(folder, f"linker{number}"), data) if data else f"{folder}/missing"
+            program = elf(machine, EXEC, 64, "little", "" if kind == patch.NONE else linker, code)
+            programs.append(_put(Path(folder, f"program{number}"), program))
+        request = {"programs": programs, "seconds": SECONDS}
+        given = in_child(__name__, request, SECONDS * (len(programs) + 1))
+    if "why" in given:
+        return given
+    if (control := given["outcomes"][0][0]) != f"exit {EXIT}":
+        return {"why": f"a program without an interpreter does not run here: {control}"}
+    asked = zip(interpreters, given["outcomes"])
+    return {"rows": [(name, _in_the_model(kind), *outcome) for (kind, name, _), outcome in asked]}
 
 
 def _in_the_model(interpreter: str) -> str:
@@ -92,10 +87,10 @@ def _interpreters(machine: int, code: bytes) -> Iterator[tuple[str, str, bytes]]
     yield patch.MISSING, "a missing file", b""
 
 
-def _put(path: Path, data: bytes) -> Path:
+def _put(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     path.chmod(0o700)
-    return path
+    return str(path)
 
 
 # The child's side
@@ -108,33 +103,17 @@ def child(request: Values) -> Record:
 
 def execute(path: str, seconds: float) -> tuple[str, str]:
     """What became of an exec (an errno's name, a signal's, "exit 42", "too slow"), and of who called it."""
-    told, tell = os.pipe()  # closed by an exec that works
-    caller = os.fork()
-    if not caller:
-        _call_exec(path, seconds, tell)
-    os.close(tell)
-    error = os.read(told, 64).decode()
-    os.close(told)
-    code = os.waitstatus_to_exitcode(os.waitpid(caller, 0)[1])
-    if error:
-        return error, "lives on"
-    if code == -signal.SIGALRM:
+    how: Record = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": _without_core_dumps}
+    try:
+        code = subprocess.run([path], timeout=seconds, check=False, **how).returncode
+    except subprocess.TimeoutExpired:
         return "too slow", "was stopped"
+    except OSError as error:  # exec came back to its caller, a process of its own, which passed the errno on
+        return name_of(error), "lives on"
     return (signal.Signals(-code).name, "is killed") if code < 0 else (f"exit {code}", "became the program")
 
 
-def _call_exec(path: str, seconds: float, tell: int) -> None:
-    """The caller: no core dump, an alarm that outlives exec, and if exec comes back the name of its error."""
+def _without_core_dumps() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        os.execv(path, [path])
-    except OSError as error:
-        os.write(tell, errno.errorcode.get(error.errno or 0, str(error.errno)).encode())
-    finally:
-        os._exit(0)

@@ -9,9 +9,10 @@ however that comes about. This is a local file system and not NFS: what is tried
 import mmap
 import os
 import tempfile
+from functools import partial
 from typing import NamedTuple
 
-from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.live import Answer, answered, in_a_folder, in_child, needs_linux
 from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
@@ -63,23 +64,23 @@ def _writes(fd: int, how: str) -> list[Landed]:
     return rows
 
 
-def child(_: Values) -> Record:
-    """All writes, in a file without a name; the cached ones alone where no folder allows direct ones."""
+def _all_writes(folder: str, directly: bool) -> Record:
+    """The cached writes and, where asked for, the direct ones, in a file without a name."""
     import fcntl
 
-    kept: Record = {}
-    refused = "no folder to try it in"
-    for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
-        try:
-            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-                cached = _writes(file.fileno(), "cached")
-                if os.fstat(file.fileno()).st_blocks * 512 > 1 << 20:
-                    refused = f"the file system of {folder} does not keep a sparse file sparse"
-                    continue
-                kept = kept or {"rows": cached, "note": "; direct ones are not allowed here"}
-                flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFL)
-                fcntl.fcntl(file.fileno(), fcntl.F_SETFL, flags | os.O_DIRECT)
-                return {"rows": cached + _writes(file.fileno(), "direct"), "note": ""}
-        except OSError as error:
-            refused = f"no sparse file of 4 GiB can be made here: {error.strerror}"
-    return kept or {"why": refused}
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        fd = file.fileno()
+        rows = _writes(fd, "cached")
+        if os.fstat(fd).st_blocks * 512 > 1 << 20:
+            return {"why": f"the file system of {folder} does not keep a sparse file sparse"}
+        if not directly:
+            return {"rows": rows, "note": "; direct ones are not allowed here"}
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_DIRECT)
+        return {"rows": rows + _writes(fd, "direct"), "note": ""}
+
+
+def child(_: Values) -> Record:
+    """All writes; the cached ones alone where no folder allows direct ones."""
+    refused = "no sparse file of 4 GiB can be made here"
+    given = in_a_folder(partial(_all_writes, directly=True), refused)
+    return in_a_folder(partial(_all_writes, directly=False), refused) if "why" in given else given

@@ -6,13 +6,13 @@ a time limit. Where the experiment cannot run, the answer says so in words.
 """
 
 import ctypes
-import errno
 import mmap
 import os
 import tempfile
+from functools import partial
 from typing import NamedTuple
 
-from vmteach.live import Answer, answered, in_child, needs_linux
+from vmteach.live import Answer, answered, in_a_folder, in_child, needs_linux, tried
 from vmteach.run import Record, Values
 
 SECONDS = 10.0  # what the child may take
@@ -42,21 +42,18 @@ def read_into_a_hole() -> Answer:
 
 def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
     """A read of the whole file for each number of mapped pages."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    libc.pread.restype = ctypes.c_ssize_t
-    libc.pread.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long]
+    libc = ctypes.CDLL(None)
+    address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    libc.mmap.restype, libc.mmap.argtypes = address, [address, size, number, number, number, ctypes.c_long]
+    libc.munmap.argtypes = [address, size]
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     rows = []
     for mapped in MAPPED:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         start = libc.mmap(None, PAGES * page, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        buffer = (ctypes.c_char * (PAGES * page)).from_address(start)
         if mapped < PAGES:
             libc.munmap(start + mapped * page, (PAGES - mapped) * page)
-        ctypes.set_errno(0)
-        result = libc.pread(fd, start, PAGES * page, 0)
-        name = errno.errorcode.get(ctypes.get_errno(), "") if result < 0 else ""
+        result, name = tried(partial(os.preadv, fd, [buffer], 0))
         seen = ctypes.string_at(start, mapped * page) if mapped else b""
         right = next((i for i, (a, b) in enumerate(zip(seen, content)) if a != b), len(seen))
         rows.append(Read(how, PAGES, mapped, result, name, right))
@@ -65,26 +62,24 @@ def _reads(fd: int, how: str, page: int, content: bytes) -> list[Read]:
     return rows
 
 
-def child(_: Values) -> Record:
-    """All reads, in a folder that is removed again; the direct ones where a file system allows them."""
+def _all_reads(folder: str) -> Record:
+    """The direct reads and the cached ones of a file that is removed again."""
     page = mmap.PAGESIZE
     content = bytes(1 + i * 7 % 251 for i in range(PAGES * page))
-    refused = ""
-    for folder in (tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~")):
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        direct = os.open(file.name, os.O_RDONLY | os.O_DIRECT)
         try:
-            with tempfile.NamedTemporaryFile(dir=folder) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                direct = os.open(file.name, os.O_RDONLY | os.O_DIRECT)
-                try:
-                    rows = _reads(direct, "direct", page, content)
-                finally:
-                    os.close(direct)
-                if rows[0].result != PAGES * page:
-                    refused = f"a direct read in {folder} gave {rows[0].result} {rows[0].errno}"
-                    continue
-                return {"rows": rows + _reads(file.fileno(), "cached", page, content)}
-        except OSError as error:
-            refused = f"no file can be read directly here: {error.strerror}"
-    return {"why": refused}
+            rows = _reads(direct, "direct", page, content)
+        finally:
+            os.close(direct)
+        if rows[0].result != PAGES * page:
+            return {"why": f"a direct read in {folder} gave {rows[0].result} {rows[0].errno}"}
+        return {"rows": rows + _reads(file.fileno(), "cached", page, content)}
+
+
+def child(_: Values) -> Record:
+    """All reads, in the first folder whose file system allows direct ones."""
+    return in_a_folder(_all_reads, "no file can be read directly here")

@@ -193,9 +193,7 @@ def schedule(address: int, length: int, policy: Policy, page: int = 4096) -> Ite
     [(4091, 1, 1), (4092, 4, 4)]
     """
     first, loop, last = parts(address, length, policy, page)
-    yield from first
-    yield from (Loaded(at, DWORD, DWORD) for at in loop)
-    yield from last
+    yield from (*first, *(Loaded(at, DWORD, DWORD) for at in loop), *last)
 
 
 def overrun(address: int, length: int, policy: Policy, page: int = 4096) -> int:
@@ -233,11 +231,7 @@ def differing(one: Policy, other: Policy, page: int = 64) -> list[tuple[int, int
     [93, 0]
     """
     buffers = [(start, end - start) for end in range(1, page + 1) for start in range(end)]
-    return [buffer for buffer in buffers if _loads(buffer, one, page) != _loads(buffer, other, page)]
-
-
-def _loads(buffer: tuple[int, int], policy: Policy, page: int) -> list[Loaded]:
-    return list(schedule(*buffer, policy, page))
+    return [b for b in buffers if list(schedule(*b, one, page)) != list(schedule(*b, other, page))]
 
 
 def _carried(total: int) -> int:

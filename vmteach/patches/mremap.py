@@ -1,7 +1,7 @@
 """One boundary value and one ignored return value corrupt the list of mappings.
 
 changelog   00_mremap-1: "Various mremap fixes"
-source      2.4.22 and 2.4.27 mm/mremap.c and mm/mmap.c (read, and run: tests/cases); what the -aa file held is
+source      2.4.22 and 2.4.27 mm/mremap.c and mm/mmap.c (read, and run: data/cases); what the -aa file held is
             inferred; 2.4.32 refuses more at the top of user space; today: see vmteach/kernel/mremap_today.py
 unpatched   a length of zero may move, and an unmapping that fails inside mremap goes unnoticed
 patched     a move of length zero is refused (2.4.24), the failed unmapping is returned (2.4.25)
@@ -37,14 +37,8 @@ class Found(NamedTuple):
     pages: tuple[tuple[int, str], ...]
 
 
-class Called(NamedTuple):
+class Called(Call):
     """mremap was called with these arguments, in bytes."""
-
-    addr: int
-    old_len: int
-    new_len: int
-    flags: int
-    new_addr: int
 
 
 class Returned(NamedTuple):
@@ -90,22 +84,13 @@ def do_mremap(space: AddressSpace, call: Call, policy: "Policy") -> int:
     (True, [Vma(start=65536, end=69632, prot='rw-')])
     """
     call = call._replace(old_len=space.align(call.old_len), new_len=space.align(call.new_len))
-    addr, old_len, new_len, flags, _ = call
-    if flags & ~(MAYMOVE | FIXED) or addr % space.page:  # step 1 of the chapter
+    if call.flags & ~(MAYMOVE | FIXED) or call.addr % space.page:  # step 1 of the chapter
         return EINVAL
     if call.fixed and (error := clear_target(space, call, policy)):  # step 2
         return error
-    if old_len >= new_len:  # step 3
-        if error := unmap(space, policy, "shrinking", (addr + new_len) % space.wrap, old_len - new_len):
-            return error
-        if not call.elsewhere:
-            return addr
-    vma = space.at(addr)  # step 4
-    if vma is None or old_len > vma.end - addr:
-        return EFAULT
-    if old_len == vma.end - addr and not call.elsewhere and grow_in_place(space, vma, new_len - old_len):
-        return addr  # step 5
-    return move_away(space, vma, call) if flags & MAYMOVE else ENOMEM  # step 6
+    if call.old_len >= call.new_len and (answer := shrink(space, call, policy)) is not None:  # step 3
+        return answer
+    return grow_or_move(space, call)  # steps 4 to 6
 
 
 def clear_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
@@ -115,6 +100,24 @@ def clear_target(space: AddressSpace, call: Call, policy: "Policy") -> int:
     """
     error = check_target(space, call, policy)
     return error or unmap(space, policy, "clearing the target", call.new_addr, call.new_len)
+
+
+def shrink(space: AddressSpace, call: Call, policy: "Policy") -> int | None:
+    """Unmap what is too much; the answer of the call, None where a move is still to come."""
+    start = (call.addr + call.new_len) % space.wrap
+    error = unmap(space, policy, "shrinking", start, call.old_len - call.new_len)
+    return error or (None if call.elsewhere else call.addr)
+
+
+def grow_or_move(space: AddressSpace, call: Call) -> int:
+    """Grow in place where that is possible, else move where that is allowed; the address, or an errno below 0."""
+    vma = space.at(call.addr)  # step 4
+    if vma is None or call.old_len > vma.end - call.addr:
+        return EFAULT
+    whole = call.old_len == vma.end - call.addr and not call.elsewhere
+    if whole and grow_in_place(space, vma, call.new_len - call.old_len):  # step 5
+        return call.addr
+    return move_away(space, vma, call) if call.flags & MAYMOVE else ENOMEM  # step 6
 
 
 def move_away(space: AddressSpace, vma: Vma, call: Call) -> int:
@@ -212,7 +215,7 @@ def broken_by(policy: Policy) -> Callable[[AddressSpace, Call], list[Broke]]:
 class Case(NamedTuple):
     """A named call: which mappings stand before it, and its arguments in pages."""
 
-    row: int  # of the facts table; 19 is ours
+    row: int  # of the table of calls, ROWS in tests/test_mremap.py; 19 is ours
     mappings: str  # names of MAPPINGS
     addr: int
     old: int

@@ -1,7 +1,7 @@
 """Swapping shared memory on a big machine: one request for 32 pages that moves gigabytes.
 
 changelog   05_vm_28-shmem-big-iron-1: "Make it possible to swap efficiently huge amounts of shm."
-source      READ: 2.4.27 mm/vmscan.c, mm/shmem.c, mm/memory.c. RUN: their functions in user space (tests/cases).
+source      READ: 2.4.27 mm/vmscan.c, mm/shmem.c, mm/memory.c. RUN: their functions in user space (data/cases).
             INFERRED: how the three fixes were wired, for no stored copy of the patch is known
 unpatched   page tables are walked until the last process lets go; writepage converts a page into swapcache
             and starts no I/O; dirty pages in front of clean ones are all dealt with first
@@ -27,8 +27,8 @@ from vmteach.run import Control, Preset, Run, Values, between, inputs, takes_inp
 
 # Time of one step, ns. Visits, ptes and submissions are CPU time, divided among the processors, which all reclaim
 # at once when one has to. A conversion works under the segment's one lock (read), so that conversions of one segment
-# come one after another on every machine: CONVERT is wall time, calibrated on rows 11-20 of the trace (`calibrated`
-# below; a test works it out again) and held for every policy. The other costs are stated, not measured.
+# come one after another on every machine: CONVERT is wall time, calibrated on rows 11-20 of the trace (`calibrated` in
+# kernel/vmstat.py; a test works it out again) and held for every policy. The other costs are stated, not measured.
 VISIT, PTE, SUBMIT = 400, 200, 4_000
 CONVERT = 25_600
 
@@ -331,8 +331,7 @@ def numbers_of_copy(counters: Sequence[Snapshot], phases: Sequence[Phase], page:
     """How the backup fared: its speed, the slowest part of it, what was swapped for it."""
     names = "copy speed (MiB/s)", f"slowest {SLOWEST} s of the copy (MiB/s)", "swapped per byte copied"
     it = next((phase for phase in phases if phase.who == "backup"), None)
-    copied = counters[-1].copied
-    if not it or not copied:
+    if not it or not (copied := counters[-1].copied):
         return dict.fromkeys(names, "no copy")
     speed = copied * page / MIB / it.took
     seen = [s.copied for s in counters if it.start <= s.second <= it.end and s.second == int(s.second)]
@@ -346,7 +345,6 @@ def copy_share(place: tuple[str, int], label: str = UNPATCHED) -> float:
     >>> round(copy_share(("256 MB", 3))), round(copy_share(("256 MB", 4)))
     (47, 98)
     """
-    machine, share = place
-    scenario = Scenario(machine=PRESETS[machine], file_percent=share)
+    scenario = Scenario(machine=PRESETS[place[0]], file_percent=place[1])
     speed = float(simulate(scenario, POLICIES[label]).numbers["copy speed (MiB/s)"])
     return 100 * speed * MIB / scenario.machine.disk_rate

@@ -1,6 +1,6 @@
 """The swap disk: a queue whose waiting times are known in closed form.
 
-source      docs/reclaim-rules.md, what is simplified
+source      docs/design.md, what the engine simplifies
 left out    seeks, the elevator, requests of more than a page
 """
 

@@ -30,7 +30,10 @@ RULES: dict[str, tuple[str, str]] = {
     "in use": ("shrink_cache", "A page in use is passed over; after vm_mapped_ratio x need of them comes swap_out."),
     "under I/O": ("shrink_cache", "A page that is being written is waited for, and passed over."),
     "locked": ("shrink_cache", "A locked page is passed over."),
-    "writepage": ("shrink_cache", "A dirty page that nobody uses is written, not freed."),
+    "writepage": (
+        "shrink_cache",
+        "A dirty page that nobody uses goes to the writepage of its mapping, and is not freed.",
+    ),
     "busy buffers": ("shrink_cache", "A page whose buffers are busy is passed over."),
     "buffers freed": ("shrink_cache", "An anonymous page goes with its buffers, unless it is pinned."),
     "dirty": ("shrink_cache", "A dirty page that must not be written now is passed over."),

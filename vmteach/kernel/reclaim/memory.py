@@ -1,6 +1,6 @@
 """The machine that reclaim works on: its lists, its disk and its clock; and the log of what was done.
 
-source      docs/reclaim-rules.md, what is simplified
+source      docs/design.md, what the engine simplifies
 left out    a second disk; what other processors do meanwhile
 
 A page-at-a-time program would touch every page of a 32 GB machine several times. This one moves whole

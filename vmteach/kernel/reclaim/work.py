@@ -1,6 +1,6 @@
 """What wants memory: a file that is read, a program that asks for pages; and the engine as one object.
 
-source      docs/reclaim-rules.md, what is simplified
+source      docs/design.md, what the engine simplifies
 left out    several tasks at once: they take turns
 
 Where the same request repeats (reclaim 32 pages, read 32 pages of a file, and again), the requests are written
