@@ -7,7 +7,7 @@ left out    requests that repeat not the one before but an earlier one: none was
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -31,11 +31,6 @@ class Request(NamedTuple):
     base: tuple[int, ...]  # where it began
     diary: list[Moment]  # what happened when in it
     waits: list[tuple[int, int]]  # of a second or more
-
-    @property
-    def timed(self) -> bool:
-        """Whether the diary is whole."""
-        return len(self.diary) <= LONGEST_DIARY
 
 
 class Leaps:
@@ -82,17 +77,19 @@ class Leaps:
     def _take(self, leap: "Leap", k: int) -> None:
         """Take `k` requests. What is due to be observed in one of them is observed before it."""
         memory, n = self.memory, min(k, leap.before(self.memory.next_observation))
-        while k:
+        while True:
             if n:
                 leap.take(n)
-                k -= n
-            if k:
-                due = memory.next_observation
-                while due <= memory.now + leap.time:
-                    memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
-                    due = memory.observation_from(due + 1)
-                n = min(k, max(1, leap.before(due)))
-        self.history.extend(leap.moved_on())
+                self.history.extend(leap.moved_on(n))
+                leap = Leap(memory, self.history[0], self.history[-1], leap.shifts)
+            k -= n
+            if not k:
+                return
+            due = memory.next_observation
+            while due <= memory.now + leap.time:
+                memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
+                due = memory.observation_from(due + 1)
+            n = min(k, max(1, leap.before(due)))
 
     @staticmethod
     def _shifts(old: Request, new: Request) -> list[Shift]:
@@ -128,7 +125,7 @@ class Timing:
     @property
     def timeless(self) -> bool:
         """Whether seconds may strike in it: touches change nothing, and it is known what happens when."""
-        return self.memory.idle_touch and self.request.timed
+        return self.memory.idle_touch and len(self.request.diary) <= LONGEST_DIARY  # else it is not whole
 
     @cached_property
     def diary(self) -> list[Moment]:
@@ -179,7 +176,6 @@ class Leap:
 
     def __init__(self, memory: Memory, before: Request, request: Request, shifts: list[Shift]) -> None:
         self.memory, self.before_that, self.request, self.shifts = memory, before, request, shifts
-        self.passed = 0  # requests that have been taken
         self.timing = Timing(memory, request)
         self.lists = memory.lists
         *counters, self.active, self.inactive, self.ids, self.time, queue, due = request.delta
@@ -284,7 +280,7 @@ class Leap:
         if not queue.items:
             return 0
         if len(taken) > 1 and isinstance(queue.items[0], Run):
-            queue.rephase()
+            queue.rephase(len(taken) + 1)
         item, ahead = queue.items[0], tuple(s.shifted(repeats) for s in taken)
         if isinstance(item, Stripe):
             return item.times // repeats if item.segments == ahead else 0
@@ -304,7 +300,7 @@ class Leap:
         """Whether what came back, what is on its way and what will be sent have neighbouring ids, in this order."""
         if not rotated:
             return True
-        line = [rotated[-1], *self.lists.flight.runs(), *(Run(*s.shifted(1)[:2]) for s in self.written)]
+        line = [rotated[-1], *self.lists.flight.runs(), *(s.run(1) for s in self.written)]
         return all(a.first + a.count == b.first for a, b in zip(line, line[1:]))
 
     def _by_decision(self, decision: Decision, by: Shift, most: int) -> int:
@@ -322,35 +318,30 @@ class Leap:
             budget = lists // sysctls.vm_cache_scan_ratio
             return budget >= result if need < 0 else rule == "clean" and budget == need
 
-        low, high = 0, most
-        if holds(high):
-            return high
-        while low < high - 1:  # it holds up to `low` and not at `high`: each rule changes sides but once
-            middle = (low + high) // 2
-            low, high = (middle, high) if holds(middle) else (low, middle)
-        return low
+        # each rule changes sides but once
+        return bisect_left(range(1, most + 1), True, key=lambda m: not holds(m))
 
     def take(self, k: int) -> None:
-        """Take `k` requests at once. After the last, the history is to be moved on."""
+        """Take `k` requests at once; after them the history is to be moved on."""
         memory, lists = self.memory, self.lists
         for name, queue in lists.queues.items():
             if name != ROTATED and self.taken[name][0]:
                 self._take_from(queue, k, *self.taken[name])
         for name, queue in lists.queues.items():
-            queue.put_stripe([s.shifted(self.passed + 1) for s in self.put[name]], k)
+            queue.put_stripe([s.shifted(1) for s in self.put[name]], k)
         for visit, by in self.changes:
             if visit.page is not visit.after and visit.source != ROTATED:
-                self._change(visit, by, k)
+                for run in Stripe((Segment(visit.first + by, visit.count, by),), k).runs():
+                    lists.set(*run, visit.after)
         self._count(k)
         memory.disk.due += k * self.time
         memory.disk.last += k * self.time
-        lists.flight.put_stripe([s.shifted(self.passed + 1) for s in self.written], k)
+        lists.flight.put_stripe([s.shifted(1) for s in self.written], k)
         if freed := [visit for visit, _ in self.visits if visit.source == ROTATED]:
             self._return(k, freed[0])
         else:
             lists.complete(k * self.submitted)
         memory.steps += 1
-        self.passed += k
 
     @staticmethod
     def _take_from(queue: PageQueue, k: int, taken: tuple[Segment, ...], repeats: int) -> None:
@@ -371,14 +362,12 @@ class Leap:
         self.lists.next_id += k * self.ids
         memory.now += k * self.time
 
-    def moved_on(self) -> list[Request]:
-        """The last two requests, as many later as were taken."""
-        later = []
+    def moved_on(self, k: int) -> Iterator[Request]:
+        """The last two requests, `k` later."""
         for request in (self.before_that, self.request):
-            log = [shifted(line, by, self.passed) for line, by in zip(request.log, self.shifts)]
-            rotated = tuple(Run(first + self.passed * self.submitted, count) for first, count in request.rotated)
-            later.append(request._replace(log=log, rotated=rotated))
-        return later
+            log = [shifted(line, by, k) for line, by in zip(request.log, self.shifts)]
+            rotated = tuple(Run(first + k * self.submitted, count) for first, count in request.rotated)
+            yield request._replace(log=log, rotated=rotated)
 
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` requests is free again, but for as many as there were before."""
@@ -398,14 +387,6 @@ class Leap:
             back.put(first + k * self.submitted, count)
             lists.set(first + k * self.submitted, count, freed.page)
         lists.queues[ROTATED] = back
-
-    def _change(self, visit: Visit, by: int, k: int) -> None:
-        first, count = visit.first + (self.passed + 1) * by, visit.count
-        if by == count:
-            self.lists.set(first, k * count, visit.after)
-        else:
-            for m in range(k):
-                self.lists.set(first + m * by, count, visit.after)
 
 
 def _segments(visits: Iterable[tuple[Visit, int]]) -> list[Segment]:
