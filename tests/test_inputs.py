@@ -236,5 +236,5 @@ def test_a_check_says_why_it_takes_no_other(wrong):
 
 def test_a_set_is_a_set_and_what_is_none_is_named_as_one():
     assert made("pages", [3, 3.0], frozenset[int]) == frozenset({3}) and made("pages", {3}, tuple[int, ...]) == (3,)
-    with pytest.raises(ValueError, match="must be a set, such as .0., got 3"):
+    with pytest.raises(ValueError, match=r"must be a set, such as .0., got 3"):
         made("pages", 3, frozenset[int])
