@@ -189,7 +189,7 @@ def story(case: Scenario) -> Story:
 def frames(run: Run) -> list[Frame]:
     """The first chunk and the first that goes astray step by step; each other chunk as one frame.
 
-    >>> frames(simulate(Scenario(), POLICIES[UNPATCHED]))[-1].say
+    >>> frames(model.simulate(Scenario(), POLICIES[model.UNPATCHED]))[-1].say
     '1 MiB is in a wrong place, over other data. Nobody reports an error.'
     """
     return list(_frames(run))
