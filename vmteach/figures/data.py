@@ -75,14 +75,10 @@ def told(states: States) -> dict[str, list[Any]]:
 
 def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     """A thing as a list, without what is as by default at its end."""
-    values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
-    while (
-        values
-        and thing._fields[len(values) - 1] in thing._field_defaults
-        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
-    ):
-        values.pop()
-    return [_listed(value) for value in values]
+    given, usual = thing._asdict(), thing._field_defaults
+    while given and (last := next(reversed(given))) in usual and given[last] == usual[last]:
+        del given[last]
+    return [_listed(_words(value) if name == "words" else value) for name, value in given.items()]
 
 
 def _listed(value: object) -> Any:
@@ -99,16 +95,7 @@ def _listed(value: object) -> Any:
 
 
 ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
-WORDY = {
-    "words",
-    "clause",
-    "title",
-    "both",
-    "middle",
-    "note",
-    "head",
-    "corner",
-}  # fields that may have several spellings
+WORDY = set("words clause title both middle note head corner".split())  # they may have several spellings
 
 
 def plain(**fields: Any) -> Record:

@@ -61,16 +61,15 @@ def addresses(space: Space, x: Group, label: str, marked: Iterable[Bracket] = ()
     cells = [_cell(addr, present.get(addr, ""), addr in mapped, space.page) for addr in sorted(mapped | set(present))]
     if label == EARLIER:  # a second row: its cells are things of their own
         cells = [cell._replace(id="") for cell in cells]
-    reached, brackets, edges = 0, [], []
+    empty = ["a mapping without a byte", "an empty mapping", "empty"]
+    edges = [Edge(vma.start, empty, "alert") for vma in space.vmas if vma.start == vma.end]
+    reached, brackets = 0, []
     for vma in space.vmas:
-        if vma.start == vma.end:
-            edges.append(Edge(vma.start, ["a mapping without a byte", "an empty mapping", "empty"], "alert"))
-        else:
-            overlaps = vma.start < reached
-            tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
-            brackets.append(Bracket(vma.start, vma.end, words, tone, int(overlaps)))
+        overlaps = vma.start < reached
+        tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
+        brackets.append(Bracket(vma.start, vma.end, words, tone, int(overlaps)))
         reached = max(reached, vma.end)
-    return row(label, cells, x, edges, [*brackets, *marked])
+    return row(label, cells, x, edges, [*(each for each in brackets if each.end > each.start), *marked])
 
 
 def _cell(addr: int, content: str, mapped: bool, page: int) -> Cell:

@@ -27,6 +27,7 @@ STATES = {
     "X": (["waits for ever", ""], "blocked"),
 }
 LOCKS = {PTL: "P", MMAP_SEM: "M", LIST: "L"}
+SHORTER = {SWAP: ["swap entry", "swap"]}
 LOCKS_SHOWN = [MMAP_SEM, PTL]  # in the story
 ENTRIES = {PRESENT: "E", SWAP: "S", NONE: "N"}
 BREAKS = {
@@ -102,10 +103,8 @@ def _marks(taken: list[Stepped]) -> list[Mark]:
 
 def _spans(values: list[str]) -> list[Span]:
     """The stretches in which an entry holds the same; column n is what it holds after that step."""
-    return [
-        Span(ENTRIES[value], at, at + steps, value if value != SWAP else ["swap entry", "swap"])
-        for value, at, steps in stretches(values)
-    ]
+    held = stretches(values)
+    return [Span(ENTRIES[value], at, at + steps, SHORTER.get(value, value)) for value, at, steps in held]
 
 
 def _clause(run: Run) -> list[str]:
@@ -119,11 +118,11 @@ def _clause(run: Run) -> list[str]:
 
 def _alt(run: Run, taken: list[Stepped]) -> str:
     steps = ", ".join(f"{event.at} {event.does}" for event in taken)
-    states = [state.data for state in states_of(run)]
+    *_, last = (state.data for state in states_of(run))
     way = run.numbers["shortest way there (steps)"]
     head = "One run to the end" if way == "none" else f"The shortest way, {way} steps"
     return (
-        f"{head}: {steps}. At the end the source entry is {states[-1].old}, the target entry {states[-1].new}. "
+        f"{head}: {steps}. At the end the source entry is {last.old}, the target entry {last.new}. "
         f"{number(run.numbers['states explored'])} states explored: {run.numbers['what can happen']}."
     )
 

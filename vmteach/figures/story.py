@@ -193,8 +193,8 @@ def _deltas(frames: Sequence[Frame]) -> Iterator[Record]:
 
 def _news(before: Mapping[str, Group], now: Mapping[str, Group]) -> dict[str, Group | None]:
     """What changed of each group; None takes one away."""
-    changes = {name: _change(before.get(name, {}), group) for name, group in now.items()}
-    return {**dict.fromkeys(name for name in before if name not in now), **{k: v for k, v in changes.items() if v}}
+    changes = {name: change for name, group in now.items() if (change := _change(before.get(name, {}), group))}
+    return dict.fromkeys(name for name in before if name not in now) | changes
 
 
 def _change(old: Group, group: Group) -> Group:
