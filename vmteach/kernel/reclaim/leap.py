@@ -157,7 +157,7 @@ class Timing:
                 requests, within = requests - 1, self.time
             m = bisect_left(times, within, 1)
             steps = diary[m].steps
-            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
+            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1]))
             values = [memory.next_second // SECOND, *base]
             for i, change, counts in moving:
                 old, new = counts[m - 1], counts[m]
@@ -278,10 +278,8 @@ class Leap:
         item, ahead = queue.items[0], tuple(s.shifted(repeats) for s in taken)
         if isinstance(item, Stripe):
             return item.times // repeats if item.segments == ahead else 0
-        first, count, stride = ahead[0]
-        if len(ahead) > 1 or stride != count or item.first != first:
-            return 0
-        return item.count // (count * repeats)
+        count = taken[0].count
+        return item.count // (count * repeats) if ahead == (Segment(item.first, count, count),) else 0
 
     def _comes_back(self) -> bool:
         """Whether as many pages are freed as are sent off, and the same ones are left over, so much further on."""

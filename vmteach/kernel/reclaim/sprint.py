@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from vmteach.kernel.reclaim.ends import CONVERT, FREE, IN_USE, ODD, PASS, WRITE, Ends, Known, Piece, new
-from vmteach.kernel.reclaim.lists import BEHIND, ROTATED, Tail
+from vmteach.kernel.reclaim.lists import BEHIND, ROTATED
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import free, free_some, try_to_free_pages, writepage
@@ -167,7 +167,7 @@ class Sprint(Ends):
                 pages -= n
                 may[kind] -= n
                 m = left + -wanted // need
-                if 0 < gap <= m or pages < 0 or may[kind] < 0:
+                if 0 < gap <= m or min(pages, may[kind]) < 0:
                     break
                 gap = m + 1
             elif n < wanted:
@@ -230,13 +230,11 @@ class Sprint(Ends):
         """Do it as rules.py says: seconds strike meanwhile, and somebody may observe."""
         self._store()
         while n:
-            n -= self._step(known, self.lists.inactive_tail(), n)
+            tail = self.lists.inactive_tail()
+            if known.kind is WRITE or known.kind is CONVERT:
+                n -= writepage(self.memory, tail, n)
+            elif known.kind is FREE:
+                n -= free(self.memory, tail, n, known.fate, **{self.visits: 1})
+            else:
+                n -= self.memory.step(tail, n, known.fate, self.visit, **{self.visits: 1})
         self._load()
-
-    def _step(self, known: Known, tail: Tail, n: int) -> int:
-        visits = {self.visits: 1}
-        if known.kind is WRITE or known.kind is CONVERT:
-            return writepage(self.memory, tail, n)
-        if known.kind is FREE:
-            return free(self.memory, tail, n, known.fate, **visits)
-        return self.memory.step(tail, n, known.fate, self.visit, **visits)
