@@ -63,13 +63,18 @@ def addresses(space: Space, x: Group, label: str, marked: Iterable[Bracket] = ()
         cells = [cell._replace(id="") for cell in cells]
     empty = ["a mapping without a byte", "an empty mapping", "empty"]
     edges = [Edge(vma.start, empty, "alert") for vma in space.vmas if vma.start == vma.end]
-    reached, brackets = 0, []
-    for vma in space.vmas:
+    return row(label, cells, x, edges, [*_brackets(space.vmas), *marked])
+
+
+def _brackets(vmas: Iterable[Vma]) -> Iterator[Bracket]:
+    """A bracket a mapping; where one begins within another, it stands above in red."""
+    reached = 0
+    for vma in vmas:
         overlaps = vma.start < reached
         tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
-        brackets.append(Bracket(vma.start, vma.end, words, tone, int(overlaps)))
+        if vma.end > vma.start:
+            yield Bracket(vma.start, vma.end, words, tone, int(overlaps))
         reached = max(reached, vma.end)
-    return row(label, cells, x, edges, [*(each for each in brackets if each.end > each.start), *marked])
 
 
 def _cell(addr: int, content: str, mapped: bool, page: int) -> Cell:
