@@ -27,22 +27,7 @@ from lab import Visit, jupyterlab, slow_link
 from page import asked, high, notebooks, put, table
 
 FAR = 4  # stops of a jump, at least: nearer ones may have been thought of
-CLOCK = """(face) => { window.spent = []; let began = 0;
-  const start = (event) => { began = event.timeStamp; };
-  for (const kind of ['input', 'change']) face.addEventListener(kind, start, true);
-  const painted = new MessageChannel();
-  painted.port1.onmessage = () => { window.spent.push(performance.now() - began); };
-  new MutationObserver(() => requestAnimationFrame(() => painted.port2.postMessage(0)))
-    .observe(face, { attributes: true, attributeFilter: ['data-at'] }); }"""
-MOVE = """([face, field, stop]) => { const all = face.querySelectorAll(`[data-field="${field}"]`);
-  const one = all.length > 1 ? all[stop] : all[0];
-  if (one.type === 'radio') one.checked = true; else one.value = stop;
-  one.dispatchEvent(new Event(one.type === 'range' ? 'input' : 'change', { bubbles: true })); }"""
-CONTROLS = """(face) => { const found = {}, at = Object.fromEntries(JSON.parse(face.dataset.at));
-  for (const one of face.querySelectorAll('[data-field]')) {
-    const { field } = one.dataset, radios = face.querySelectorAll(`[data-field="${field}"]`).length;
-    found[field] = [at[field], one.type === 'range' ? Number(one.max) + 1 : one.options?.length ?? radios]; }
-  return found }"""
+HAND = Path(__file__).with_name("hand.js").read_text(encoding="utf-8")
 Times = dict[str, list[float]]  # field -> ms of each move
 
 
@@ -76,14 +61,15 @@ class Hand:
         self.page, self.pace = visit.page, pace
         self.face = visit.explorer().element_handle()
         self.page.wait_for_function("(face) => face.dataset.at", arg=self.face)
-        self.face.evaluate(CLOCK)
+        self.page.evaluate(HAND)
+        self.face.evaluate("(face) => hand.clock(face)")
         self.page.wait_for_timeout(3000 * pace)
-        self.controls: dict[str, list[int]] = self.face.evaluate(CONTROLS)
+        self.controls: dict[str, list[int]] = self.face.evaluate("(face) => hand.controls(face)")
 
     def move(self, field: str, stop: int) -> float:
         """Milliseconds from the event to the painted picture."""
         self.page.evaluate("() => { window.spent = []; }")
-        self.page.evaluate(MOVE, [self.face, field, stop])
+        self.page.evaluate("(asked) => hand.move(asked)", [self.face, field, stop])
         self.page.wait_for_function("() => window.spent.length")
         self.controls[field][0] = stop
         self.page.wait_for_timeout(1000 * self.pace)

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import nbformat
-from latency import Hand, Reader
+from latency import HAND, Hand, Reader
 from page import asked, high
 
 # isort: split
@@ -43,18 +43,6 @@ slider = pn.widgets.IntSlider(name="share", value=1, start=0, end=len(shares) - 
 pn.Column(slider, pn.bind(lambda share: pn.pane.Matplotlib(drawn(share), format="png"), slider)).servable()
 """
 EXPLORER = "from vmteach import chapter\nch = chapter('shm_big_iron')\nch.explore()"
-# Pictures everywhere in the page, also in the shadow trees that Panel makes.
-WATCH = """() => { const deep = (root) => [...root.querySelectorAll('*')].flatMap((one) =>
-    [...(one.tagName === 'IMG' ? [one] : []), ...(one.shadowRoot ? deep(one.shadowRoot) : [])]);
-  const seen = () => deep(document).filter((one) => one.naturalWidth > 99).map((one) => one.src.slice(-4000)).join();
-  let began = null, before = seen(); window.spent = []; window.pictures = () => before.length;
-  window.addEventListener('keydown', (event) => { before = seen(); began = event.timeStamp; }, true);
-  const painted = new MessageChannel();
-  painted.port1.onmessage = () => { window.spent.push(performance.now() - began); began = null; };
-  const look = () => { const now = seen();
-    if (began !== null && now && now !== before) { before = now; painted.port2.postMessage(0); }
-    requestAnimationFrame(look); };
-  requestAnimationFrame(look); }"""
 HANDLE = ".noUi-handle"
 # Of the programs that serve a page of their own: the command, what is there when they are ready, and the page.
 SERVED = {
@@ -89,7 +77,8 @@ def pressed(page: Any, moves: int) -> list[float]:
     """Milliseconds of each move of a slider that is no part of ours."""
     handle = page.locator(HANDLE).first
     handle.wait_for(timeout=60_000)
-    page.evaluate(WATCH)
+    page.evaluate(HAND)
+    page.evaluate("() => hand.watch()")
     page.wait_for_timeout(5000)
     for n in range(moves):
         handle.press(ROUND[n % len(ROUND)])

@@ -173,7 +173,7 @@ def digest(*parts: str) -> str:
 
 def sound(*locks: str, load: bool = False) -> bool:
     """Whether the environment has what it should, and from its own folder; with `load` each module is imported."""
-    names = [name for lock in locks for name in IMPORTS[lock].split()]
+    names = " ".join(IMPORTS[lock] for lock in locks).split()
     find = "__import__(name) and sys.modules[name].__spec__" if load else "u.find_spec(name)"
     program = (
         "import importlib.util as u, os, sys\n"

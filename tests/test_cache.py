@@ -202,3 +202,10 @@ def test_where_nothing_can_be_written_nothing_is_kept_and_nothing_said(tmp_path,
     here, at = small()
     here.show(at)
     assert "known" not in vars(here._code), "no digest is made where nothing is kept"
+
+
+def test_what_a_function_is_made_around_counts():
+    def adder(n):
+        return lambda page: page + n
+
+    assert cache.described(adder(1)) == cache.described(adder(1)) != cache.described(adder(2))

@@ -413,3 +413,13 @@ def test_the_solutions_of_the_exercises_are_right():
     assert {c.field for c in CONTROLS if c.matters} == {"interpreter", "program"}
     narrow, wide = (parse(elf(20, DYN, 32, "big"), header_fields(bits), "big") for bits in (32, 64))
     assert (narrow["e_entry"], wide["e_entry"]) == (84, (84 << 32) + 52)
+
+
+def test_the_last_cell_of_an_exec_says_what_became_of_the_caller():
+    ends = {"SIGSEGV": "K", "oops": "K", "runs": "R"}
+    for case, policy in product(CELLS, POLICIES.values()):
+        run = simulate(case, policy)
+        assert figure.scene(run).groups[0]["cells"][-1][0] == ends.get(str(run.numbers["outcome"]), "T")
+
+
+CELLS = [Scenario(interpreter=name) for name in ("ppc", "i386", "relocatable")]

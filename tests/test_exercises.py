@@ -15,6 +15,7 @@ from bank import Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmteach import exercises
 from vmteach.exercises import RUNGS, Goal, Outcome, Question, chapter, fill, prose, teaching, written
 from vmteach.lab.exercise import Exercise, exercise
 from vmteach.lab.explorer import explore
@@ -333,8 +334,8 @@ def test_anything_may_be_handed_in(stem, name, answer):
 def test_every_message_is_called_for_by_some_answer(stem, explorers, monkeypatch):
     """A message that no answer of the bank gets may be wrong, or can never be said."""
     module, said = chapter(stem), set()
-    for name in ("right", "not_yet"):
-        monkeypatch.setattr(module, name, noted(getattr(module, name), said))
+    for room, name in ((module, "right"), (module, "not_yet"), (exercises, "not_yet")):
+        monkeypatch.setattr(room, name, noted(getattr(module, name), said))
     for task in module.EXERCISES:
         for cell, _ in (*case(stem, task.name).right, *case(stem, task.name).wrong):
             judged(stem, task.name, cell)
@@ -345,8 +346,12 @@ def test_every_message_is_called_for_by_some_answer(stem, explorers, monkeypatch
             explorers[stem].reset()
             explorers[stem].set(**state)
             goal.verdict(explorers[stem].state, explorers[stem].numbers)
-    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
-    there = {call.lineno for call in calls if getattr(call.func, "id", "") in ("right", "not_yet")}
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+    there = {node.lineno for node in nodes if getattr(getattr(node, "func", None), "id", "") in ("right", "not_yet")}
+    checks = [
+        node for node in nodes if "check" in [getattr(each, "id", "") for each in getattr(node, "decorator_list", ())]
+    ]
+    there |= {node.lineno for one in checks for node in ast.walk(one) if isinstance(node, ast.Yield)}
     unsaid = sorted(there - said)
     place = f"vmteach/exercises/{stem}.py, lines {unsaid}"
     assert not unsaid, f"{place}: no answer of tests/bank/{stem}.py gets these messages"
@@ -354,7 +359,9 @@ def test_every_message_is_called_for_by_some_answer(stem, explorers, monkeypatch
 
 def noted(function, lines):
     def wrapped(*args, **named):
-        lines.add(sys._getframe(1).f_lineno)
+        caller = sys._getframe(1)
+        faults = caller.f_locals.get("faults")  # a check that has stopped where it yielded what is said now
+        lines.add((faults.gi_frame if faults else caller).f_lineno)
         return function(*args, **named)
 
     return wrapped

@@ -443,3 +443,15 @@ def test_writing_a_page_loads_nothing_that_draws(tmp_path):
 
     program = "import sys, vmteach.handout.page\nprint({'matplotlib', 'anywidget', 'nbconvert'} & set(sys.modules))"
     assert in_a_fresh_process(program).stdout == "set()\n", sys.version
+
+
+def test_what_goes_with_everything_in_it_is_not_allowed_elsewhere():
+    assert not {*page.ALLOWED["dropped"]} & {*page.ALLOWED["elements"]}
+    assert not [name for name in page.ALLOWED["attributes"] if name.startswith(("on", "src", "href", "style"))]
+
+
+@pytest.mark.parametrize(("answers", "copies"), [("yes", 1), ("", 0)])
+def test_a_page_for_a_class_has_no_copy_of_what_its_folds_hold(answers, copies):
+    fold = new_markdown_cell("<details><summary>Why?</summary>So.</details>")
+    text = page.handout(new_notebook(cells=[fold]), {**FACTS, "answers": answers})[1]
+    assert text.count('<section class="answers"') == copies

@@ -232,3 +232,9 @@ def test_a_check_takes_equal_numbers_for_equal(same):
 @pytest.mark.parametrize("wrong", [4093.5, Fraction(1, 3), True, np.True_, "4093", None, float("nan")])
 def test_a_check_says_why_it_takes_no_other(wrong):
     assert misfit(wrong, int).startswith("Your function gives ")
+
+
+def test_a_set_is_a_set_and_what_is_none_is_named_as_one():
+    assert made("pages", [3, 3.0], frozenset[int]) == frozenset({3}) and made("pages", {3}, tuple[int, ...]) == (3,)
+    with pytest.raises(ValueError, match=r"must be a set, such as .0., got 3"):
+        made("pages", 3, frozenset[int])

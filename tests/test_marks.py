@@ -276,3 +276,8 @@ def test_two_seeds_give_different_right_answers(monkeypatch):
     monkeypatch.setenv("VMTEACH_SEED", one)
     assert exercise(stem, task.name).variant == variants[one]
     exercise.cache_clear()
+
+
+@pytest.mark.parametrize("module", "os sys io builtins importlib pathlib subprocess inspect vmteach.lab.marks".split())
+def test_an_answer_may_not_import_what_reaches_further(module):
+    assert why_not(f"import {module}") == f"line 1 imports {module}, which no answer needs"

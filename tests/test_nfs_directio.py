@@ -221,3 +221,12 @@ def test_the_story_cuts_off_what_the_model_cuts_off():
     digits = [cell for cell in cut.groups["number"]["cells"] if cell[0] == "K"]
     assert int("".join(cell[3] for cell in digits), 16) == wire_offset(4 * GIB, 12, 32, POLICIES[UNPATCHED]) == 0
     assert frames[-1].end == "bad" and figure.frames(simulate(Scenario()))[-1].end == "good"
+
+
+def test_the_windows_of_the_file_are_filled_without_a_gap():
+    run = simulate(Scenario(), POLICIES[UNPATCHED])
+    (file,) = figure.scene(run).groups
+    for start, end in file["x"]["windows"]:
+        inside = sorted((cell[1], cell[1] + cell[2]) for cell in file["cells"] if start <= cell[1] < end)
+        assert inside[0][0] == start and inside[-1][1] == end
+        assert all(before[1] == after[0] for before, after in zip(inside, inside[1:]))

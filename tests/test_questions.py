@@ -109,3 +109,12 @@ def test_the_command_writes_and_names_what_is_wrong(tmp_path, capsys):
     assert (tmp_path / "q.gift").read_text(encoding="utf-8").startswith("::ncpfs prediction")
     assert main(["--gift", str(tmp_path / "q.gift"), "nothing"]) == 2
     assert "chapter must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("choices", [True, False], ids=["choice", "number"])
+def test_the_right_answer_alone_scores_in_qti_21(choices):
+    options, numbers = (("4", "Too few.", False), ("5", "Yes.", True)), ((5.0, "Yes."), (4.0, "Too few."))
+    text = item21(Item("one", "2 + 3 = ?", options) if choices else Item("one", "2 + 3 = ?", numbers=numbers), "q1")
+    before, _, after = text.partition('<setOutcomeValue identifier="SCORE"><baseValue baseType="float">1<')
+    assert after and 'identifier="SCORE"><baseValue' not in after
+    assert "<correct " in before if choices else before.count("<baseValue") == 1

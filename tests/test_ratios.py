@@ -62,6 +62,7 @@ def test_a_missed_gate_gets_one_more_try():
 @pytest.mark.perf
 def test_a_gate_can_fail():
     twice = paired(lambda: sum(range(40_000)), lambda: sum(range(10_000)), rounds=3)
+    assert 2 < twice.median < 8  # as often as either side is repeated, it is divided
     assert not Row("four times as much", lambda: twice, 1.5, 1).holds(twice)
     assert Row("four times as much", lambda: twice, 2, 4, True).holds(Ratio(3, 3, 3, 3, 1))
 

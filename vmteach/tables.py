@@ -113,12 +113,12 @@ def _row(path: Path, line: int, row: list[str], shape: Shape) -> list[Any]:
 
 def _misfit(value: str, column: str) -> str:
     """Why a value is none of its column's; empty if it fits."""
-    if not value and "?" not in column:
-        return "nothing is there"
-    if "*" in column and not re.fullmatch("[0-9]+", value):
-        return f"{value!r} is not a whole number"
-    is_number = not value or re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
-    return "" if "~" not in column or is_number else f"{value!r} is not a number"
+    if not value:
+        return "" if "?" in column else "nothing is there"
+    for mark, pattern, what in (("*", "[0-9]+", "a whole number"), ("~", r"[0-9]+(\.[0-9]+)?", "a number")):
+        if mark in column and not re.fullmatch(pattern, value):
+            return f"{value!r} is not {what}"
+    return ""
 
 
 # Words that look like numbers in some tables of data/cases: hexadecimal addresses, lists of one page.

@@ -8,7 +8,7 @@ returns the empty string where both agree, a few words for the kind of differenc
 model does not claim to know such a row.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
@@ -73,6 +73,15 @@ def differing(row: Case, told: Values) -> str:
     'fault, sum'
     """
     return ", ".join(name for name, value in told.items() if str(row[name]) != str(value))
+
+
+def first_difference(pairs: Mapping[str, tuple[object, object]]) -> str:
+    """The first thing of which the model says another than the kernel: {name: (model's, kernel's)}; empty if none.
+
+    >>> first_difference({"loads": (3, 3), "sum": ("62c4", "62c5")})
+    'sum'
+    """
+    return next((name for name, (ours, theirs) in pairs.items() if ours != theirs), "")
 
 
 def judged(table: str, rows: Iterable[Case], judge: Judge) -> Score:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from vmteach.cases import Outside
+from vmteach.cases import Outside, first_difference
 from vmteach.kernel.mm import FIXED, AddressSpace, Asserted, Call, Followed, Vma
 from vmteach.kernel.mmap import do_mmap, do_munmap
 from vmteach.kernel.sound import Broke, name_of
@@ -45,8 +45,8 @@ def one_call(row: Case) -> str:
     """Both kernels of a row: the first column that differs, with the release."""
     for policy, release in RELEASES.items():
         ours, theirs = played(row, policy), seen(row, release)
-        if differ := [name for name in SEEN if ours[name] != theirs[name]]:
-            return f"{release.replace('_', '.')}, group {row['group']}: {differ[0]}"
+        if differ := first_difference({name: (ours[name], theirs[name]) for name in SEEN}):
+            return f"{release.replace('_', '.')}, group {row['group']}: {differ}"
     return ""
 
 

@@ -72,9 +72,7 @@ def _up_to(walked: Program, state: State, at: str) -> State | None:
 def _finished(walked: Program, state: State) -> State:
     """The state after the finer steps that are left at the end, such as the end of a crashed thread."""
     while True:
-        open_steps = (
-            after for index, after in walked.moves(state) if state.at[index] in FINER and state.at[index] != OOPS
-        )
+        open_steps = (after for index, after in walked.moves(state) if state.at[index] in FINER - {OOPS})
         if (after := next(open_steps, None)) is None:
             return state
         state = after

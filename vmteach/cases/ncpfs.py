@@ -45,11 +45,8 @@ def arrays(run: Run) -> str:
     """The conversions of a run in the words of the table: name:array>what came out=error."""
     sizes = [event.size for event in of_kind(run.events, TookArray)]
     tried = [event for event in run.events if isinstance(event, ncpfs.Converted | ncpfs.Refused)]
-    said = [
-        f"{event.length}:{size}>{event.out}=0" if isinstance(event, ncpfs.Converted) else f"{event.length}:{size}>0=-36"
-        for event, size in zip(tried, sizes)
-    ]
-    return " ".join(said) or "-"
+    came_out = (f"{e.out}=0" if isinstance(e, ncpfs.Converted) else "0=-36" for e in tried)
+    return " ".join(f"{e.length}:{size}>{out}" for e, size, out in zip(tried, sizes, came_out)) or "-"
 
 
 def _scenario(row: Case) -> Scenario:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+from vmteach.cases import first_difference
 from vmteach.kernel.zones import Memory, Start
 from vmteach.machine import MIB, Machine
 from vmteach.patches import overflow_buffers as patch
@@ -55,7 +56,7 @@ def writer(row: Case) -> str:
     """Where a writer is first told something, where the counter wraps, and what ends it."""
     start = Start(_machine(row), _memory(row), row["writer"], row["block_B"], row["heads_a_page"])
     got = _outcome(Writer(start, KERNELS[row["kernel"]]))
-    return next((name for name, value in got.items() if row[name] != value), "")
+    return first_difference({name: (value, row[name]) for name, value in got.items()})
 
 
 def _outcome(writer: Writer) -> dict[str, int | str]:
@@ -63,15 +64,16 @@ def _outcome(writer: Writer) -> dict[str, int | str]:
     happened = tuple(patch.events(writer))
     asked = of_kind(happened, patch.Asked)
     back = (e for was, e in pairwise(asked) if was.answer > e.answer == patch.NOTHING)
+    first = {answer: _first(e for e in asked if e.answer == answer) for answer in (patch.WRITE, patch.WAIT)}
     last, end = asked[-1], happened[-1]
-    memory = end.memory if isinstance(end, patch.Ended) else last.memory
+    memory, ended_by = (end.memory, end.lacks) if isinstance(end, patch.Ended) else (last.memory, "wait")
     return {
         "tot_at_start": asked[0].limit,
-        "first_background": _first(e for e in asked if e.answer == patch.WRITE),
-        "first_wait": _first(e for e in asked if e.answer == patch.WAIT),
+        "first_background": first[patch.WRITE],
+        "first_wait": first[patch.WAIT],
         "counter_wraps_at": _first(of_kind(happened, patch.Wrapped)),
         "back_to_nothing_at": _first(back),
-        "ended_by": end.lacks if isinstance(end, patch.Ended) else "wait",
+        "ended_by": ended_by,
         "dirty_at_end": last.pages,
         "tot_at_end": patch.nr_free_buffer_pages(memory, writer.policy.guard, writer.start.machine),
         "free_high_end": memory.high,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vmteach.cases import Outside
+from vmteach.cases import Outside, first_difference
 from vmteach.machine import KIB
 from vmteach.patches import rawio
 from vmteach.patches.rawio import CHUNK, Event
@@ -72,24 +72,24 @@ def pinning(row: Case) -> str:
         return Outside("the list is too short, and a longer one cannot be had")
     events = rawio.map_user_kiobuf(va, length, page, Memory(row).pages_from(va), KERNEL)
     theirs = row | {"stale": row["stale_old"] + row["stale_unset"]}
-    differ = [name for name, ours in numbers(events).items() if ours != theirs[name]]
-    return f"kind {row['kind']}: {differ[0]}" if differ else ""
+    differ = first_difference({name: (ours, theirs[name]) for name, ours in numbers(events).items()})
+    return f"kind {row['kind']}: {differ}" if differ else ""
 
 
 def numbers(events: tuple[Event, ...]) -> Record:
     """The columns of a row of pinning."""
     pinned, mapped, failed = _outcome(events)
-    flushed = _one(events, rawio.Flushed)
-    released = sum(event.pages for event in of_kind(events, rawio.Released))
+    flushed = _one(events, rawio.Flushed) or rawio.Flushed(pinned.chunk, 0, 0)
+    got, length, covered = (pinned.got, mapped.length, mapped.covered) if mapped else (0, 0, 0)
     return {
         "pages_wanted": pinned.wanted,
         "answer": ERRORS[failed.error] if failed else 0,
-        "pages_got": pinned.got if mapped else 0,
-        "length_recorded_bytes": mapped.length if mapped else 0,
-        "covered_bytes": mapped.covered if mapped else 0,
-        "pointers_walked": flushed.walked if flushed else 0,
-        "stale": flushed.stale if flushed else 0,
-        "refs_left": (pinned.got if mapped else 0) - released,
+        "pages_got": got,
+        "length_recorded_bytes": length,
+        "covered_bytes": covered,
+        "pointers_walked": flushed.walked,
+        "stale": flushed.stale,
+        "refs_left": got - sum(event.pages for event in of_kind(events, rawio.Released)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from vmteach.cases import first_difference
 from vmteach.kernel.host import Host
 from vmteach.kernel.interleavings import Explored
 from vmteach.kernel.threads import State
@@ -20,15 +21,17 @@ def scenario_of(row: Case) -> Scenario:
 def interleavings(row: Case) -> str:
     """Whether a deadlock is reachable, after how few lock operations, who waits for whom, and all ends."""
     found = explored(scenario_of(row), POLICIES[UNPATCHED])
-    if (len(found.deadlocked) > 0) != (row["deadlocked_states"] > 0):
-        return "the verdict"
-    if _lock_operations(found) != row["shortest_lock_ops"]:
-        return "the shortest way"
-    if {_pattern(found, state) for state in found.deadlocked} != set(map(frozenset, row["deadlocks"])):
-        return "who waits for whom"
-    if {_end(state.data) for state in found.ends} != {(*end[:2], *map(tuple, end[2:])) for end in row["ends"]}:
-        return "the ends"
-    return "" if len(found.deadlocked) == row["deadlocked_states"] else "the number of deadlocked states"
+    dead, count = found.deadlocked, row["deadlocked_states"]
+    ends = {(*end[:2], *map(tuple, end[2:])) for end in row["ends"]}
+    return first_difference(
+        {
+            "the verdict": (bool(dead), count > 0),
+            "the shortest way": (_lock_operations(found), row["shortest_lock_ops"]),
+            "who waits for whom": ({_pattern(found, s) for s in dead}, set(map(frozenset, row["deadlocks"]))),
+            "the ends": ({_end(state.data) for state in found.ends}, ends),
+            "the number of deadlocked states": (len(dead), count),
+        }
+    )
 
 
 def _lock_operations(found: Explored) -> int:
@@ -49,10 +52,8 @@ def _lock_operations(found: Explored) -> int:
             continue
         seen.add(state)
         for i, after in program.moves(state):
-            if costs[i][state.at[i]]:
-                queue.append((locks + 1, after))
-            else:
-                queue.appendleft((locks, after))
+            cost = costs[i][state.at[i]]
+            (queue.append if cost else queue.appendleft)((locks + cost, after))
 
 
 def _pattern(found: Explored, state: State) -> frozenset[str]:

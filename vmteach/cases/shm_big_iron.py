@@ -7,6 +7,7 @@ cannot follow to the page: they have a tolerance, and each row beyond it has its
 
 import re
 from hashlib import sha1
+from itertools import groupby
 
 from vmteach.cases import Outside
 from vmteach.kernel.reclaim import Buffers, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup
@@ -88,13 +89,8 @@ def listed(ids: list[int]) -> str:
     >>> listed([7, 8, 9, 3])
     '7-9 3'
     """
-    ends: list[list[int]] = []
-    for page in ids:
-        if ends and ends[-1][1] + 1 == page:
-            ends[-1][1] = page
-        else:
-            ends.append([page, page])
-    text = " ".join(f"{first}-{last}" if first < last else str(first) for first, last in ends)
+    runs = groupby(enumerate(ids), key=lambda place: place[1] - place[0])
+    text = " ".join(f"{first}-{rest[-1][1]}" if rest else str(first) for _, ((_, first), *rest) in runs)
     return text if len(text) <= 60 else "#" + short(text)
 
 

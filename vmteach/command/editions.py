@@ -45,6 +45,7 @@ A_QUESTION = 1  # minutes for a prediction, a goal or a question at the end
 
 TEMPLATES = Path(__file__).parent / "templates"
 HIDE, SEED, MARK, GRADER, BADGE, INSTALL = tomllib.loads((TEMPLATES / "cells.toml").read_text("utf-8")).values()
+NOTES: dict[str, str] = tomllib.loads((TEMPLATES / "notes.toml").read_text("utf-8"))
 OWNER = "OWNER/vmteach"  # a repository, until `--repository` names yours
 
 
@@ -145,32 +146,35 @@ def student(notebook: Notebook, _: str = "") -> Notebook:
 def solved(notebook: Notebook, _: str = "") -> Notebook:
     """The chapter with its exercises solved."""
     made = deepcopy(notebook)
-    for place in places(made):
-        rewrite(place.answer, place.exercise.solved)
+    _solve(made)
     return made
+
+
+def _solve(notebook: Notebook) -> list[Place]:
+    """Put a solution into each answer cell; the exercises."""
+    found = list(places(notebook))
+    for place in found:
+        rewrite(place.answer, place.exercise.solved)
+    return found
 
 
 def teacher(notebook: Notebook, stem: str) -> Notebook:
     """The chapter solved, with notes."""
-    found = list(places(notebook))
-    made = solved(notebook)
+    made = deepcopy(notebook)
+    found = _solve(made)
     if not uses_learning(made):
         return made
-    cells = {cell["id"]: cell for cell in made["cells"]}
-    found = [place._replace(answer=cells[place.answer["id"]], check=cells[place.check["id"]]) for place in found]
+    talks = teaching(stem)
     add_note(made, section_end(made, "Change it"), "change", note_on_change([p.exercise.task for p in found]))
     for place in found:
         text = note_on_exercise(place.exercise)
         add_note(made, made["cells"].index(place.check) + 1, place.exercise.task.name, text)
-    board = note_on_board(stem)
-    add_note(made, section_end(made, "Watch it happen"), "board", board)
-    talks = teaching(stem)
+    add_note(made, section_end(made, "Watch it happen"), "board", note_on_board(stem))
     for head, asks in (("Change it", talks.change), ("Vary", talks.vary), ("Run", talks.run)):
         add_note(made, section_end(made, head), f"talk-{head.split()[0].lower()}", [f"**To discuss:** {asks}"])
     add_note(made, section_end(made, "Vary"), "vary", note_on_vary(stem))
     add_note(made, section_end(made, "Predict"), "predict", note_on_predict(stem))
-    first = [*note_on_minutes(minutes(notebook, stem)), f"**In 30 minutes:** {talks.at_30}"]
-    first += [f"**In 45 minutes:** {talks.at_45}", f"**To discuss first:** {talks.why}"]
+    first = [*note_on_minutes(minutes(notebook, stem)), *NOTES["plan"].format(talks).splitlines()]
     add_note(made, made["cells"].index(code(made)[0]), "minutes", first)
     return made
 
@@ -322,8 +326,7 @@ def add_note(notebook: Notebook, where: int | None, name: str, lines: Sequence[s
 
 
 def note_on_minutes(sum_: "Minutes") -> list[str]:
-    parts = f"reading {sum_.reading}, exercises {sum_.exercises}, predictions, goals and questions {sum_.questions}"
-    return [f"Minutes: {parts}; together {sum_.together}. The card says {sum_.card}."]
+    return [NOTES["minutes"].format(sum_)]
 
 
 def note_on_predict(stem: str) -> list[str]:
@@ -332,14 +335,8 @@ def note_on_predict(stem: str) -> list[str]:
     def shown(value: object) -> str:
         return str(value) if isinstance(value, str) else f"{value:,} {known.unit}".rstrip()
 
-    return [
-        "Let everybody write an answer down before anybody runs the next cell.",
-        "**Ask:** two whose answers are far apart for their reasons. Do not say yet who is nearer.",
-        f"It will be {shown(known.result)}. What else a line of thought may lead to, and what that overlooks (whoever "
-        "predicts it is told so beside the result):",
-        *(f"- *{shown(guess)}*: {said}" for guess, said in known.overlooked.items()),
-        f"**When late:** keep this; it takes {A_QUESTION} minute, and the next picture lives by it.",
-    ]
+    guesses = "\n".join(f"- *{shown(guess)}*: {said}" for guess, said in known.overlooked.items())
+    return NOTES["predict"].format(result=shown(known.result), guesses=guesses, minutes=A_QUESTION).splitlines()
 
 
 def note_on_board(stem: str) -> list[str]:
@@ -347,34 +344,17 @@ def note_on_board(stem: str) -> list[str]:
     story = stories(import_module(f"vmteach.figures.{stem}"))[0]
     marks = dict(map(tuple, story.get("marks", ())))
     wanted = sorted({1, *marks, len(story["steps"])})
-    lines = [f"**On the board:** {story['title']}. Draw the lists, locks or bytes of the first step, then change them:"]
     said = sentences(story, "*{}:* ")
-    for n in wanted:
-        lines.append(f"- step {n}{f' ({marks[n]})' if n in marks else ''}: {said[n - 1]}")
-    return lines
+    steps = [f"- step {n}{f' ({marks[n]})' if n in marks else ''}: {said[n - 1]}" for n in wanted]
+    return [NOTES["board"].format(story["title"]), *steps]
 
 
 def note_on_vary(stem: str) -> list[str]:
-    goals = chapter(stem).GOALS
-    return [
-        "What the goals ask, and what is found:",
-        *(f'- *{goal.name}*: {goal.reason} **Ask or say**, if nobody gets on: "{goal.hints[0]}"' for goal in goals),
-        "**When late:** one goal for each half of the class; then each half tells the other.",
-    ]
+    return NOTES["vary"].format("\n".join(map(NOTES["goal"].format, chapter(stem).GOALS))).splitlines()
 
 
 def note_on_exercise(place: Exercise) -> list[str]:
-    task = place.task
-
-    def said(text: str) -> str:
-        return fill(text, place.given)
-
-    return [
-        f"*{task.name}*, {task.rung}, {task.minutes} minutes. The cell above holds one right answer; others pass too.",
-        f"**Usual wrong turn:** {said(task.wrong_turn)}",
-        f"**Why it is so:** {said(task.reason)}",
-        f'**Ask or say:** "{said(task.hints[0])}"',
-    ]
+    return fill(NOTES["exercise"].format(place.task), place.given).splitlines()
 
 
 def note_on_change(tasks: Sequence[Task]) -> list[str]:
@@ -383,11 +363,8 @@ def note_on_change(tasks: Sequence[Task]) -> list[str]:
     together = sum(task.minutes for task in tasks)
     lines = [f"{len(tasks)} exercises, {together} minutes."]
     if len(tasks) > 1:
-        saved = late[0].minutes
-        lines.append(
-            f"**When late:** leave *{late[0].name}* for home, which saves {saved} minutes; then *{late[1].name}*, "
-            f"{saved + late[1].minutes} in all. Keep *{late[-1].name}*."
-        )
+        first, second, *_, last = (*late, late[-1])
+        lines.append(NOTES["late"].format(first, second, first.minutes + second.minutes, last))
     return lines
 
 

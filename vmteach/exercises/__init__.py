@@ -11,8 +11,9 @@ PREDICTIONS  what is asked before anything runs, by name, and what is said to ot
 A Task's `stub` is the answer cell, word for word; `solution` is the same cell solved. Both define the name `answer`:
 a function, a Scenario, a Policy, or a plain value. An answer that equals the stub's is "not attempted", and where the
 stub's is of a class of the course one of another class is sent back: a check need not ask. `check_NAME(answer, given)`
-looks at the kind of mistake, the most telling kind first, and returns `right(...)` or `not_yet(...)`: a message says
-what the answer would mean, or where it fails, and never what is right.
+looks at the kind of mistake, the most telling kind first: under `@check` it yields what may be wrong with what there
+is to say then, and returns `right(...)`. A message says what the answer would mean, or where it fails, and never what
+is right.
 Functions in an answer are called within bounds; if one raises or never ends the check is left by itself, with the
 learner's own line.
 Where numbers vary, `$name` in any text (and in stub and solution) stands for `given["name"]`, one mapping of `variants`
@@ -20,9 +21,10 @@ at a time; the first is the chapter's. Hints are three: a nudge, where to look, 
 tests/bank/STEM.py holds right and wrong answers with the verdict that each must get.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import wraps
 from html import escape
 from importlib import import_module
 from math import isclose, isfinite
@@ -43,6 +45,8 @@ Given = Values
 Position = Values
 Numbers = Mapping[str, Values]
 Check = Callable[[Answer, Given], "Verdict"]
+# What may be wrong, each with what there is to say then, or words that are empty where nothing is; then a Verdict.
+Faults = Generator[tuple[object, str] | str, None, "Verdict"]
 
 
 class Outcome(StrEnum):
@@ -101,6 +105,34 @@ def right(message: str, score: float | None = None) -> Verdict:
 
 def not_yet(message: str, score: float | None = None) -> Verdict:
     return Verdict(Outcome.NOT_YET, message, score)
+
+
+def check(finds: Callable[..., Faults]) -> Callable[..., Verdict]:
+    """The check that says the first thing that it finds wrong, and looks no further.
+
+    >>> @check
+    ... def check_even(number, _):
+    ...     yield misfit(number, int)
+    ...     yield number % 2, f"{number} is odd."
+    ...     return right("Two halves are equal.")
+    >>> check_even("4", {}), check_even(3, {}), check_even(4, {})
+    (Not yet. Your function gives a str, not an int., Not yet. 3 is odd., Right. Two halves are equal.)
+    """
+
+    @wraps(finds)
+    def judged(*asked: object) -> Verdict:
+        faults = finds(*asked)
+        try:
+            while True:
+                fault = next(faults)
+                wrong, words = fault if isinstance(fault, tuple) else (fault, fault)
+                if wrong:
+                    return not_yet(str(words))
+        except StopIteration as end:
+            verdict: Verdict = end.value
+            return verdict
+
+    return judged
 
 
 def misfit(value: object, *kinds: type, what: str = "Your function gives") -> str:

@@ -1,8 +1,9 @@
 """Exercises of csum_trail: what a load touches, a tail that stays within its buffer, and what the fix costs."""
 
 from collections.abc import Callable
+from itertools import product
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, are, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, are, check, misfit, not_yet, right, written
 from vmteach.machine import PRESETS
 from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Loaded, schedule, simulate
 
@@ -11,81 +12,82 @@ BEYOND = "bytes touched in the next page (B)"
 
 
 def _bytes(count: int) -> str:
-    return f"{count} byte{'s' * (count != 1)}"
+    return f"{count} byte{'' if count == 1 else 's'}"
 
 
 def _span(load: Loaded) -> tuple[int, int]:
     return load.address, load.address + load.width - 1
 
 
-def check_touched(touched: Answer, given: Given) -> Verdict:
+def _loads(start: int, length: int, label: str = UNPATCHED) -> list[Loaded]:
+    return list(schedule(start, length, POLICIES[label]))
+
+
+@check
+def check_touched(touched: Answer, given: Given) -> Faults:
     if not are(touched, 2, int):
-        return not_yet("Write two whole numbers: the first byte that the load touches, and the last one.")
-    first, last = map(int, touched)
-    if first > last:
-        return not_yet("The first of the two is to be the lower one.")
-    loads = list(schedule(given["start"], given["length"], POLICIES[UNPATCHED]))
+        yield "Write two whole numbers: the first byte that the load touches, and the last one."
+    mine = first, last = int(touched[0]), int(touched[1])
+    yield first > last, "The first of the two is to be the lower one."
+    loads, (*_, patched) = (_loads(given["start"], given["length"], label) for label in (UNPATCHED, PATCHED))
     final = loads[-1]
-    if (first, last) == _span(final):
+    if mine == _span(final):
         return right(f"A load of {_bytes(final.width)}, {max(0, last + 1 - PAGE)} of them in the next page.")
-    if (first, last) in map(_span, loads):
-        return not_yet("This kernel makes that load, but it is not its last one.")
-    if (first, last) == (final.address, final.address + final.kept - 1):
-        return not_yet("Those bytes are added to the sum. Which ones are loaded?")
-    if (count := last + 1 - first) not in (1, 2, 4):
-        return not_yet(f"You name {count} bytes. A load has 1, 2 or 4.")
-    if (first, last) == _span(list(schedule(given["start"], given["length"], POLICIES[PATCHED]))[-1]):
-        return not_yet("The patched kernel ends with that load. The unpatched prologue looks at fewer bits.")
+    yield mine in map(_span, loads), "This kernel makes that load, but it is not its last one."
+    if mine == (final.address, final.address + final.kept - 1):
+        yield "Those bytes are added to the sum. Which ones are loaded?"
+    count = last + 1 - first
+    yield count not in (1, 2, 4), f"You name {count} bytes. A load has 1, 2 or 4."
+    if mine == _span(patched):
+        yield "The patched kernel ends with that load. The unpatched prologue looks at fewer bits."
     return not_yet("No load of this kernel is like that. Go through the prologue first: how many bytes does it use up?")
 
 
 def _numbers(start: int, length: int) -> dict[str, int]:
     """A buffer, and the bytes of the last load as the model makes it."""
-    first, last = _span(list(schedule(start, length, POLICIES[UNPATCHED]))[-1])
+    first, last = _span(_loads(start, length)[-1])
     return {"start": start, "length": length, "first": first, "last": last}
 
 
-def _walked(width: Callable[[int, int], Answer], address: int, left: int) -> tuple[int, int] | str:
+def _walked(width: Callable[[int, int], Answer], at: int, end: int) -> tuple[int, int, str]:
     """How many loads the rule makes, and the byte that they reach; or why they cannot be made."""
-    loads, at, end = 0, address, address + left
+    loads = 0
     while at < end:
         got = width(at, end - at)
-        if problem := misfit(got, int):
-            return problem
-        if got not in (1, 2, 4):
-            return f"A load has 1, 2 or 4 bytes, and your rule asks for {got}."
+        if wrong := misfit(got, int) or ("" if got in (1, 2, 4) else _no_load(got)):
+            return loads, at, wrong
         loads, at = loads + 1, at + got
-    return loads, at
+    return loads, at, ""
 
 
-def check_tail(width: Answer, _: Given) -> Verdict:
+def _no_load(got: int) -> str:
+    return f"A load has 1, 2 or 4 bytes, and your rule asks for {got}."
+
+
+@check
+def check_tail(width: Answer, _: Given) -> Faults:
     made = []
-    for end in (100, 101, 102, 103, *range(PAGE - 3, PAGE + 1)):
-        for left in (1, 2, 3):
-            walked = _walked(width, end - left, left)
-            if isinstance(walked, str):
-                return not_yet(walked)
-            made.append((end, f"{_bytes(left)} left from byte {end - left} on", *walked, left.bit_count()))
-    for _end, where, _loads, reached, _fewest in made:
-        if reached > PAGE:
-            return not_yet(f"With {where}, you touch {_bytes(reached - PAGE)} of the next page.")
-    for end, where, _loads, reached, _fewest in made:
-        if reached > end:
-            behind = _bytes(reached - end)
-            return not_yet(f"No load leaves the page. But with {where}, you touch {behind} past the buffer.")
-    for _end, where, loads, _reached, fewest in made:
-        if loads > fewest:
-            return not_yet(f"Nothing past the buffer is touched. But with {where}, you make {loads} loads: too many.")
+    for end, left in product((100, 101, 102, 103, *range(PAGE - 3, PAGE + 1)), (1, 2, 3)):
+        loads, reached, wrong = _walked(width, end - left, end)
+        yield wrong
+        where = f"{_bytes(left)} left from byte {end - left} on"
+        made.append((where, loads if loads > left.bit_count() else 0, reached - end, reached - PAGE))
+    for where, _vain, _behind, beyond in made:
+        yield beyond > 0, f"With {where}, you touch {_bytes(beyond)} of the next page."
+    for where, _vain, behind, _beyond in made:
+        yield behind, f"No load leaves the page. But with {where}, you touch {_bytes(behind)} past the buffer."
+    for where, in_vain, _behind, _beyond in made:
+        yield in_vain, f"Nothing past the buffer is touched. But with {where}, you make {in_vain} loads: too many."
     return right("No byte past the buffer is touched, and no load is made in vain. The address does not matter.")
 
 
-def check_cost(mine: Answer, _: Given) -> Verdict:
-    if mine.machine not in PRESETS.values():
-        return not_yet("Take a machine of the panel, as it is.")
+@check
+def check_cost(mine: Answer, _: Given) -> Faults:
+    yield mine.machine not in PRESETS.values(), "Take a machine of the panel, as it is."
     before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
+    old, new = int(before["loads"]), int(after["loads"])
     if before["oops"] == "yes":
         return not_yet("The unpatched kernel has an oops there. No saving in loads makes up for an oops.", 0)
-    old, new = int(before["loads"]), int(after["loads"])
     if new > old:
         return right(f"No oops in either, and {new} loads in place of {old}.", round(100 * (new - old) / old, 1))
     if mine.offset % 2 == 0:
@@ -93,23 +95,21 @@ def check_cost(mine: Answer, _: Given) -> Verdict:
     return not_yet(f"Both make equally many loads, even with an odd start, as byte {mine.offset} is.", 0)
 
 
-def check_earlier(state: Position, numbers: Numbers) -> Verdict:
+@check
+def check_earlier(state: Position, numbers: Numbers) -> Faults:
     here = numbers[UNPATCHED]
     if here["oops"] == "yes" and state["behind"]:
         return right(f"{_bytes(state['behind'])} left in the page, and still the last load leaves it.")
-    if here["oops"] == "yes":
-        return not_yet("An oops, but the buffer ends where its page does.")
-    if here[BEYOND]:
-        return not_yet("The next page is touched, and on this machine it is there.")
+    yield here["oops"] == "yes", "An oops, but the buffer ends where its page does."
+    yield here[BEYOND], "The next page is touched, and on this machine it is there."
     return not_yet("No load of the unpatched kernel leaves the page here.")
 
 
-def check_unharmed(_: Position, numbers: Numbers) -> Verdict:
+@check
+def check_unharmed(_: Position, numbers: Numbers) -> Faults:
     here = numbers[UNPATCHED]
-    if not here[BEYOND]:
-        return not_yet("No load of the unpatched kernel leaves the page here.")
-    if here["oops"] == "yes":
-        return not_yet("The next page is touched, and it is not there: an oops.")
+    yield not here[BEYOND], "No load of the unpatched kernel leaves the page here."
+    yield here["oops"] == "yes", "The next page is touched, and it is not there: an oops."
     return right("A byte of somebody else's is loaded and masked off, and nobody notices.")
 
 

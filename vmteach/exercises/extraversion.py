@@ -2,27 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, check, misfit, not_yet, right, written
 from vmteach.kernel.patchset import classify
 from vmteach.patches import extraversion as patch
 from vmteach.patches.extraversion import BASES, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
 REDIFFED = "what if: rediffed"
 STALE = "2.4.23 with -33"
-
-
 WORDS = ("new", "dropped", "superseded", "unchanged")
 
 
-def check_fates(mine: Answer, given: Given) -> Verdict:
+@check
+def check_fates(mine: Answer, given: Given) -> Faults:
     true = classify(given["old"], given["new"])
     if not isinstance(mine, Mapping) or set(mine) != set(true):
         return not_yet("Hand in the table, with the topics as they are and a word for each.")
-    if odd := [word for word in mine.values() if word not in WORDS]:
-        return not_yet(f"The words are {', '.join(WORDS)}. You have {odd[0]!r} too.")
+    for word in mine.values():
+        yield word not in WORDS, f"The words are {', '.join(WORDS)}. You have {word!r} too."
     for topic, fate in true.items():
-        if mine[topic] != fate:
-            return not_yet(f"`{topic}`: {_overlooked(fate, mine[topic])}")
+        yield mine[topic] != fate, f"`{topic}`: {_overlooked(fate, mine[topic])}"
     return right("By names alone. What has become of the contents, the names do not tell.")
 
 
@@ -47,13 +45,12 @@ def _lists(old: Sequence[str], new: Sequence[str]) -> Given:
 Hunk = list[tuple[str, str]]
 
 
-def check_fits(fits: Answer, _: Given) -> Verdict:
+@check
+def check_fits(fits: Answer, _: Given) -> Faults:
     for what, text, hunk in _trials():
         answer = fits(list(text), list(hunk))
-        if wrong := misfit(answer, bool):
-            return not_yet(wrong)
-        if answer != _forgives(text, hunk):
-            return not_yet(f"{what}: yours says {answer}.")
+        yield misfit(answer, bool)
+        yield answer != _forgives(text, hunk), f"{what}: yours says {answer}."
     return right("Context is forgiven, and what is to be taken out must be there.")
 
 
@@ -96,33 +93,32 @@ def _trials() -> list[tuple[str, tuple[str, ...], Hunk]]:
     ]
 
 
-def check_misnamed(mine: Answer, _: Given) -> Verdict:
-    after = simulate(mine, POLICIES[PATCHED]).numbers
-    if str(after["version string"]).endswith("aa2"):
-        return not_yet(f"This kernel says {after['version string']}, which is what it should.")
-    if simulate(mine, POLICIES[UNPATCHED]).numbers["rejected"] >= after["rejected"]:
-        return not_yet(
-            f"It says {after['version string']}. But -33 is rejected there as well: the patch does not lose."
-        )
+@check
+def check_misnamed(mine: Answer, _: Given) -> Faults:
+    before, after = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
+    name = after["version string"]
+    yield str(name).endswith("aa2"), f"This kernel says {name}, which is what it should."
+    if before["rejected"] >= after["rejected"]:
+        return not_yet(f"It says {name}. But -33 is rejected there as well: the patch does not lose.")
     score, most = int(str(after["applied"])), int(str(simulate(Scenario(base=mine.base)).numbers["applied"]))
     more = f" {most - score} more could." if score < most else ""
-    return right(f"It says {after['version string']}. The score is how many patches went in.{more}", score)
+    return right(f"It says {name}. The score is how many patches went in.{more}", score)
 
 
-def check_scsi(state: Position, numbers: Numbers) -> Verdict:
+@check
+def check_scsi(_: Position, numbers: Numbers) -> Faults:
     first = numbers[PATCHED]["first rejected"]
-    if "scsi" not in first:
-        return not_yet(f"With -34, first rejected: {first}.")
+    yield "scsi" not in first, f"With -34, first rejected: {first}."
     return right("It comes before the patch that splits the locks, and nothing else is wrong with the set.")
 
 
-def check_mended(state: Position, numbers: Numbers) -> Verdict:
-    if state["scsi_prefix"] != "9999900":
-        return not_yet("Put the scsi fix in its place, 9999900.")
+@check
+def check_mended(state: Position, numbers: Numbers) -> Faults:
+    yield state["scsi_prefix"] != "9999900", "Put the scsi fix in its place, 9999900."
     one, other = (numbers[label]["rejected"] for label in (PATCHED, REDIFFED))
-    if one <= other:
-        return not_yet(f"Rejected: {one} with -34, {other} with the rediffed one.")
-    return right(f"Rejected: {one} with -34, {other} with the rediffed one. Its context was another Makefile.")
+    rejected = f"Rejected: {one} with -34, {other} with the rediffed one."
+    yield one <= other, rejected
+    return right(f"{rejected} Its context was another Makefile.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

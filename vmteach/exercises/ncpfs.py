@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, not_yet, right, written
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, Verdict, check, misfit, not_yet, right, written
 from vmteach.patches import ncpfs as patch
 from vmteach.patches.ncpfs import MAINLINE, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 
@@ -10,44 +10,44 @@ OVERRUN = "overrun (B)"
 LENGTHS = next(control.stops for control in patch.CONTROLS if control.field == "length")
 
 
-def check_longest(longest: Answer, _: Given) -> Verdict:
-    for stack, task, depth, arrays in (
-        (8192, 1440, 496, 2),
-        (8192, 1440, 736, 1),
-        (4096, 1000, 96, 2),
-        (8192, 0, 0, 3),
-    ):
+STACKS = (8192, 1440, 496, 2), (8192, 1440, 736, 1), (4096, 1000, 96, 2), (8192, 0, 0, 3)
+
+
+@check
+def check_longest(longest: Answer, _: Given) -> Faults:
+    for stack, task, depth, arrays in STACKS:
         room = stack - task - depth
-        got, expected = longest(stack, task, depth, arrays), room // arrays // 4 * 4 - 1
-        if problem := misfit(got, int):
-            return not_yet(problem)
+        got, expected = longest(stack, task, depth, arrays), _fits(room // arrays)
+        yield misfit(got, int)
         where = f"With {stack} bytes of stack, {task} of descriptor, {depth} used and {arrays} array(s)"
         if got == room // arrays - 1 != expected:
-            return not_yet(f"{where} your array does not end on a word of 4 bytes.")
+            yield f"{where} your array does not end on a word of 4 bytes."
         if got in (expected + 1, room // arrays):
-            return not_yet(f"{where} your name fills the array to its last byte. What does a string end with?")
-        if got == (stack - depth) // arrays // 4 * 4 - 1 != expected:
-            return not_yet(f"{where} yours reaches to address 0. What lies at the low end of the area?")
-        if got == room // 4 * 4 - 1 != expected:
-            return not_yet(f"{where} yours is right for one array.")
-        if got > expected:
-            return not_yet(f"{where} a name of {got} bytes is too long.")
-        if got < expected:
-            return not_yet(f"{where} a longer name than {got} bytes fits too.")
+            yield f"{where} your name fills the array to its last byte. What does a string end with?"
+        if got == _fits((stack - depth) // arrays) != expected:
+            yield f"{where} yours reaches to address 0. What lies at the low end of the area?"
+        yield got == _fits(room) != expected, f"{where} yours is right for one array."
+        yield got > expected, f"{where} a name of {got} bytes is too long."
+        yield got < expected, f"{where} a longer name than {got} bytes fits too."
     return right("To the byte, for any stack.")
 
 
-def check_limit(mine: Answer, given: Given) -> Verdict:
-    if mine.buffer:
-        return not_yet("Keep the arrays as they are: this kernel has the length test only.")
+def _fits(room: int) -> int:
+    """The longest name whose array, in words of 4 bytes, has this room."""
+    return room // 4 * 4 - 1
+
+
+@check
+def check_limit(mine: Answer, given: Given) -> Faults:
+    yield mine.buffer, "Keep the arrays as they are: this kernel has the length test only."
     if misfit(mine.longest, int) or mine.longest < 1:
-        return not_yet("A limit is a whole number from 1 up; 0 is no test at all.")
+        yield "A limit is a whole number from 1 up; 0 is no test at all."
     at_limit = Scenario(operation="rename", length=min(mine.longest, 4095), extra_depth=given["extra"])
-    if over := simulate(at_limit, mine).numbers[OVERRUN]:
-        return not_yet(f"`rename` with two names at your limit is {over} bytes too deep.")
+    over = simulate(at_limit, mine).numbers[OVERRUN]
+    yield over, f"`rename` with two names at your limit is {over} bytes too deep."
     one_more = replace(at_limit, length=min(mine.longest + 1, 4095))
     if not simulate(one_more, POLICIES[UNPATCHED]).numbers[OVERRUN]:
-        return not_yet("No overrun; but names that are longer than your limit would not overrun either.")
+        yield "No overrun; but names that are longer than your limit would not overrun either."
     return right("As long as may be, and not a byte longer.")
 
 
@@ -64,28 +64,28 @@ def check_lawful(mine: Answer, _: Given) -> Verdict:
     return right(f"A lawful name gets {ours['answer']}, and mainline takes it.", 256 - max(mine.lengths))
 
 
-def check_deepest(state: Position, numbers: Numbers) -> Verdict:
-    room, used = numbers[UNPATCHED]["room (B)"], numbers[UNPATCHED][OVERRUN]
-    if room > 8192:
-        return not_yet("This stack is larger than 8 KiB.")
-    if used:
-        return not_yet(f"This name is {used:,} bytes too deep.")
-    if not state["on_server"]:
-        return not_yet("The call ended at the look-up: no file answers for the old name.")
+NO_FILE = "The call ended at the look-up: no file answers for the old name."
+
+
+@check
+def check_deepest(state: Position, numbers: Numbers) -> Faults:
+    room, over = (numbers[UNPATCHED][name] for name in ("room (B)", OVERRUN))
+    yield room > 8192, "This stack is larger than 8 KiB."
+    yield over, f"This name is {over:,} bytes too deep."
+    yield not state["on_server"], NO_FILE
     longest = patch.longest_safe(Scenario(), POLICIES[UNPATCHED])
     if any(state["length"] < stop <= longest for stop in LENGTHS):
-        return not_yet("This name fits, and so does a longer one of the panel.")
+        yield "This name fits, and so does a longer one of the panel."
     return right("It fills the stack to the last byte.")
 
 
-def check_roomy(state: Position, numbers: Numbers) -> Verdict:
-    if state["length"] != 4095:
-        return not_yet("Try the worst: names of 4,095 bytes.")
-    if not state["on_server"]:
-        return not_yet("The call ended at the look-up: no file answers for the old name.")
-    if over := numbers[UNPATCHED][OVERRUN]:
-        return not_yet(f"{over:,} bytes too deep.")
-    return right(f"{numbers[UNPATCHED]['room (B)']:,} bytes of room are enough for any name.")
+@check
+def check_roomy(state: Position, numbers: Numbers) -> Faults:
+    room, over = (numbers[UNPATCHED][name] for name in ("room (B)", OVERRUN))
+    yield state["length"] != 4095, "Try the worst: names of 4,095 bytes."
+    yield not state["on_server"], NO_FILE
+    yield over, f"{over:,} bytes too deep."
+    return right(f"{room:,} bytes of room are enough for any name.")
 
 
 NEEDS, EXERCISES, GOALS, RECALL, PREDICTIONS = written(

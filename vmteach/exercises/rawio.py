@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, are, not_yet, right, written
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, are, check, not_yet, right, written
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio
 from vmteach.patches.rawio import PATCHED, POLICIES, SHORT, UNPATCHED, pages_wanted, simulate
@@ -35,24 +35,23 @@ class Buffer(NamedTuple):
         return f"{self.got} of {self.wanted} pages got, {self.length:,} bytes that begin {begins} a page"
 
 
-def check_count(mine: Answer, given: Given) -> Verdict:
-    if not are(mine, 2, int, float):
-        return not_yet("Give two numbers: pages wanted, and bytes covered.")
+@check
+def check_count(mine: Answer, given: Given) -> Faults:
+    yield not are(mine, 2, int, float), "Give two numbers: pages wanted, and bytes covered."
     buffer: Buffer = given["buffer"]
     pages, covered = mine
-    true = buffer.wanted, buffer.short[1]
+    true = wanted, _ = buffer.wanted, buffer.short[1]
     if (pages, covered) == true:
         return right("Up at the end, down at the beginning; and the first page covers only what is left of it.")
-    if (covered, pages) == true:
-        return not_yet("Both numbers are there, but the pages come first.")
-    if pages == -(-buffer.length // buffer.page) != true[0]:
-        return not_yet("So many pages would do if the buffer began on a page border. Where does it begin?")
-    if pages == true[0] + 1:
-        return not_yet("One page too many. Which is the last byte of the buffer, and in which page does it lie?")
-    if pages != true[0]:
-        return not_yet("The pages are not right yet. Number them: in which one is the first byte, in which the last?")
+    yield (covered, pages) == true, "Both numbers are there, but the pages come first."
+    if pages == -(-buffer.length // buffer.page) != wanted:
+        yield "So many pages would do if the buffer began on a page border. Where does it begin?"
+    if pages == wanted + 1:
+        yield "One page too many. Which is the last byte of the buffer, and in which page does it lie?"
+    if pages != wanted:
+        yield "The pages are not right yet. Number them: in which one is the first byte, in which the last?"
     if covered == buffer.got * buffer.page:
-        return not_yet("So much is in the pages. But their first bytes do not belong to the buffer.")
+        yield "So much is in the pages. But their first bytes do not belong to the buffer."
     return not_yet("The pages are right, the bytes are not. Where does the last page end that was got?")
 
 
@@ -61,55 +60,54 @@ SIZES = (0x4000, 0x4000, SMALL, 3), (0x4200, 0x4000, SMALL, 1), (0x4200, 0x3E00,
 LISTS = [Buffer(*sizes) for sizes in (*SIZES, (0x8000, 0x20000, LARGE, 7))]
 
 
-def check_keep(keep: Answer, _: Given) -> Verdict:
+@check
+def check_keep(keep: Answer, _: Given) -> Faults:
     for buffer in LISTS:
         answer = keep(*buffer)
         if not are(answer, 3, int, float):
-            return not_yet("Give three numbers: pointers to walk, bytes to record, pages to release at once.")
+            yield "Give three numbers: pointers to walk, bytes to record, pages to release at once."
         (walked, recorded, released), (walk, record) = answer, buffer.short
         if released:
-            return not_yet(f"{buffer}: that lets pages go at once. They are to be kept, for the disk to write into.")
-        if walked > walk:
-            return not_yet(f"{buffer}: that walks {walked} pointers, and not all of them were set.")
-        if walked < walk:
-            return not_yet(f"{buffer}: a page that was got is not flushed.")
+            yield f"{buffer}: that lets pages go at once. They are to be kept, for the disk to write into."
+        yield walked > walk, f"{buffer}: that walks {walked} pointers, and not all of them were set."
+        yield walked < walk, f"{buffer}: a page that was got is not flushed."
         if recorded > buffer.length:
-            return not_yet(f"{buffer}: that records {recorded:,} bytes, more than were asked for.")
+            yield f"{buffer}: that records {recorded:,} bytes, more than were asked for."
         if recorded != record:
             fewer = "fewer" if recorded > record else "more"
-            return not_yet(f"{buffer}: that records {recorded:,} bytes, and the pages cover {fewer}.")
+            yield f"{buffer}: that records {recorded:,} bytes, and the pages cover {fewer}."
     return right("Pages and length say the same, and nothing is walked that was not set.")
 
 
-def check_thrown(mine: Answer, _: Given) -> Verdict:
-    if mine.machine not in PRESETS.values():
-        return not_yet("Hand in a `Scenario(...)` with one of the machines in `PRESETS`.")
-    if mine.length_kib > 16384:
-        return not_yet("Take a read of 16384 KiB at most.")
+@check
+def check_thrown(mine: Answer, _: Given) -> Faults:
+    yield mine.machine not in PRESETS.values(), "Hand in a `Scenario(...)` with one of the machines in `PRESETS`."
+    yield mine.length_kib > 16384, "Take a read of 16384 KiB at most."
     unpatched, strict = (simulate(mine, POLICIES[label]).numbers for label in (UNPATCHED, PATCHED))
     if unpatched["last chunk"] == rawio.WILD:
-        return not_yet("There the unpatched kernel follows a stale pointer. That is no reason to prefer it.")
+        yield "There the unpatched kernel follows a stale pointer. That is no reason to prefer it."
     if unpatched["pages got"] == unpatched["pages wanted"]:
-        return not_yet("There every page is got, so both kernels do the same.")
+        yield "There every page is got, so both kernels do the same."
     lost = (int(unpatched[COVERED]) - int(strict[COVERED])) // KIB
     if not lost:
-        return not_yet("The read is short, but no chunk is: the last one gets no page, and both kernels report it.")
+        yield "The read is short, but no chunk is: the last one gets no page, and both kernels report it."
     return right("The score is how many KiB the unpatched kernel delivers and the strict rule does not.", lost)
 
 
-def check_none(state: Position, numbers: Numbers) -> Verdict:
+@check
+def check_none(state: Position, numbers: Numbers) -> Faults:
+    stale = numbers[UNPATCHED][STALE]
     if state["limit_kib"] >= state["length_kib"]:
-        return not_yet("The tmpfs is to have less room than the read is long.")
-    if stale := numbers[UNPATCHED][STALE]:
-        return not_yet(f"The unpatched kernel walks {stale} stale pointers.")
+        yield "The tmpfs is to have less room than the read is long."
+    yield stale, f"The unpatched kernel walks {stale} stale pointers."
     return right("Some chunk gets no page at all, and this is an error that every kernel reports.")
 
 
-def check_memory(state: Position, numbers: Numbers) -> Verdict:
-    if state["limit_kib"] < state["length_kib"]:
-        return not_yet("The tmpfs is to have room enough for the read.")
-    if not (stale := numbers[UNPATCHED][STALE]):
-        return not_yet("The unpatched kernel walks no stale pointer.")
+@check
+def check_memory(state: Position, numbers: Numbers) -> Faults:
+    stale = numbers[UNPATCHED][STALE]
+    yield state["limit_kib"] < state["length_kib"], "The tmpfs is to have room enough for the read."
+    yield not stale, "The unpatched kernel walks no stale pointer."
     return right(f"{stale} stale pointers, and the tmpfs had room: memory ended within a chunk.")
 
 

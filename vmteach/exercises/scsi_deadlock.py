@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, not_yet, right, written
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, check, not_yet, right, written
 from vmteach.kernel.lockorder import cycle, lock_order
 from vmteach.kernel.threads import Stepped, replay
 from vmteach.machine import PRESETS
@@ -15,24 +15,21 @@ FORM_1, FORM_2 = POLICIES[scsi.PATCHED], POLICIES["patched (form 2)"]
 WORDS = 30  # of a script: enough for anything sensible, and soon explored
 
 
-def check_pairs(pairs: Answer, given: Given) -> Verdict:
-    found = _read_pairs(pairs)
+@check
+def check_pairs(pairs: Answer, given: Given) -> Faults:
+    found, true = _read_pairs(pairs), _pairs(given["script"])
     if found is None:
         return not_yet('Write pairs of two locks each, in a set, such as {("A", "B")}.')
-    names = {name for pair in found for name in pair}
-    if not names <= {"H", "Q"}:
-        return not_yet(f'The locks are "H" and "Q". You have {", ".join(sorted(map(repr, names - {"H", "Q"})))}.')
-    true = _pairs(given["script"])
+    others = {name for pair in found for name in pair} - {"H", "Q"}
+    yield others, f'The locks are "H" and "Q". You have {", ".join(sorted(map(repr, others)))}.'
     if found == true:
         ring = cycle(lock_order([_restart(given["script"]), scsi.dispatcher(Scenario(), FORM_1, 0)]))
         safe = "With the dispatchers' order that is a cycle: a deadlock can be." if ring else "No cycle: it is safe."
         return right(f"These are all. {safe}")
     if found == {(wanted, held) for held, wanted in true}:
-        return not_yet("These are turned round: in each pair the lock that is held comes first.")
+        yield "These are turned round: in each pair the lock that is held comes first."
     for held, wanted in sorted(found - true):
-        return not_yet(
-            f'You have ("{held}", "{wanted}"). Stop at each +{wanted}, and in `run`: is {held} still held there?'
-        )
+        yield f'You have ("{held}", "{wanted}"). Stop at each +{wanted}, and in `run`: is {held} still held there?'
     return not_yet("Every pair that you have is there, but not all that are there. `run` takes a lock too.")
 
 
@@ -55,20 +52,18 @@ def _pairs(script: str) -> set[tuple[str, str]]:
     return {(order.held[0], order.wanted[0]) for order in lock_order([_restart(script)])}
 
 
-def check_turns(turns: Answer, _: Given) -> Verdict:
-    if not isinstance(turns, str):
-        return not_yet("Write the turns as one text, names with blanks between them.")
-    names = turns.split()[:100]
+@check
+def check_turns(turns: Answer, _: Given) -> Faults:
+    yield not isinstance(turns, str), "Write the turns as one text, names with blanks between them."
     try:
-        events = replay(scsi.program(Scenario(), POLICIES[UNPATCHED]), [*names, "R0", "E"])
+        events = replay(scsi.program(Scenario(), POLICIES[UNPATCHED]), [*turns.split()[:100], "R0", "E"])
     except ValueError as error:
         return not_yet(f"There is one dispatcher and the recovery here: {error}.")
-    taken = of_kind(events, Stepped)
+    taken = [event.thread for event in of_kind(events, Stepped)]
     stuck = sorted(event.wants for event in events[-2:] if not isinstance(event, Stepped))
-    if [event.thread for event in taken[:3]] != ["E"] * 3:
-        return not_yet("The first three steps must be E's.")
+    yield taken[:3] != ["E"] * 3, "The first three steps must be E's."
     if stuck != ["H", "Q0"]:
-        return not_yet("After these turns one of the two can still take a step, or is through. Print the story.")
+        yield "After these turns one of the two can still take a step, or is through. Print the story."
     return right("As soon as R0 has its queue's lock, nothing helps any more.")
 
 
@@ -76,59 +71,52 @@ READY = Scenario(dispatchers=2, disks=2)
 BLOCKED = replace(READY, blocked=frozenset({0}))
 
 
-def check_forgotten(mine: Answer, _: Given) -> Verdict:
-    if not mine.split:
-        return not_yet("With one lock for everything there is nothing to order. Keep `split` as it was.")
+@check
+def check_forgotten(mine: Answer, _: Given) -> Faults:
     words = mine.restart.replace("[", " ").replace("]", " ").split()
-    if len(words) > WORDS:
-        return not_yet(f"The script has {len(words)} words. A dozen are enough.")
+    yield not mine.split, "With one lock for everything there is nothing to order. Keep `split` as it was."
+    yield len(words) > WORDS, f"The script has {len(words)} words. A dozen are enough."
     try:
         ready, blocked = simulate(READY, mine).numbers, simulate(BLOCKED, mine).numbers
     except ValueError as error:
         return not_yet(f"The model cannot run that script: {error}.")
     if "reachable" in (ready[DEADLOCK], blocked[DEADLOCK]):
-        return not_yet("Some order of steps ends in a deadlock. Which lock is held while another one is wanted?")
-    if waiting := ready[WAITING]:
-        return not_yet(
-            f"No deadlock, but {waiting} disk(s) left waiting even when none is blocked. Is everything started?"
-        )
-    if waiting := blocked[WAITING]:
-        return not_yet(
-            f"No deadlock, but {waiting} disk(s) left waiting behind the blocked one. Which word leaves the loop?"
-        )
+        yield "Some order of steps ends in a deadlock. Which lock is held while another one is wanted?"
+    for numbers, where in (
+        (ready, "even when none is blocked. Is everything started?"),
+        (blocked, "behind the blocked one. Which word leaves the loop?"),
+    ):
+        yield numbers[WAITING], f"No deadlock, but {numbers[WAITING]} disk(s) left waiting {where}"
     if "+H" not in words:
-        return not_yet(
-            "No deadlock and no disk forgotten. But `H` is to be taken somewhere, and yours does without it."
-        )
+        yield "No deadlock and no disk forgotten. But `H` is to be taken somewhere, and yours does without it."
     return right("The dispatch looks at the disk (R3) and at the host (R5) by itself.")
 
 
-def check_idle(mine: Answer, _: Given) -> Verdict:
-    if mine.dispatchers > 3:
-        return not_yet("Take three dispatchers or fewer: the orders of more take long to walk.")
+@check
+def check_idle(mine: Answer, _: Given) -> Faults:
+    yield mine.dispatchers > 3, "Take three dispatchers or fewer: the orders of more take long to walk."
     first, second = (scsi.found(mine, policy).waiting for policy in (FORM_1, FORM_2))
     if first <= second:
-        return not_yet("Form 1 and form 2 leave equally many disks waiting here. The patch does not lose yet.")
-    return right(
-        f"Disks left waiting: {first} with form 1, {second} with form 2. The score is the difference.", first - second
-    )
+        yield "Form 1 and form 2 leave equally many disks waiting here. The patch does not lose yet."
+    waiting = f"Disks left waiting: {first} with form 1, {second} with form 2."
+    return right(f"{waiting} The score is the difference.", first - second)
 
 
-def check_crowd(state: Position, numbers: Numbers) -> Verdict:
-    if (state["dispatchers"], state["disks"]) != (3, 3):
-        return not_yet("Set three dispatchers and three disks.")
+@check
+def check_crowd(state: Position, numbers: Numbers) -> Faults:
     here = numbers[UNPATCHED]
-    if here[DEADLOCK] == "impossible":
-        return right("Many threads want the locks, and no deadlock: none ever finds a lock held.")
-    return not_yet(f"A deadlock can be reached here, after {here['way to the deadlock (steps)']} steps.")
+    yield (state["dispatchers"], state["disks"]) != (3, 3), "Set three dispatchers and three disks."
+    if here[DEADLOCK] != "impossible":
+        yield f"A deadlock can be reached here, after {here['way to the deadlock (steps)']} steps."
+    return right("Many threads want the locks, and no deadlock: none ever finds a lock held.")
 
 
-def check_alone(state: Position, numbers: Numbers) -> Verdict:
+@check
+def check_alone(state: Position, numbers: Numbers) -> Faults:
     here = numbers[UNPATCHED]
-    if PRESETS[state["machine"]].cpus < 2:
-        return not_yet("This machine has one CPU. Take one with several.")
+    yield PRESETS[state["machine"]].cpus < 2, "This machine has one CPU. Take one with several."
     if here[DEADLOCK] == "reachable":
-        return not_yet(f"A cycle, and a deadlock too: after {here['way to the deadlock (steps)']} steps.")
+        yield f"A cycle, and a deadlock too: after {here['way to the deadlock (steps)']} steps."
     return right("The cycle is in the code; the deadlock needs two threads that meet in it.")
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from vmteach.exercises import Answer, Given, Numbers, Position, Verdict, misfit, moved, not_yet, right, written
+from vmteach import exercises
+from vmteach.exercises import Answer, Faults, Given, Numbers, Position, Verdict, check, misfit, not_yet, right, written
 from vmteach.kernel.reclaim import Kind, PageRun, PageState, Reclaim, Rules, Setup
 from vmteach.machine import PRESETS, Sysctls
 from vmteach.patches import shm_big_iron as patch
@@ -12,25 +13,23 @@ SPEED, SWAPPED = "copy speed (MiB/s)", "swapped per byte copied"
 FULL, HALF = 75, 0.5  # MiB/s of a copy that nothing holds up; bytes swapped per byte copied
 
 
-def check_quota(quota: Answer, _: Given) -> Verdict:
+QUOTAS = (2, 22, 2), (2, 22, 0), (32, 824_500, 0), (32, 3_000, 1_500), (32, 10, 5_000), (7, 100, 3, 1)
+
+
+@check
+def check_quota(quota: Answer, _: Given) -> Faults:
     first = quota(2, 22, 2)
-    if wrong := misfit(first, int, float):
-        return not_yet(wrong)
+    yield misfit(first, int, float)
     if first == 8.8:
-        return not_yet("The kernel computes in whole numbers: 8.8 pages cannot be moved. Which division rounds down?")
+        yield "The kernel computes in whole numbers: 8.8 pages cannot be moved. Which division rounds down?"
     quota(2, 22, 0)  # without the 1 this divides by zero, and the learner's own line says so
-    if first == 11:
-        return not_yet("For 2 wanted, 22 active and 2 inactive pages yours gives 11: the 1 below the line is missing.")
-    if first in (0, 2 * 2 // (2 * 22 + 1)):
-        return not_yet(
-            "For 2 wanted, 22 active and 2 inactive pages yours gives 0. Which length stands below the line?"
-        )
-    if first == 14:
-        return not_yet("For 2 wanted, 22 active and 2 inactive pages yours gives 14. Where does the balance stand?")
-    for given in ((2, 22, 2), (2, 22, 0), (32, 824_500, 0), (32, 3_000, 1_500), (32, 10, 5_000), (7, 100, 3, 1)):
-        if (got := quota(*given)) != given[0] * given[1] // ((given[3] if len(given) > 3 else 2) * given[2] + 1):
-            need, active, inactive = given[:3]
-            return not_yet(f"For {need} wanted, {active:,} active and {inactive:,} inactive pages yours gives {got}.")
+    where = "For 2 wanted, 22 active and 2 inactive pages yours gives"
+    yield first == 11, f"{where} 11: the 1 below the line is missing."
+    yield first == 0, f"{where} 0. Which length stands below the line?"
+    yield first == 14, f"{where} 14. Where does the balance stand?"
+    for need, active, inactive, *balance in QUOTAS:
+        if (got := quota(need, active, inactive, *balance)) != need * active // (sum(balance or [2]) * inactive + 1):
+            yield f"For {need} wanted, {active:,} active and {inactive:,} inactive pages yours gives {got}."
     return right("With an empty inactive list the quota is need times the active list: everything moves in one call.")
 
 
@@ -38,19 +37,18 @@ PAGES = 64
 STOCK, FIX_2 = Rules(), Rules(starts_io=True)
 
 
-def check_laps(laps: Answer, _: Given) -> Verdict:
-    mine = laps(STOCK), laps(FIX_2)
-    if wrong := misfit(mine[0], int, float) or misfit(mine[1], int, float):
-        return not_yet(wrong)
+@check
+def check_laps(laps: Answer, _: Given) -> Faults:
+    mine = stock, fixed = laps(STOCK), laps(FIX_2)
+    yield misfit(stock, int, float) or misfit(fixed, int, float)
     visits, converted = zip(_band(STOCK), _band(FIX_2))
     if mine == tuple(-(-n // PAGES) for n in visits):
         return right("Convert, write, free: fix 2 saves the lap between the first two.")
-    if mine == visits:
-        return not_yet("So often the scan came to any page of the list. The question is about one of them.")
+    yield mine == visits, "So often the scan came to any page of the list. The question is about one of them."
     if mine == tuple(n // PAGES for n in visits):
-        return not_yet("A lap that has begun counts too: the scan has come to some of the pages once more.")
+        yield "A lap that has begun counts too: the scan has come to some of the pages once more."
     if mine == tuple(n // PAGES for n in converted):
-        return not_yet("Every page is converted once, with either kernel. The scan comes by more often than that.")
+        yield "Every page is converted once, with either kernel. The scan comes by more often than that."
     return _no_laps(*mine)
 
 
@@ -73,22 +71,19 @@ def _band(rules: Rules) -> tuple[int, int]:
     return few.count["visits"], few.count["conversions"]
 
 
-def check_reach(largest: Answer, given: Given) -> Verdict:
-    if wrong := misfit(largest, int, float, what="Your number is"):
-        return not_yet(wrong)
+@check
+def check_reach(largest: Answer, given: Given) -> Faults:
+    yield misfit(largest, int, float, what="Your number is")
     if largest != int(largest) or largest < 1:
-        return not_yet("The sysctl takes whole numbers from 1 up: the kernel divides by it, and rounds down.")
+        yield "The sysctl takes whole numbers from 1 up: the kernel divides by it, and rounds down."
     ratio, total = int(largest), given["total"]
     if ratio > total:
-        return not_yet("So large a ratio leaves nothing to look at: neither the search nor the scan meets a page.")
-    looked, converted = total // ratio, _converted(ratio, **given)
-    if converted:
-        return not_yet(f"There the search looks at {looked} pages, and the request converts {converted}.")
-    if not _converted(ratio + 1, **given):
-        return not_yet(f"There the search looks at {looked} pages and nothing is converted. It could look at fewer.")
-    return right(
-        "There the search just passes over all dirty pages. With one more it leaves some, and they are converted."
-    )
+        yield "So large a ratio leaves nothing to look at: neither the search nor the scan meets a page."
+    looked, converted = f"There the search looks at {total // ratio} pages", _converted(ratio, **given)
+    yield converted, f"{looked}, and the request converts {converted}."
+    yield not _converted(ratio + 1, **given), f"{looked} and nothing is converted. It could look at fewer."
+    passes = "There the search just passes over all dirty pages."
+    return right(f"{passes} With one more it leaves some, and they are converted.")
 
 
 def _converted(ratio: int, total: int, dirty: int) -> int:
@@ -117,7 +112,12 @@ def shrink(inactive: Pages, want: int, ratio: int) -> tuple[int, int]:
     return freed, converted
 
 
-def check_clean_pass(mine: Answer, _: Given) -> Verdict:
+SHORT, LONG = ("dirty",) * 3 + ("clean",) + ("dirty",) * 2 + ("clean",) * 2, ("dirty",) * 3 + ("clean",) * 13
+ODD = ("dirty",) * 2 + ("clean",) * 5
+
+
+@check
+def check_clean_pass(mine: Answer, _: Given) -> Faults:
     got: Answer = None
 
     def wrong(inactive: Pages, want: int, ratio: int) -> bool:
@@ -128,18 +128,16 @@ def check_clean_pass(mine: Answer, _: Given) -> Verdict:
     if wrong(BAND, 2, 1):
         return _whole_list_searched(_pair(got))
     if wrong(("clean",) * 5, 2, 1):
-        return not_yet(f"Two pages were wanted, all were clean, and yours says {got}. When does the search stop?")
+        yield f"Two pages were wanted, all were clean, and yours says {got}. When does the search stop?"
     if wrong(BAND, 2, 4):
         return _part_searched(*(_pair(got) or (0, 0)))
-    short, long = ("dirty",) * 3 + ("clean",) + ("dirty",) * 2 + ("clean",) * 2, ("dirty",) * 3 + ("clean",) * 13
-    if wrong(short, 1, 4) or wrong(long, 1, 4):
-        return not_yet("How many pages does the search look at? The ratio is a share of the list, not a number.")
+    if wrong(SHORT, 1, 4) or wrong(LONG, 1, 4):
+        yield "How many pages does the search look at? The ratio is a share of the list, not a number."
     if wrong(("clean",) + ("dirty",) * 3, 2, 1):
-        return not_yet(f"There was one clean page in that list, two were wanted, and yours says {got}.")
-    odd = ("dirty",) * 2 + ("clean",) * 5
-    for case in ((odd, 1, 3), (BAND[::-1], 5, 2), (("dirty", "clean") * 8, 6, 3), ((), 1, 6)):
-        if wrong(*case):
-            return not_yet(f"A list of {len(case[0])}, {case[1]} wanted, a ratio of {case[2]}: yours says {got}.")
+        yield f"There was one clean page in that list, two were wanted, and yours says {got}."
+    for inactive, want, ratio in ((ODD, 1, 3), (BAND[::-1], 5, 2), (("dirty", "clean") * 8, 6, 3), ((), 1, 6)):
+        if wrong(inactive, want, ratio):
+            yield f"A list of {len(inactive)}, {want} wanted, a ratio of {ratio}: yours says {got}."
     return right("Clean pages go first, dirty ones only when the search was not enough. This is fix 3.")
 
 
@@ -157,10 +155,9 @@ def _part_searched(freed: int, converted: int) -> Verdict:
     if freed and not converted:
         return not_yet("With a ratio of 4 there is no clean page in the part to be searched. Yours went farther.")
     if freed == 2 and converted < 6:
-        return not_yet(
-            f"With a ratio of 4 yours converts {converted} of the 6 dirty pages in front. Where are those that the "
-            "search passed over? In this exercise they stay where they are, at the tail."
-        )
+        few = f"With a ratio of 4 yours converts {converted} of the 6 dirty pages in front."
+        stay = "In this exercise they stay where they are, at the tail."
+        return not_yet(f"{few} Where are those that the search passed over? {stay}")
     return not_yet("The search may find too little. Then the old scan must go on: yours gives up.")
 
 
@@ -171,42 +168,42 @@ def _pair(value: Answer) -> tuple[int, int] | None:
     return None
 
 
-def check_slower(mine: Answer, _: Given) -> Verdict:
-    if mine.machine not in PRESETS.values():
-        return not_yet("Take one of the machines in `PRESETS`, as it is.")
-    if mine.copy_pages > mine.machine.pages or mine.application_pages > mine.machine.pages:
-        return not_yet("Take a file and a demand that fit into the memory.")
-    numbers = {label: patch.simulate(mine, patch.POLICIES[label]).numbers for label in (patch.UNPATCHED, patch.PATCHED)}
-    speeds = [numbers[label][SPEED] for label in (patch.UNPATCHED, patch.PATCHED)]
-    if not all(isinstance(speed, float) for speed in speeds):
+@check
+def check_slower(mine: Answer, _: Given) -> Faults:
+    most = mine.machine.pages
+    yield mine.machine not in PRESETS.values(), "Take one of the machines in `PRESETS`, as it is."
+    if mine.copy_pages > most or mine.application_pages > most:
+        yield "Take a file and a demand that fit into the memory."
+    labels = patch.UNPATCHED, patch.PATCHED
+    before, after = (patch.simulate(mine, patch.POLICIES[label]).numbers[SPEED] for label in labels)
+    if not isinstance(before, float) or not isinstance(after, float):
         return not_yet("Nothing is copied here: let `wants` name the backup.")
-    told = f"The unpatched kernel copies at {speeds[0]:g} MiB/s, the patched one at {speeds[1]:g}"
-    if speeds[1] >= speeds[0]:
-        return not_yet(f"{told}. Here the patched kernel is not the slower one.")
-    return right(f"{told}. The score is the difference in %.", round(100 * (1 - speeds[1] / speeds[0])))
+    told = f"The unpatched kernel copies at {before:g} MiB/s, the patched one at {after:g}"
+    yield after >= before, f"{told}. Here the patched kernel is not the slower one."
+    return right(f"{told}. The score is the difference in %.", round(100 * (1 - after / before)))
 
 
-def check_knob(state: Position, numbers: Numbers) -> Verdict:
-    laptop = patch.Scenario(machine=PRESETS["256 MB"])
-    if others := moved(state, laptop, but=("vm_cache_scan_ratio",)):
-        return not_yet(f"On 256 MB, move only the ratio. Put back: {', '.join(others)}.")
+@check
+def check_knob(state: Position, numbers: Numbers) -> Faults:
+    others = exercises.moved(state, patch.Scenario(machine=PRESETS["256 MB"]), but=("vm_cache_scan_ratio",))
+    yield others, f"On 256 MB, move only the ratio. Put back: {', '.join(others)}."
     swapped = numbers[patch.PATCHED][SWAPPED]
-    told = f"The patched kernel swaps {swapped:g} bytes for each byte that it copies"
-    return right(f"{told}.") if swapped >= HALF else not_yet(f"{told}. Half a byte is wanted.")
+    told = f"The patched kernel swaps {swapped:g} bytes for each byte that it copies."
+    yield swapped < HALF, f"{told} Half a byte is wanted."
+    return right(told)
 
 
-def check_threshold(state: Position, numbers: Numbers) -> Verdict:
-    if others := moved(state, patch.Scenario(), but=("file_percent",)):
-        return not_yet(f"Only the file cache may be moved. Put back: {', '.join(others)}.")
+@check
+def check_threshold(state: Position, numbers: Numbers) -> Faults:
+    others = exercises.moved(state, patch.Scenario(), but=("file_percent",))
+    yield others, f"Only the file cache may be moved. Put back: {', '.join(others)}."
     here, speed = state["file_percent"], numbers[patch.UNPATCHED][SPEED]
     told = f"With {here} % file pages the unpatched kernel copies at {speed:g} MiB/s"
-    if speed <= FULL:
-        return not_yet(f"{told}: too few.")
+    yield speed <= FULL, f"{told}: too few."
     (stops,) = (control.stops for control in patch.CONTROLS if control.field == "file_percent")
     fewer = stops[max(0, stops.index(here) - 1)]
     below = patch.simulate(patch.Scenario(file_percent=fewer), patch.POLICIES[patch.UNPATCHED]).numbers[SPEED]
-    if float(below) > FULL:
-        return not_yet(f"{told}. A smaller share will do, too.")
+    yield float(below) > FULL, f"{told}. A smaller share will do, too."
     return right(f"{told}, with {fewer} % at {below:g}.")
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
 
-from vmteach.figures.data import Group
+from vmteach.figures.data import Group, stretches
 from vmteach.figures.scene import Cell, Edge, Scene, axis, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number, size
 from vmteach.kernel.blkdev import OLD, SECTOR, Device, FoundHole, Lookup, Rounding
 from vmteach.machine import PRESETS
+from vmteach.patches import blkdev_eof as model
 from vmteach.patches.blkdev_eof import ANSWERS, PATCHED, POLICIES, UNPATCHED, Scenario, simulate
 from vmteach.run import Record, Run
 
@@ -23,23 +23,25 @@ STATES = {
     "F": (["end of file", "EOF"], "other"),
     "W": ("written", "done"),
 }
+READ_OUT = {
+    "refused": "bytes lost (B)",
+    "of it in good blocks": "of them in good blocks (B)",
+    "read as zeros": "bytes read as zeros (B)",
+    "old memory": "bytes of old memory (B)",
+}
 
 
 def scene(run: Run) -> Scene:
     """The last page of the disk and a block before it, in five rows."""
-    device = Device(run.scenario, run.policy)
-    x, lost = _axis(device), run.numbers["bytes lost (B)"]
-    edge = [Edge(device.sectors, "end of the disk")]
-    groups = [row("blocks", _blocks(device), x, edge)]
-    groups.append(row("read", _joined(_read(device), x["from"]), x))
-    groups.append(row("write", _written(device, run.numbers["write of the last block"]), x))
-    direct = _written(device, run.numbers["direct write of the last block"])
-    more = [row("O_DIRECT read", _joined(_directly(device), x["from"]), x), row("O_DIRECT write", direct, x)]
-    numbers = {"refused": size(lost), "of it in good blocks": size(run.numbers["of them in good blocks (B)"])}
-    numbers |= {"read as zeros": size(run.numbers["bytes read as zeros (B)"])}
-    numbers |= {"old memory": size(run.numbers["bytes of old memory (B)"])}
-    shown = {name: value for name, value in numbers.items() if value != "0 B" or name == "refused"}
-    return Scene(_clause(run), groups, _alt(run), STATES, shown, more=lambda: more)
+    device, n = Device(run.scenario, run.policy), run.numbers
+    x = _axis(device)
+    blocks = row("blocks", _blocks(device), x, [Edge(device.sectors, "end of the disk")])
+    read, directly = (_joined(letters(device), x["from"]) for letters in (_read, _directly))
+    write, direct = (_written(device, n[f"{way} of the last block"]) for way in ("write", "direct write"))
+    more = [row("O_DIRECT read", directly, x), row("O_DIRECT write", direct, x)]
+    numbers = {words: size(n[name]) for words, name in READ_OUT.items() if n[name] or words == "refused"}
+    groups = [blocks, row("read", read, x), row("write", write, x)]
+    return Scene(_clause(run), groups, _alt(run), STATES, numbers, more=lambda: more)
 
 
 def hook() -> list[tuple[str, Scene]]:
@@ -50,20 +52,20 @@ def hook() -> list[tuple[str, Scene]]:
 
 def _clause(run: Run) -> list[str]:
     """What this kernel does with the end of the disk."""
-    n = run.numbers
-    odd = max(run.scenario.sectors * SECTOR - n["size (B)"], 0)
-    for name, words in (
-        ("bytes of old memory (B)", ["returns {} of old memory as data", "returns {} of old memory"]),
-        (
-            "bytes read as zeros (B)",
-            ["returns zeros for the last {} of the disk", "returns {} of zeros", "reads {} as zeros"],
-        ),
-    ):
-        if n[name]:
-            return [text.format(size(n[name])) for text in words]
-    if n["bytes lost (B)"] > odd:
-        lost = size(n["bytes lost (B)"])
-        return [f"refuses to read the last {lost} of the disk", f"refuses the last {lost}", f"refuses {lost}"]
+    lost, zeros, old = (run.numbers[READ_OUT[name]] for name in ("refused", "read as zeros", "old memory"))
+    odd = max(run.scenario.sectors * SECTOR - run.numbers["size (B)"], 0)
+    if old:
+        return [f"returns {size(old)} of old memory as data", f"returns {size(old)} of old memory"]
+    if zeros:
+        words = size(zeros)
+        return [
+            f"returns zeros for the last {words} of the disk",
+            f"returns {words} of zeros",
+            f"reads {words} as zeros",
+        ]
+    if lost > odd:
+        words = size(lost)
+        return [f"refuses to read the last {words} of the disk", f"refuses the last {words}", f"refuses {words}"]
     return ["misses the odd last sector"] if odd else ["returns every byte of the disk"]
 
 
@@ -104,23 +106,21 @@ def _of_page(device: Device, start: int) -> Iterator[str]:
 
 def _directly(device: Device) -> str:
     x = _axis(device)
-    letters = []
-    for at in range(x["from"], device.sectors):
-        block = at * SECTOR // device.block * device.block
-        got = device.direct_read(block, device.block)
-        hole = device.blkdev_get_block(block // device.block, "read") is Lookup.HOLE
-        letters.append("E" if got < 0 else ("Z" if hole else "D") if at * SECTOR - block < got else "F")
-    return "".join(letters)
+    return "".join(_of_block(device, at * SECTOR) for at in range(x["from"], device.sectors))
+
+
+def _of_block(device: Device, at: int) -> str:
+    """What a read of its whole block, past the cache, gives for a sector."""
+    block = at // device.block * device.block
+    got = device.direct_read(block, device.block)
+    if got < 0 or at - block >= got:
+        return "E" if got < 0 else "F"
+    return "Z" if device.blkdev_get_block(block // device.block, "read") is Lookup.HOLE else "D"
 
 
 def _joined(letters: str, start: int) -> list[Cell]:
     """Sectors with the same fate as one cell."""
-    cells, at = [], start
-    for letter, same in groupby(letters):
-        length = len(list(same))
-        cells.append(Cell(letter, at, length, STATES[letter][0]))
-        at += length
-    return cells
+    return [Cell(letter, at, length, STATES[letter][0]) for letter, at, length in stretches(letters, start)]
 
 
 def _written(device: Device, answer: str) -> list[Cell]:
@@ -159,9 +159,8 @@ RULES = {
 
 
 def story(case: Scenario) -> Story:
-    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
     title = f"the end of a disk of {number(case.sectors)} sectors"
-    return Story(title, STATES_OF_STORY, RULES, {label: frames(run) for label, run in runs.items()})
+    return Story(title, STATES_OF_STORY, RULES, tracks(model, frames, case))
 
 
 STATES_OF_STORY = {letter: STATES[letter] for letter in "BXDEZF"}

@@ -1,15 +1,15 @@
 """The loads at the end of a page, byte by byte: what is added, what is masked off, what is not there."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number
 from vmteach.patches import csum_trail as model
-from vmteach.patches.csum_trail import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
-from vmteach.run import Record, Run
+from vmteach.patches.csum_trail import POLICIES, UNPATCHED, Scenario
+from vmteach.run import Run
 
 STATES = {
     "K": (["loaded and added", "added"], "done"),
@@ -22,15 +22,55 @@ STATES = {
 BEFORE, BEHIND = 12, 4  # bytes that are shown on either side of the page's edge
 
 
+class Shown(NamedTuple):
+    """The buffer after some loads; the last of them `faults`, or it does not."""
+
+    run: Run
+    loads: list[model.Loaded]
+    faults: bool
+
+    @property
+    def page(self) -> int:
+        return int(self.run.scenario.machine.page)
+
+    @property
+    def row(self) -> Group:
+        """The last bytes of the page and the first of the next one, under the loads that reach them."""
+        low, high = self.page - BEFORE, self.page + BEHIND
+        cells = [Cell(self.state(at), at, 1, f"{at}"[-2:], f"b{at}") for at in range(low, high)]
+        brackets = [self.bracket(n, load) for n, load in enumerate(self.loads, 1) if load.address + load.width > low]
+        x = axis("byte", low, high, "byte", ticks=[low, self.page])
+        return row("byte", cells, x, [Edge(self.page, ["end of the page", "page end"])], brackets)
+
+    def state(self, at: int) -> str:
+        """What has become of one byte."""
+        for number_, load in enumerate(self.loads, 1):
+            if at in _bytes(load):
+                if self.faulted(number_):
+                    return "F" if at >= self.page else "M"  # it has loaded nothing
+                return "K" if at < load.address + load.kept else "M"
+        s = self.run.scenario
+        return "N" if at >= self.page else "D" if s.offset <= at < s.offset + s.length else "O"
+
+    def faulted(self, n: int) -> bool:
+        return self.faults and n == len(self.loads)
+
+    def bracket(self, n: int, load: model.Loaded) -> Bracket:
+        tone, words = ("alert", [f"load {n}: faults", "faults"]) if self.faulted(n) else ("ink", [f"load {n}", f"{n}"])
+        return Bracket(max(load.address, self.page - BEFORE), load.address + load.width, words, tone)
+
+
 def scene(run: Run) -> Scene:
     """The last bytes of the page and the first of the next one, with every load that reaches them."""
-    loads = list(_loads(run))
-    faults = isinstance(run.events[-1], model.Faulted)
-    n = run.numbers
+    faults, n = isinstance(run.events[-1], model.Faulted), run.numbers
     numbers = {"loads": number(n["loads"]), "of the next page": f"{n['bytes touched in the next page (B)']} B"}
-    bytes_ = row("byte", _cells(run, loads, faults), _axis(run), [_edge(run)], _brackets(run, loads, faults))
     numbers["sum"] = str(n["sum"])
-    return Scene(_clause(run), [bytes_], _alt(run), STATES, numbers, end="bad" if faults else "")
+    groups = [Shown(run, list(_loads(run)), faults).row]
+    return Scene(_clause(run), groups, _alt(run), STATES, numbers, end="bad" if faults else "")
+
+
+def _bytes(load: model.Loaded) -> range:
+    return range(load.address, load.address + load.width)
 
 
 def _clause(run: Run) -> list[str]:
@@ -56,47 +96,6 @@ def _loads(run: Run) -> Iterator[model.Loaded]:
             return
 
 
-def _axis(run: Run) -> Group:
-    page = run.scenario.machine.page
-    return axis("byte", page - BEFORE, page + BEHIND, "byte", ticks=[page - BEFORE, page])
-
-
-def _edge(run: Run) -> Edge:
-    return Edge(run.scenario.machine.page, ["end of the page", "page end"])
-
-
-def _cells(run: Run, loads: list[model.Loaded], faults: bool) -> list[Cell]:
-    page = run.scenario.machine.page
-    shown = range(page - BEFORE, page + BEHIND)
-    return [Cell(_state(run, loads, faults, at), at, 1, f"{at}"[-2:], f"b{at}") for at in shown]
-
-
-def _state(run: Run, loads: list[model.Loaded], faults: bool, at: int) -> str:
-    """What has become of one byte after these loads; if the last of them faults, it has loaded nothing."""
-    s, page = run.scenario, run.scenario.machine.page
-    for number_, load in enumerate(loads, 1):
-        if load.address <= at < load.address + load.width:
-            if faults and number_ == len(loads):
-                return "F" if at >= page else "M"
-            return "K" if at < load.address + load.kept else "M"
-    return "N" if at >= page else "D" if s.offset <= at < s.offset + s.length else "O"
-
-
-def _brackets(run: Run, loads: list[model.Loaded], faults: bool) -> list[Bracket]:
-    """The loads that reach into the picture, with their numbers."""
-    low = run.scenario.machine.page - BEFORE
-    shown = [(n, load) for n, load in enumerate(loads, 1) if load.address + load.width > low]
-    return [
-        Bracket(
-            max(load.address, low),
-            load.address + load.width,
-            [f"load {n}: faults", "faults"] if faults and n == len(loads) else [f"load {n}", f"{n}"],
-            "alert" if faults and n == len(loads) else "ink",
-        )
-        for n, load in shown
-    ]
-
-
 def _alt(run: Run) -> str:
     s, n, last = run.scenario, run.numbers, list(_loads(run))[-1:]
     told = "".join(f" The last load takes bytes {x.address} to {x.address + x.width - 1}." for x in last)
@@ -118,14 +117,13 @@ RULES = {
 
 
 def story(case: Scenario) -> Story:
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    return Story(f"adding up {case.length} bytes near the end of a page", STATES, RULES, tracks)
+    title = f"adding up {case.length} bytes near the end of a page"
+    return Story(title, STATES, RULES, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
     """The buffer, then one load a frame."""
-    s, faulted = run.scenario, isinstance(run.events[-1], model.Faulted)
-    loads = list(_loads(run))
+    s, loads = run.scenario, list(_loads(run))
     first = next(model.schedule(s.offset, s.length, POLICIES[UNPATCHED]))
     ask = Ask(
         f"The buffer begins at byte {s.offset}. How many bytes does the unpatched kernel's first load take?",
@@ -134,22 +132,17 @@ def frames(run: Run) -> list[Frame]:
         "Only bit 1 of the address decides there, and bit 0 is not looked at.",
     )
     begin = f"The buffer has {s.length} bytes from byte {s.offset} on. Nothing is loaded yet."
-    made = [_frame(run, [], False, begin, key="start", ask=ask)]
+    made = [Frame(begin, {"bytes": Shown(run, [], False).row}, "start", ask=ask)]
     for count, load in enumerate(loads, 1):
         last = count == len(loads)
-        more: Record = {"end": "bad" if faulted else "good", "mark": "the end"} if last else {}
-        say = _say(count, load, faulted and last, s.machine.page)
-        made.append(_frame(run, loads[:count], faulted and last, say, rule=[_part(run, load)], **more))
+        shown = Shown(run, loads[:count], last and isinstance(run.events[-1], model.Faulted))
+        end = ("bad" if shown.faults else "good") if last else ""
+        hot, say = [f"b{at}" for at in _bytes(load)], _say(count, load, shown.faults, s.machine.page)
+        made.append(Frame(say, {"bytes": shown.row}, "", [_part(load)], hot, mark="the end" * last, end=end))
     return made
 
 
-def _frame(run: Run, loads: list[model.Loaded], faults: bool, say: str, **more: Any) -> Frame:
-    hot = [f"b{at}" for load in loads[-1:] for at in range(load.address, load.address + load.width)]
-    groups = {"bytes": row("byte", _cells(run, loads, faults), _axis(run), [_edge(run)], _brackets(run, loads, faults))}
-    return Frame(say, groups, hot=hot, **more)
-
-
-def _part(run: Run, load: model.Loaded) -> str:
+def _part(load: model.Loaded) -> str:
     """Which part of the routine makes a load."""
     if load.width < 4:
         return "prologue"

@@ -1,8 +1,9 @@
 """A picture's values as plain data for JSON, and what a group, its states and its links must be."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
 
 from vmteach.run import Record
 
@@ -16,6 +17,35 @@ TONES = ("ink", "quiet", "blue", "alert")  # for lines, brackets and words that 
 LINKS = ("holds", "waits", "moves", "meant", "points")
 LONGEST_TITLE, LONGEST_CLAUSE = 90, 34  # characters: a title of two kernels, the shortest spelling of its half
 MOST_NUMBERS = 4
+
+
+Thing = TypeVar("Thing", bound=Hashable)
+
+
+def stretches(things: Iterable[Thing], at: float = 0, each: float = 1) -> Iterator[tuple[Thing, float, float]]:
+    """Neighbours that are alike as one: what they are, where they begin, how long they are together.
+
+    >>> list(stretches("DDE", at=4))
+    [('D', 4, 2), ('E', 6, 1)]
+    """
+    for thing, same in groupby(things):
+        length = each * sum(1 for _ in same)
+        yield thing, at, length
+        at += length
+
+
+def joined(ranges: Iterable[tuple[float, float]], gap: float = 0) -> list[tuple[float, float]]:
+    """The ranges in order; where the next begins no more than `gap` behind one, both are one.
+
+    >>> joined([(8, 9), (0, 3), (2, 5), (10, 12)], gap=1)
+    [(0, 5), (8, 12)]
+    """
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(ranges):
+        if found and start <= found[-1][1] + gap:
+            start, end = found[-1][0], max(found.pop()[1], end)
+        found.append((start, end))
+    return found
 
 
 def cells_of(cells: str | Iterable[tuple[str, float]]) -> str:
@@ -45,14 +75,10 @@ def told(states: States) -> dict[str, list[Any]]:
 
 def trimmed(thing: Any) -> list[Any]:  # a NamedTuple from above
     """A thing as a list, without what is as by default at its end."""
-    values = [_words(value) if name == "words" else value for name, value in thing._asdict().items()]
-    while (
-        values
-        and thing._fields[len(values) - 1] in thing._field_defaults
-        and (values[-1] == thing._field_defaults[thing._fields[len(values) - 1]])
-    ):
-        values.pop()
-    return [_listed(value) for value in values]
+    given, usual = thing._asdict(), thing._field_defaults
+    while given and (last := next(reversed(given))) in usual and given[last] == usual[last]:
+        del given[last]
+    return [_listed(_words(value) if name == "words" else value) for name, value in given.items()]
 
 
 def _listed(value: object) -> Any:
@@ -69,16 +95,7 @@ def _listed(value: object) -> Any:
 
 
 ALWAYS = set("label from at cells lines spans stays rows columns right steps states rules groups".split())
-WORDY = {
-    "words",
-    "clause",
-    "title",
-    "both",
-    "middle",
-    "note",
-    "head",
-    "corner",
-}  # fields that may have several spellings
+WORDY = set("words clause title both middle note head corner".split())  # they may have several spellings
 
 
 def plain(**fields: Any) -> Record:

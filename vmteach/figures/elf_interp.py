@@ -1,15 +1,14 @@
 """An exec step by step: which checks stand before the point of no return, which after it, and who is told."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from typing import NamedTuple
 
-from vmteach.figures.data import Group, Words
+from vmteach.figures.data import Group, Words, stretches
 from vmteach.figures.scene import Box, Bracket, Cell, Edge, Outline, Scene, axis, grid, row, script
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.kernel.binfmt import ARCHS, INTERPRETER, Checked
 from vmteach.kernel.elf import MAGIC
 from vmteach.patches import elf_interp as model
-from vmteach.patches.elf_interp import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
+from vmteach.patches.elf_interp import POLICIES, UNPATCHED, Event, Scenario, simulate
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -20,8 +19,34 @@ STATES = {
     "R": (["the program runs", "runs"], "in use"),
     "K": (["the caller is killed", "killed"], "promised"),
 }
-OPENED: dict[type[Event], str] = {model.Opened: "open", model.Mapped: "map"}
-SAID: dict[type[Event], str] = {**OPENED, model.Crossed: "give up", model.Started: "runs", model.Oops: "oops"}
+
+
+class Said(NamedTuple):
+    """A step in words: its state, and what stands in a cell, in a line of a script and in a sentence."""
+
+    state: str
+    words: list[str]
+    line: list[str]
+    sentence: str
+
+
+LATE = "The caller is killed: it is too late for an answer."
+SAID: dict[type[Event], Said] = {
+    model.Opened: Said("A", ["open"], ["open the {file}"], "The {file} is opened."),
+    model.Mapped: Said("A", ["map"], ["map the {file}"], "The {file} is mapped."),
+    model.Crossed: Said(
+        "A",
+        ["give up"],
+        ["give up the old address space", "give up the caller"],
+        "The caller's address space is given up. From here on nobody can be told of an error.",
+    ),
+    model.Returned: Said("T", ["{error}"], ["return {error}", "{error}"], "The caller gets {error} and lives on."),
+    model.Started: Said(
+        "R", ["runs"], ["start the program", "start"], "The program starts, from the entry of the {file}."
+    ),
+    model.Killed: Said("K", ["{signal}"], ["kill the caller", "kill"], LATE),
+    model.Oops: Said("K", ["oops"], ["kill the caller", "kill"], LATE),
+}
 NO_RETURN = ["point of no return", "no return"]
 FIELDS_SHOWN = {"magic": "magic", "type": "e_type", "machine": "e_machine"}
 LOOKED_AT = {"magic": (0, 4), "type": (16, 18), "machine": (18, 20)}  # bytes of the header
@@ -29,27 +54,43 @@ LOOKED_AT = {"magic": (0, 4), "type": (16, 18), "machine": (18, 20)}  # bytes of
 
 def scene(run: Run) -> Scene:
     """The steps of the exec along one axis; below, the two rows of the interpreter's header that matter."""
-    steps = list(_shown(run))
-    x = axis("step", 0, len(steps), "step")
-    cells = [Cell(_state(event), n, 1, _words(event)) for n, event in enumerate(steps)]
+    steps, n = _shown(run), run.numbers
+    cells = [Cell(_said(event).state, at, 1, _said(event).words) for at, event in enumerate(steps)]
+    edges = [Edge(at, NO_RETURN, "alert") for at, event in enumerate(steps) if isinstance(event, model.Crossed)]
+    files = stretches(getattr(event, "file", "") for event in steps)
+    brackets = [Bracket(at, at + length, [file, file[0].upper()]) for file, at, length in files if file]
+    numbers = {
+        "the caller": n["the caller"],
+        "gets": n["outcome"],
+        "checks in time": n["checks before the point of no return"],
+        "checks too late": n["checks after it"],
+    }
     return Scene(
         _clause(run),
-        [row("exec", cells, x, _edges(steps), _brackets(steps))],
+        [row("exec", cells, axis("step", 0, len(steps), "step"), edges, brackets)],
         _alt(run, steps),
         STATES,
-        {
-            "the caller": str(run.numbers["the caller"]),
-            "gets": str(run.numbers["outcome"]),
-            "checks in time": str(run.numbers["checks before the point of no return"]),
-            "checks too late": str(run.numbers["checks after it"]),
-        },
+        {name: str(value) for name, value in numbers.items()},
         more=lambda: _header(run),
         end=_end(steps[-1]),
     )
 
 
-def _shown(run: Run) -> Iterator[Event]:
-    return (event for event in run.events if not isinstance(event, model.Closed))
+def _shown(run: Run) -> list[Event]:
+    return [event for event in run.events if not isinstance(event, model.Closed)]
+
+
+def _said(event: Event) -> Said:
+    """A step in words, long to short."""
+    if isinstance(event, Checked):
+        _, check, found, ok = event
+        known = f", {KNOWN[check, found]}" if (check, found) in KNOWN else ""
+        sentence = f"The {event.file}'s {check} is {found}{known}: that {'fits' if ok else 'does not fit'}."
+        words = [f"{check} {found}" if ok else f"{check}: {found}", check]
+        return Said("C" if ok else "X", words, [f"{event.file}: check the {check}", f"{event.file}: {check}"], sentence)
+    state, words, line, sentence = SAID[type(event)]
+    of = event._asdict()
+    return Said(state, [w.format(**of) for w in words], [w.format(**of) for w in line], sentence.format(**of))
 
 
 def _clause(run: Run) -> list[str]:
@@ -58,51 +99,11 @@ def _clause(run: Run) -> list[str]:
     if isinstance(last, model.Started):
         return ["runs the program"]
     if isinstance(last, model.Returned):
-        return [
-            f"tells the caller {last.error}, and it lives on",
-            f"tells the caller {last.error}",
-            f"answers {last.error}",
-        ]
+        tells = f"tells the caller {last.error}"
+        return [f"{tells}, and it lives on", tells, f"answers {last.error}"]
     how = "an oops" if isinstance(last, model.Oops) else "SIGSEGV"
-    return [
-        f"kills the caller with {how}, past the point of no return",
-        f"kills the caller with {how}",
-        "kills the caller",
-    ]
-
-
-def _state(event: Event) -> str:
-    if isinstance(event, Checked):
-        return "C" if event.ok else "X"
-    return {model.Returned: "T", model.Killed: "K", model.Oops: "K", model.Started: "R"}.get(type(event), "A")
-
-
-def _words(event: Event) -> list[str]:
-    """What happened, long to short."""
-    match event:
-        case Checked(_, check, found, ok):
-            return [f"{check} {found}", check] if ok else [f"{check}: {found}", check]
-        case model.Returned(error):
-            return [error]
-        case model.Killed(signal):
-            return [signal]
-    return [SAID[type(event)]]
-
-
-def _edges(steps: list[Event]) -> list[Edge]:
-    return [Edge(n, NO_RETURN, "alert") for n, event in enumerate(steps) if isinstance(event, model.Crossed)]
-
-
-def _brackets(steps: list[Event]) -> list[Bracket]:
-    """Which file the steps are about."""
-    files = [getattr(event, "file", "") for event in steps]
-    made, at = [], 0
-    for file, same in groupby(files):
-        length = len(list(same))
-        if file:
-            made.append(Bracket(at, at + length, [file, file[0].upper()]))
-        at += length
-    return made
+    kills = f"kills the caller with {how}"
+    return [f"{kills}, past the point of no return", kills, "kills the caller"]
 
 
 def _header(run: Run) -> list[Group]:
@@ -122,28 +123,23 @@ def _header(run: Run) -> list[Group]:
 def _read_bytes(run: Run) -> dict[int, str]:
     """The bytes that a check of the interpreter read, and whether it passed."""
     checks = [e for e in of_kind(run.events, Checked) if e.file == INTERPRETER and e.check in LOOKED_AT]
-    return {at: _state(event) for event in checks for at in range(*LOOKED_AT[event.check])}
+    return {at: _said(event).state for event in checks for at in range(*LOOKED_AT[event.check])}
 
 
 def _outlines(length: int) -> list[Outline]:
     """A line around each field that a check reads, as far as the file goes."""
     fields = [(*LOOKED_AT[name], words) for name, words in FIELDS_SHOWN.items()]
-    return [
-        Outline(first // 16, first % 16, first // 16, (after - 1) % 16, words)
-        for first, after, words in fields
-        if after <= length
-    ]
+    return [Outline(at // 16, at % 16, at // 16, (end - 1) % 16, words) for at, end, words in fields if end <= length]
 
 
 def _alt(run: Run, steps: list[Event]) -> str:
-    s = run.scenario
-    told = "; ".join(_sentence(event).rstrip(".") for event in steps)
-    arch = ARCHS[s.arch]
+    s, n = run.scenario, run.numbers
+    told = "; ".join(_said(event).sentence.rstrip(".") for event in steps)
+    reads = f"An exec on {s.arch}, which reads {ARCHS[s.arch].order}-endian"
     return (
-        f"An exec on {s.arch}, which reads {arch.order}-endian: program {s.program}, interpreter {s.interpreter}. "
-        f"{told}. "
-        f"Checks before the point of no return: {run.numbers['checks before the point of no return']}, "
-        f"after it: {run.numbers['checks after it']}. The caller {run.numbers['the caller']}."
+        f"{reads}: program {s.program}, interpreter {s.interpreter}. {told}. "
+        f"Checks before the point of no return: {n['checks before the point of no return']}, "
+        f"after it: {n['checks after it']}. The caller {n['the caller']}."
     )
 
 
@@ -159,30 +155,24 @@ RULES = {
 
 
 def story(case: Scenario) -> Story:
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    kind = "of another machine" if case.interpreter in ARCHS else case.interpreter
-    return Story(
-        f"an exec with an interpreter {kind}" if kind.startswith("of") else f"an exec with a {kind} interpreter",
-        {},
-        RULES,
-        tracks,
-    )
+    kind = f"a {case.interpreter} interpreter"
+    title = "an exec with " + ("an interpreter of another machine" if case.interpreter in ARCHS else kind)
+    return Story(title, {}, RULES, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
     """One step of the exec a frame."""
-    steps, crossed, seen = list(_shown(run)), False, set()
-    lines: list[tuple[str, Words]] = [(f"{n}", _line(event)) for n, event in enumerate(steps, 1)]
+    steps, crossed, keys = _shown(run), False, {""}
+    lines: list[tuple[str, Words]] = [(f"{n}", _said(event).line) for n, event in enumerate(steps, 1)]
     made = []
     for n, event in enumerate(steps):
         crossed |= isinstance(event, model.Crossed)
         key = "" if crossed or _moved(event) else _key(event)
-        more = _more(event, run) | ({"end": _end(event), "mark": "the end"} if event is steps[-1] else {})
         head = "the caller is gone" if crossed else "the caller can be told"
         groups = {"exec": script("exec", lines[: n + 1], n, head=head)}  # what is to come stays hidden
-        rule = [_rule(event, crossed)]
-        made.append(Frame(_sentence(event), groups, "" if key in seen else key, rule, **more))
-        seen.add(key)
+        more = {"end": _end(event), "mark": "the end"} if event is steps[-1] else _more(event, run)
+        made.append(Frame(_said(event).sentence, groups, "" if key in keys else key, [_rule(event, crossed)], **more))
+        keys.add(key)
     return made
 
 
@@ -190,7 +180,7 @@ def _more(event: Event, run: Run) -> Record:
     """A mark at the point of no return; a question when the interpreter has turned out to be ELF."""
     if isinstance(event, model.Crossed):
         return {"mark": "no return"}
-    is_elf = isinstance(event, Checked) and event.file == INTERPRETER and event.check == "magic" and event.ok
+    is_elf = isinstance(event, Checked) and event[:2] == (INTERPRETER, "magic") and event.ok
     return {"ask": _ask(run)} if is_elf else {}
 
 
@@ -232,37 +222,3 @@ KNOWN = {
     **{("type", str(kind)): words for kind, words in TYPES.items()},
     **{("machine", str(arch.machine)): name for name, arch in ARCHS.items()},
 }
-
-
-def _line(event: Event) -> list[str]:
-    """A step as a line of a program."""
-    match event:
-        case Checked(file, check):
-            return [f"{file}: check the {check}", f"{file}: {check}"]
-        case model.Opened(file) | model.Mapped(file):
-            return [f"{OPENED[type(event)]} the {file}"]
-        case model.Crossed():
-            return ["give up the old address space", "give up the caller"]
-        case model.Returned(error):
-            return [f"return {error}", error]
-        case model.Started():
-            return ["start the program", "start"]
-    return ["kill the caller", "kill"]
-
-
-def _sentence(event: Event) -> str:
-    match event:
-        case Checked(file, check, found, ok):
-            known = f", {KNOWN[check, found]}" if (check, found) in KNOWN else ""
-            return f"The {file}'s {check} is {found}{known}: " + ("that fits." if ok else "that does not fit.")
-        case model.Opened(file):
-            return f"The {file} is opened."
-        case model.Mapped(file):
-            return f"The {file} is mapped."
-        case model.Crossed():
-            return "The caller's address space is given up. From here on nobody can be told of an error."
-        case model.Returned(error):
-            return f"The caller gets {error} and lives on."
-        case model.Started(file):
-            return f"The program starts, from the entry of the {file}."
-    return "The caller is killed: it is too late for an answer."

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Cell, Scene, axis, row, script
-from vmteach.figures.story import Frame, Story
+from vmteach.figures.story import Frame, Story, tracks
 from vmteach.figures.words import number
 from vmteach.patches import extraversion as model
-from vmteach.patches.extraversion import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
+from vmteach.patches.extraversion import Event, Scenario
 from vmteach.run import Record, Run
 
 STATES = {
@@ -23,9 +23,8 @@ FATES = {model.Applied: "A", model.AlreadyIn: "I", model.Rejected: "X"}
 
 def scene(run: Run) -> Scene:
     """The patches that were rejected, the one that names the kernel, and its hunk beside the Makefile."""
-    shown = [event for event in run.events if not _plain(event)]
-    n, base = run.numbers, model.BASES[run.scenario.base]
-    fate = axis("fate", 0, 1, ticks=[(0, "")])
+    shown, rest = ([event for event in run.events if _plain(event) is plain] for plain in (False, True))
+    n, base, fate = run.numbers, model.BASES[run.scenario.base], axis("fate", 0, 1, ticks=[(0, "")])
     hunks = [group for patch in model.extraversion(run.scenario.base, run.policy) for group in _hunk(patch, base)]
     return Scene(
         _clause(run, "calls itself"),
@@ -35,7 +34,7 @@ def scene(run: Run) -> Scene:
         {name: str(n[name]) for name in ("applied", "already in", "rejected", "version string")},
         _clause(run, "call themselves"),
         more=lambda: hunks,
-        note=_rest([event for event in run.events if _plain(event)]),
+        note=_rest(rest),
         end="bad" if n["rejected"] else "good",
     )
 
@@ -131,8 +130,7 @@ MOST_LINES = 8  # of the set that are shown at once
 
 
 def story(case: Scenario) -> Story:
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    return Story(f"a set of patches on {case.base}", STATES, RULES, tracks)
+    return Story(f"a set of patches on {case.base}", STATES, RULES, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
@@ -147,9 +145,11 @@ def frames(run: Run) -> list[Frame]:
         base, event = model.apply_one(base, patch)
         fates[patch.name] = STATE_WORDS[type(event)].removeprefix("is ").removesuffix(" the base")
         last = n == len(release) - 1
-        more = (_end(run) if last else {}) | _mark(patch, event)
+        mark = patch.topic.split("-")[0] if isinstance(event, model.Rejected) else ""
         groups = {"set": _queue(release, n, fates), "patch": hunk[0], "file": hunk[1]}
-        made.append(Frame(_say(patch, event), groups, patch.topic, [_rule(event)], **more))
+        made.append(
+            Frame(_say(patch, event), groups, patch.topic, [_rule(event)], mark=mark, **_end(run) if last else {})
+        )
     return made
 
 
@@ -160,12 +160,6 @@ def _end(run: Run) -> Record:
     return {"end": "bad", "note": note} if rejected else {"end": "good", "note": "Every patch is in."}
 
 
-def _mark(patch: model.Patch, event: Event) -> Record:
-    if not isinstance(event, model.Rejected):
-        return {}
-    return {"mark": patch.topic.split("-")[0]}
-
-
 def _rule(event: Event) -> str:
     if isinstance(event, model.Rejected) and event.why.startswith("needs"):
         return "needs"
@@ -174,11 +168,9 @@ def _rule(event: Event) -> str:
 
 def _say(patch: model.Patch, event: Event) -> str:
     if isinstance(event, model.Rejected):
-        lacks = event.why.removeprefix("needs ")
-        why = "a line of its hunk is not what the file has"
-        if lacks != event.why:
-            why = f"it needs {lacks}, and no patch before it has brought them"
-        return f"`{patch.name}` is rejected: {why}."
+        needs = f"it {event.why}, and no patch before it has brought them"
+        differs = "a line of its hunk is not what the file has"
+        return f"`{patch.name}` is rejected: {needs if event.why.startswith('needs ') else differs}."
     if isinstance(event, model.AlreadyIn):
         return f"`{patch.name}` is left out: the base has its new line already."
     return f"`{patch.name}` is applied."

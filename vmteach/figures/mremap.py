@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from vmteach.figures.data import Group
+from vmteach.figures.data import Group, joined
 from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.kernel.mm import (
     AddressSpace,
     Asserted,
@@ -22,7 +22,8 @@ from vmteach.kernel.mm import (
 )
 from vmteach.kernel.mmap import get_unmapped_area
 from vmteach.kernel.sound import Broke, name_of
-from vmteach.patches.mremap import DIED, PATCHED, POLICIES, UNPATCHED, Event, Found, Left, Returned, Scenario, simulate
+from vmteach.patches import mremap as model
+from vmteach.patches.mremap import DIED, Event, Found, Left, Returned, Scenario
 from vmteach.run import Run, of_kind
 
 STATES = {
@@ -60,16 +61,20 @@ def addresses(space: Space, x: Group, label: str, marked: Iterable[Bracket] = ()
     cells = [_cell(addr, present.get(addr, ""), addr in mapped, space.page) for addr in sorted(mapped | set(present))]
     if label == EARLIER:  # a second row: its cells are things of their own
         cells = [cell._replace(id="") for cell in cells]
-    reached, brackets, edges = 0, [], []
-    for vma in space.vmas:
-        if vma.start == vma.end:
-            edges.append(Edge(vma.start, ["a mapping without a byte", "an empty mapping", "empty"], "alert"))
-        else:
-            overlaps = vma.start < reached
-            tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
-            brackets.append(Bracket(vma.start, vma.end, words, tone, int(overlaps)))
+    empty = ["a mapping without a byte", "an empty mapping", "empty"]
+    edges = [Edge(vma.start, empty, "alert") for vma in space.vmas if vma.start == vma.end]
+    return row(label, cells, x, edges, [*_brackets(space.vmas), *marked])
+
+
+def _brackets(vmas: Iterable[Vma]) -> Iterator[Bracket]:
+    """A bracket a mapping; where one begins within another, it stands above in red."""
+    reached = 0
+    for vma in vmas:
+        overlaps = vma.start < reached
+        tone, words = ("alert", ["a second mapping", "second"]) if overlaps else ("ink", f"{vma.prot}")
+        if vma.end > vma.start:
+            yield Bracket(vma.start, vma.end, words, tone, int(overlaps))
         reached = max(reached, vma.end)
-    return row(label, cells, x, edges, [*brackets, *marked])
 
 
 def _cell(addr: int, content: str, mapped: bool, page: int) -> Cell:
@@ -82,16 +87,8 @@ def window(scenario: Scenario) -> Group:
     space, call, page = scenario.space, scenario.arguments, scenario.machine.page
     target = call.new_addr if call.fixed else get_unmapped_area(space, call.new_len) if call.flags else call.addr
     longest = max(call.old_len, call.new_len, page)
-    ranges = [(vma.start, vma.end) for vma in space.vmas] + [
-        (call.addr, call.addr + longest),
-        (target, target + longest),
-    ]
-    windows: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if windows and start <= windows[-1][1] + 2 * page:
-            windows[-1] = (windows[-1][0], max(windows[-1][1], end))
-        else:
-            windows.append((start, end))
+    touched = [(start, start + longest) for start in (call.addr, target)]
+    windows = joined([*((vma.start, vma.end) for vma in space.vmas), *touched], gap=2 * page)
     ticks = sorted({start for start, _ in windows} | {call.addr, target})
     return axis("address", windows[0][0], windows[-1][1], "hex", ticks=ticks, windows=windows)
 
@@ -101,16 +98,10 @@ def window(scenario: Scenario) -> Group:
 
 def scene(run: Run) -> Scene:
     """The address space that the call left, with what is broken in red."""
-    found, left = of_kind(run.events, Found)[0], of_kind(run.events, Left)[0]
-    page, x = run.scenario.machine.page, window(run.scenario)
-    before, after = Space(*found, page), Space(*left, page)
-    broken = of_kind(run.events, Broke)
-    links = [
-        Link(f"after the call@{moved.source}", "moves", f"after the call@{moved.target}", "move_page_tables")
-        for moved in of_kind(run.events, Moved)
-        if moved.pages
-    ]
-    n = run.numbers
+    page, x, n = run.scenario.machine.page, window(run.scenario), run.numbers
+    before, after = (Space(*of_kind(run.events, kind)[0], page) for kind in (Found, Left))
+    broken, moved = of_kind(run.events, Broke), [event for event in of_kind(run.events, Moved) if event.pages]
+    links = [Link(f"{LABEL}@{m.source}", "moves", f"{LABEL}@{m.target}", "move_page_tables") for m in moved]
     return Scene(
         clause=_clause(run, broken, before, after),
         groups=[addresses(after, x, LABEL, _damage(before, after, broken))],
@@ -132,19 +123,18 @@ def scene(run: Run) -> Scene:
 def _damage(before: Space, after: Space, broken: list[Broke]) -> Iterator[Bracket]:
     """A red bracket over what an invariant names: pages in no mapping, pages that are gone, pages still mapped."""
     mapped = {addr for vma in after.vmas for addr in range(vma.start, vma.end, after.page)}
-    kinds = {event.invariant for event in broken}
-    orphans = [addr for addr, _ in after.pages if addr not in mapped]
-    yield from _over(orphans, after.page, [f"I5: {len(orphans)} pages in no mapping", "I5"])
     gone = [addr for addr, _ in before.pages if addr not in mapped]
-    if "I3" in kinds:
-        words = [f"I3: {len(gone)} pages gone, and the call failed", f"I3: {len(gone)} pages gone", "I3"]
-        yield from _over(gone, after.page, words)
-
-
-def _over(addrs: list[int], page: int, words: list[str]) -> Iterator[Bracket]:
-    """A red bracket over some pages, if there are any."""
-    if addrs:
-        yield Bracket(min(addrs), max(addrs) + page, words, "alert", 1)
+    orphans, failed = (
+        [addr for addr, _ in after.pages if addr not in mapped],
+        "I3" in {each.invariant for each in broken},
+    )
+    lost = f"I3: {len(gone)} pages gone"
+    for addrs, words in (
+        (orphans, [f"I5: {len(orphans)} pages in no mapping", "I5"]),
+        (gone * failed, [f"{lost}, and the call failed", lost, "I3"]),
+    ):
+        if addrs:
+            yield Bracket(min(addrs), max(addrs) + after.page, words, "alert", 1)
 
 
 def _clause(run: Run, broken: list[Broke], before: Space, after: Space) -> list[str]:
@@ -213,16 +203,14 @@ def frames(run: Run) -> list[Frame]:
     space.log = log = _Log(space)
     with suppress(Stopped):
         run.policy.procedure(space, call, run.policy)
-    x, told = window(run.scenario), []
-    told.append(_frame(log.seen[0], x, _start(run), key="start", rule=["do_mremap"]))
-    for number, (step, seen) in enumerate(zip(log, log.seen[1:])):
-        key, asks = str(step) if number == 0 else "", None
-        if number == 0 and isinstance(step, Unmapped) and step.result and step.end > step.start:
-            asks = _question()
-        told.append(_frame(seen, x, _say(step), key=key, rule=_rule(step), mark=_mark(step), ask=asks))
-    broken = of_kind(run.events, Broke)
-    told.append(_end(run, log.seen[-1], x, broken))
-    return told
+    x = window(run.scenario)
+    told = [_frame(log.seen[0], x, _start(run), key="start", rule=["do_mremap"])]
+    for step, seen in zip(log, log.seen[1:]):
+        first, (say, rule, mark) = step is log[0], _told(step)
+        fails = isinstance(step, Unmapped) and step.result and step.end > step.start
+        asks = _question() if first and fails else None
+        told.append(_frame(seen, x, say, key=str(step) if first else "", rule=[rule], mark=mark, ask=asks))
+    return [*told, _end(run, log.seen[-1], x, of_kind(run.events, Broke))]
 
 
 def _frame(space: Space, x: Group, say: str, **more: object) -> Frame:
@@ -237,48 +225,32 @@ def _start(run: Run) -> str:
     return f"`mremap` is to move {pages} from {call.addr:#x} to {call.new_addr:#x}. The list of mappings is full."
 
 
-def _say(step: Step) -> str:
+def _told(step: Step) -> tuple[str, str, str]:
+    """What a frame says of a step, the rule that is lit, and the frame's mark."""
     match step:
-        case Unmapped(start, end, result) if start == end:
-            return f"`do_munmap` of nothing at {start:#x} returns EINVAL. Every move does so: it counts as no error."
-        case Unmapped(start, _, result) if result:
-            return f"`do_munmap`: a hole at {start:#x} would split one mapping. There is no room: {name_of(result)}."
-        case Unmapped(start, _, _):
-            return f"`do_munmap` unmaps the old range at {start:#x}."
+        case Unmapped(start, end, result):
+            return _unmapped(start, end, result), "do_munmap", ""
         case Ignored(_, result):
-            return f"The return value, {name_of(result)}, is ignored."
-        case Moved(_, _, 0, _):
-            return "`move_page_tables` has no entry to move."
-        case Moved(_, target, _, lost):
-            return f"`move_page_tables` moves one entry to {target:#x}." + " The page there is lost." * bool(lost)
+            return f"The return value, {name_of(result)}, is ignored.", "do_mremap", "the error is ignored"
+        case Moved(_, target, pages, lost):
+            moves = f"moves one entry to {target:#x}." + " The page there is lost." * bool(lost)
+            says = f"`move_page_tables` {moves if pages else 'has no entry to move.'}"
+            return says, "move_page_tables", "the entry moves"
         case Mapped(start, _, _):
-            return f"`insert_vm_struct` enters the range at {start:#x} into the list."
+            says = f"`insert_vm_struct` enters the range at {start:#x} into the list."
+            return says, "insert_vm_struct", "a second mapping"
         case Asserted():
-            return "`insert_vm_struct` finds the place taken. A real kernel stops here. The model goes on."
-        case _:
-            return "The call goes on."
+            says = "`insert_vm_struct` finds the place taken. A real kernel stops here. The model goes on."
+            return says, "insert_vm_struct", ""
+    return "The call goes on.", "move_page_tables" if isinstance(step, MovedBack) else "insert_vm_struct", ""
 
 
-def _rule(step: Step) -> list[str]:
-    match step:
-        case Unmapped() | Ignored():
-            return ["do_munmap" if isinstance(step, Unmapped) else "do_mremap"]
-        case Moved() | MovedBack():
-            return ["move_page_tables"]
-        case _:
-            return ["insert_vm_struct"]
-
-
-def _mark(step: Step) -> str:
-    match step:
-        case Ignored():
-            return "the error is ignored"
-        case Moved():
-            return "the entry moves"
-        case Mapped():
-            return "a second mapping"
-        case _:
-            return ""
+def _unmapped(start: int, end: int, result: int) -> str:
+    if start == end:
+        return f"`do_munmap` of nothing at {start:#x} returns EINVAL. Every move does so: it counts as no error."
+    if result:
+        return f"`do_munmap`: a hole at {start:#x} would split one mapping. There is no room: {name_of(result)}."
+    return f"`do_munmap` unmaps the old range at {start:#x}."
 
 
 def _question() -> Ask:
@@ -307,9 +279,8 @@ def _end(run: Run, space: Space, x: Group, broken: list[Broke]) -> Frame:
 
 def story(case: Scenario) -> Story:
     """The call on the unpatched and the patched kernel, side by side."""
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
     title = "moving one page onto a full list" if case.arguments.new_len else "moving nothing"
-    return Story(title, STATES, RULES, tracks)
+    return Story(title, STATES, RULES, tracks(model, frames, case))
 
 
 # ---- any call, a line a step ----
@@ -333,7 +304,7 @@ WORDS: dict[type, Callable[[Any], str]] = {
 def told(event: Event) -> str:
     """One step of a call as a line, addresses as a reader knows them; "" for the states before and after.
 
-    >>> for event in simulate(Scenario(call="shrink in the middle"), POLICIES[UNPATCHED]).events:
+    >>> for event in model.simulate(Scenario(call="shrink in the middle"), model.POLICIES[model.UNPATCHED]).events:
     ...     print(told(event), end="\\n" if told(event) else "")
     do_munmap [0x42000, 0x44000): ENOMEM
     ENOMEM ignored: shrinking

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from vmteach.figures.data import Group
+from vmteach.figures.data import Group, stretches
 from vmteach.figures.lanes import Bar, bars
 from vmteach.figures.scene import Box, Link, Mark, Scene, Span, Stay, axis, grid, lanes, nodes, prediction, strip
 from vmteach.figures.scene import script as script_of
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number
 from vmteach.kernel.entry import LIST, NONE, OOPS, PRESENT, PTL, SWAP, Clearer
 from vmteach.kernel.threads import END, Data, Stepped, Thread, Waited
 from vmteach.machine import PRESETS
-from vmteach.patches.mremap_race import MMAP_SEM, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate, states_of
+from vmteach.patches import mremap_race as model
+from vmteach.patches.mremap_race import MMAP_SEM, Scenario, program, states_of
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -26,6 +27,8 @@ STATES = {
     "X": (["waits for ever", ""], "blocked"),
 }
 LOCKS = {PTL: "P", MMAP_SEM: "M", LIST: "L"}
+SHORTER = {SWAP: ["swap entry", "swap"]}
+LOCKS_SHOWN = [MMAP_SEM, PTL]  # in the story
 ENTRIES = {PRESENT: "E", SWAP: "S", NONE: "N"}
 BREAKS = {
     "I1": "reads a null pointer",
@@ -56,7 +59,7 @@ def scene(run: Run) -> Scene:
     picture = lanes("steps", threads, stays, x, _marks(taken), rails)
     states = [state.data for state in states_of(run)]
     entries = [
-        strip(label, _spans([getattr(each, name) for each in states], len(taken)), x)
+        strip(label, _spans([getattr(each, name) for each in states[1 : len(taken) + 1]]), x)
         for label, name in ((["source entry", "source"], "old"), (["target entry", "target"], "new"))
     ]
     return Scene(
@@ -91,23 +94,17 @@ def _marks(taken: list[Stepped]) -> list[Mark]:
     """Where M lets PTL go to allocate, and where it reads through the null pointer."""
     at = [event.at for event in taken]
     marks = []
-    if "M5" in at and "M7" in at and at.index("M7") - at.index("M6") > 1:  # somebody used the gap
+    if {"M5", "M7"} <= set(at) and at.index("M7") - at.index("M6") > 1:  # somebody used the gap
         marks.append(Mark(at.index("M5") + 1, "PTL is free", "blue"))
-    if taken and taken[-1].at == "M10":
+    if at[-1:] == ["M10"]:
         marks.append(Mark(len(taken) - 0.5, ["null pointer", "null"], "alert"))
     return marks
 
 
-def _spans(values: list[str], steps: int) -> list[Span]:
+def _spans(values: list[str]) -> list[Span]:
     """The stretches in which an entry holds the same; column n is what it holds after that step."""
-    spans: list[Span] = []
-    for n, value in enumerate(values[1 : steps + 1]):
-        state = ENTRIES[value]
-        if spans and spans[-1].state == state:
-            spans[-1] = spans[-1]._replace(end=n + 1)
-        else:
-            spans.append(Span(state, n, n + 1, value if value != SWAP else ["swap entry", "swap"]))
-    return spans
+    held = stretches(values)
+    return [Span(ENTRIES[value], at, at + steps, SHORTER.get(value, value)) for value, at, steps in held]
 
 
 def _clause(run: Run) -> list[str]:
@@ -121,11 +118,11 @@ def _clause(run: Run) -> list[str]:
 
 def _alt(run: Run, taken: list[Stepped]) -> str:
     steps = ", ".join(f"{event.at} {event.does}" for event in taken)
-    states = [state.data for state in states_of(run)]
+    *_, last = (state.data for state in states_of(run))
     way = run.numbers["shortest way there (steps)"]
     head = "One run to the end" if way == "none" else f"The shortest way, {way} steps"
     return (
-        f"{head}: {steps}. At the end the source entry is {states[-1].old}, the target entry {states[-1].new}. "
+        f"{head}: {steps}. At the end the source entry is {last.old}, the target entry {last.new}. "
         f"{number(run.numbers['states explored'])} states explored: {run.numbers['what can happen']}."
     )
 
@@ -147,14 +144,15 @@ def reach(runs: Mapping[str, Mapping[tuple[str, int], Run]]) -> dict[str, Scene]
 
 
 def _map(cells: Mapping[tuple[str, int], Run]) -> Scene:
-    machines = list(dict.fromkeys(machine for machine, _ in cells))
-    ratios = sorted({ratio for _, ratio in cells})
+    machines, ratios = (list(dict.fromkeys(part)) for part in zip(*cells))
     bad = [where for where, run in cells.items() if run.numbers["what can happen"] != "nothing bad"]
-    rows = [(machine, [_box(machine, ratio, (machine, ratio) in bad) for ratio in ratios]) for machine in machines]
+    rows = [
+        (machine, [_box(machine, ratio, (machine, ratio) in bad) for ratio in sorted(ratios)]) for machine in machines
+    ]
     where = ", ".join(f"{machine} at {ratio}" for machine, ratio in bad) or "none"
     return Scene(
         clause=[f"crashes in {len(bad)} of {len(cells)} cells" if bad else "crashes in none"],
-        groups=[grid("M alone", list(map(str, ratios)), rows, corner="vm_cache_scan_ratio")],
+        groups=[grid("M alone", list(map(str, sorted(ratios))), rows, corner="vm_cache_scan_ratio")],
         states={"C": ("can crash", "promised"), "N": ("safe", "nothing")},
         alt=f"Machines by ratio, one thread alone. It can crash at: {where}.",
     )
@@ -212,6 +210,13 @@ SAID = {
     "C3": "C unlocks PTL.",
 }
 RULE_AT = {"M4": "alloc_one_pte", "M5": "alloc_one_pte", "M6": "alloc_one_pte", "M6b": "zap_page_range"}
+ASK = Ask(
+    "Who can change the source entry while M allocates?",
+    ["Nobody: M holds mmap_sem", "C", "Nobody: M holds PTL"],
+    1,
+    "C needs PTL alone, and M has just given it back.",
+    ["C never asks for mmap_sem.", "", "M gave PTL back at M5."],
+)
 MARKS = {"M5": "PTL is free", "C2": "the entry is cleared", "M9": "the second look-up", "M10": "null pointer"}
 
 
@@ -237,37 +242,32 @@ class _Told:
         for number_, (event, state) in enumerate(zip(steps, states[1:]), 1):
             self.taken[event.thread] += 1
             self.held[event.thread] = event.holds
-            last = number_ == len(steps)
-            end = ("bad" if event.at == "M10" else "good") if last else ""
+            end = ("bad" if event.at == "M10" else "good") if number_ == len(steps) else ""
             yield self._frame(self._say(event, state), state, event.at, event, end)
 
     def _say(self, event: Stepped, state: Data) -> str:
-        if event.at == "M9":
-            if state.old != NONE:
-                return "M looks the source up a second time. It is still there."
-            tested = self.run.policy.skips_if_gone
-            tail = (
-                "The patched kernel tests that, and M leaves."
-                if tested
-                else "So M's pointer is null, and nobody tests it."
-            )
-            return f"M looks the source up a second time. There is nothing. {tail}"
-        return SAID.get(event.at, f"{event.thread}: {event.does}.")
+        if event.at != "M9":
+            return SAID.get(event.at, f"{event.thread}: {event.does}.")
+        tested = "The patched kernel tests that, and M leaves."
+        gone = tested if self.run.policy.skips_if_gone else "So M's pointer is null, and nobody tests it."
+        found = f"There is nothing. {gone}" if state.old == NONE else "It is still there."
+        return f"M looks the source up a second time. {found}"
 
     def _frame(self, say: str, data: Data, key: str, event: Stepped | None = None, end: str = "") -> Frame:
         at = event.at if event else ""
-        rule = [self._rule(at, data)] if at else []
+        names = [thread.name for thread in self.threads]
         groups = {thread.name: self._script(thread) for thread in self.threads}
-        groups |= {"locks": nodes("lock", [t.name for t in self.threads], [MMAP_SEM, PTL]), "entries": _entries(data)}
+        groups |= {"locks": nodes("lock", names, LOCKS_SHOWN), "entries": _entries(data)}
         links = [
-            Link(name, "holds", lock) for name, locks in self.held.items() for lock in locks if lock in (MMAP_SEM, PTL)
+            Link(name, "holds", lock) for name, locks in self.held.items() for lock in locks if lock in LOCKS_SHOWN
         ]
-        return Frame(say, groups, key, rule, links=links, mark=MARKS.get(at, ""), ask=_ask(at, self.threads), end=end)
+        ask = ASK if at == "M6" and len(names) > 1 else None
+        return Frame(say, groups, key, self._rule(at, data), links=links, mark=MARKS.get(at, ""), ask=ask, end=end)
 
-    def _rule(self, at: str, data: Data) -> str:
+    def _rule(self, at: str, data: Data) -> list[str]:
         if at == "M9" and self.run.policy.skips_if_gone and data.old == NONE:
-            return "the second test"
-        return RULE_AT.get(at, "zap_page_range" if at[0] == "C" else "move_one_page")
+            return ["the second test"]
+        return [RULE_AT.get(at, "zap_page_range" if at[0] == "C" else "move_one_page")] if at else []
 
     def _script(self, thread: Thread) -> Group:
         """A thread's lines that a reader follows, and the one that comes next."""
@@ -285,20 +285,7 @@ def _entries(data: Data) -> Group:
     return grid("entries", ["source", "target"], [("entry", boxes)])
 
 
-def _ask(at: str, threads: tuple[Thread, ...]) -> Ask | None:
-    """The question before a step is shown."""
-    if at == "M6" and len(threads) > 1:
-        why = "C needs PTL alone, and M has just given it back."
-        wrong = ("C never asks for mmap_sem.", "", "M gave PTL back at M5.")
-        choices = ("Nobody: M holds mmap_sem", "C", "Nobody: M holds PTL")
-        return Ask("Who can change the source entry while M allocates?", choices, 1, why, wrong)
-    return None
-
-
 def story(case: Scenario) -> Story:
     """The same turns on version 1 and version 2."""
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    title = (
-        "M moves a page while C truncates its file" if case.clearers else "M moves a page, and no other thread is there"
-    )
-    return Story(title, {key: STATES[key] for key in "ESN"}, RULES, tracks)
+    title = "M moves a page" + (" while C truncates its file" if case.clearers else ", and no other thread is there")
+    return Story(title, {key: STATES[key] for key in "ESN"}, RULES, tracks(model, frames, case))

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Line, Link, Scene, axis, chart, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number, size
 from vmteach.kernel.stack import Overran, TookArray
 from vmteach.machine import PRESETS
 from vmteach.patches import ncpfs as model
-from vmteach.patches.ncpfs import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
-from vmteach.run import Run, of_kind
+from vmteach.patches.ncpfs import POLICIES, UNPATCHED, Event, Scenario
+from vmteach.run import Record, Run, of_kind
 
 STATES = {
     "T": (["task descriptor", "descriptor", "task"], "attention"),
@@ -38,19 +38,23 @@ def stack_row(scenario: Scenario, arrays: Sequence[TookArray], frames: int) -> G
     top = area - model.SAVED - scenario.extra_depth - frames
     low = arrays[-1].low if arrays else top
     over = low < task
-    cells = [] if over else [Cell("T", 0, task, ["task descriptor", "descriptor", "task"], "task")]
-    cells += [Cell("F", task, low - task, "free", "free")] if low > task else []
-    for which, each in zip(("old name", "new name"), arrays):
-        start, end = max(each.low, task), each.low + each.size
-        if end > start:
-            cells.append(Cell("A", start, end - start, [f"{which}, {number(each.size)} B", which], which))
-    cells.append(Cell("C", top, area - top, ["functions", "calls"], "calls"))
-    cells += [Cell("O", low, task - low, "overwritten", "overrun")] if over else []
-    brackets = [Bracket(0, task, ["here was the task descriptor", "task descriptor"], "alert")] if over else []
+    cells = [
+        Cell("F", task, low - task, "free", "free"),
+        *(_array(which, each, task) for which, each in zip(("old name", "new name"), arrays)),
+        Cell("C", top, area - top, ["functions", "calls"], "calls"),
+        Cell("O", low, task - low, "overwritten", "overrun"),
+    ]
+    there = [Cell("T", 0, task, ["task descriptor", "descriptor", "task"], "task")] * (not over)
+    brackets = [Bracket(0, task, ["here was the task descriptor", "task descriptor"], "alert")] * over
+    brackets += [Bracket(low, 0, ["beyond the stack area", "beyond"], "alert", 1)] * (low < 0)
     x = axis("address", min(0, low), area, "byte", ticks=[0, task, area])
-    if low < 0:
-        brackets.append(Bracket(low, 0, ["beyond the stack area", "beyond"], "alert", 1))
-    return row("stack", cells, x, brackets=brackets)
+    return row("stack", [*there, *(cell for cell in cells if cell.length > 0)], x, brackets=brackets)
+
+
+def _array(which: str, array: TookArray, task: int) -> Cell:
+    """What lies of an array above the descriptor."""
+    start = max(array.low, task)
+    return Cell("A", start, array.low + array.size - start, [f"{which}, {number(array.size)} B", which], which)
 
 
 def name_row(scenario: Scenario, sent: bool = True) -> Group:
@@ -98,9 +102,8 @@ def deepest(run: Run) -> tuple[list[TookArray], int]:
     taken = of_kind(run.events, TookArray)
     looked = sum(isinstance(event, model.LookedUp) for event in run.events)
     looking, acting = run.scenario.frames
-    ways = [([event], looking) for event in taken[:looked] or taken] + [(taken[looked:], acting)] * (
-        len(taken) > looked
-    )
+    ways = [([event], looking) for event in taken[:looked] or taken]
+    ways += [(taken[looked:], acting)] * (len(taken) > looked)
     return min(ways, key=lambda way: way[0][-1].low, default=([], 0))
 
 
@@ -165,88 +168,83 @@ STORIES = {
 
 def frames(run: Run) -> list[Frame]:
     """One frame a step of the call, with the stack as it was then."""
-    return [*_first(run), *_steps(run)]
+    return list(_frames(run))
 
 
-def _first(run: Run) -> Iterator[Frame]:
-    s = run.scenario
-    has = "has" if s.on_server else "has no"
-    say = f"Both names have {number(s.length)} bytes. The server {has} file with the first 255 bytes of the old one."
-    yield Frame(
-        say.replace("has file", "has a file"),
-        {"stack": stack_row(s, [], 0), "name": name_row(s, sent=False)},
-        key="start",
-    )
-
-
-def _steps(run: Run) -> Iterator[Frame]:
-    """Frames from the events: the state is the arrays that lie on the stack, and how many names were looked up."""
+def _frames(run: Run) -> Iterator[Frame]:
+    """The state is the arrays that lie on the stack, and how many names were looked up."""
     s, arrays, looked, sent = run.scenario, list[TookArray](), 0, False
+    has = f"The server has {'a' if s.on_server else 'no'} file with the first 255 bytes of the old one."
+    groups = {"stack": stack_row(s, [], 0), "name": name_row(s, sent=False)}
+    yield Frame(f"Both names have {number(s.length)} bytes. {has}", groups, "start")
     for event in run.events:
         acting = looked == len(s.lengths)
-        if isinstance(event, TookArray):
-            arrays = [*arrays, event] if acting else [event]
-        if isinstance(event, model.LookedUp):
-            arrays, looked = [], looked + 1
-        sent |= isinstance(event, model.Sent)
-        used = s.frames.acting if acting else s.frames.looking
-        groups = {"stack": stack_row(s, arrays, used * bool(arrays)), "name": name_row(s, sent)}
-        frame = _acting(event, arrays, groups) if acting else _looking(event, looked, groups)
+        match event:
+            case TookArray():
+                arrays = [*arrays, event] if acting else [event]
+            case model.LookedUp():
+                arrays, looked = [], looked + 1
+            case model.Sent():
+                sent = True
+        used = s.frames[acting] * bool(arrays)  # of looking, or of acting
+        groups = {"stack": stack_row(s, arrays, used), "name": name_row(s, sent)}
         if isinstance(event, model.Answered):
-            frame = _end(run, groups, event.answer)
-        yield from filter(None, [frame])
+            yield _end(run, groups, event.answer)
+        elif said := _acting(event, len(arrays)) if acting else _looking(event, looked):
+            say, key, rule, more = said
+            yield Frame(say, groups, key, [rule], **more)
 
 
-def _looking(event: Event, looked: int, groups: dict[str, Group]) -> Frame | None:
-    which = ("old", "new")[min(looked, 1)]
+Told = tuple[str, str, str, Record] | None  # sentence, key, rule, and what else the frame has
+
+
+def _looking(event: Event, looked: int) -> Told:
     match event:
         case TookArray(size, _):
-            say = f"`ncp_lookup` lays an array of {number(size)} bytes on the stack for the {which} name. It fits."
-            return Frame(say, groups, f"array {looked}", ["ncp_lookup"])
+            name = f"the {'new' if looked else 'old'} name"
+            say = f"`ncp_lookup` lays an array of {number(size)} bytes on the stack for {name}. It fits."
+            return say, f"array {looked}", "ncp_lookup", {}
         case model.Sent(_, wire):
             say = f"{wire} bytes of the name go to the server: the length on the wire is one byte."
-            first = not looked
-            mark, ask = ("255 bytes on the wire", _question()) if first else ("", None)
-            return Frame(say, groups, f"sent {looked}", ["ncp_add_pstring"], mark=mark, ask=ask)
+            more = {} if looked else {"mark": "255 bytes on the wire", "ask": ASK}
+            return say, f"sent {looked}", "ncp_add_pstring", more
         case model.LookedUp(_, found):
             say = "The server has such a file. The array is gone again." if found else "There is no such file."
-            return Frame(say, groups, f"looked {looked}", ["ncp_lookup"])
+            return say, f"looked {looked}", "ncp_lookup", {}
         case model.Refused(_, by) if by in RULES:
-            return Frame("The length test refuses the name before there is an array.", groups, "", [by], mark="refused")
+            return "The length test refuses the name before there is an array.", "", by, {"mark": "refused"}
     return None
 
 
-def _acting(event: Event, arrays: Sequence[TookArray], groups: dict[str, Group]) -> Frame | None:
+def _acting(event: Event, arrays: int) -> Told:
     match event:
         case TookArray(size, _):
-            which = ("old", "new")[len(arrays) - 1]
-            say = f"`ncp_rename` lays an array of {number(size)} bytes on the stack for the {which} name."
-            mark = "the second array" if len(arrays) == 2 else ""
-            return Frame(say, groups, f"act {len(arrays)}", ["ncp_rename"], mark=mark)
+            name, more = ("new", {"mark": "the second array"}) if arrays == 2 else ("old", {})
+            say = f"`ncp_rename` lays an array of {number(size)} bytes on the stack for the {name} name."
+            return say, f"act {arrays}", "ncp_rename", more
         case Overran(task, beyond):
             say = f"It reaches {number(task + beyond)} bytes too far. The descriptor, {number(task)} bytes, lies in it."
-            return Frame(say, groups, "over", ["ncp_rename"])
+            return say, "over", "ncp_rename", {}
     return None
 
 
-def _question() -> Ask:
-    wrong = ("", "A request has one byte for the length of a name.", "The look-up asks the server at every call.")
-    choices = ("255", "4,095", "none")
-    why = "So a file with a name of 255 bytes answers for every longer name that begins with it."
-    return Ask("How many bytes of the old name does the server get?", choices, 0, why, wrong)
+ASK = Ask(
+    "How many bytes of the old name does the server get?",
+    ["255", "4,095", "none"],
+    0,
+    "So a file with a name of 255 bytes answers for every longer name that begins with it.",
+    ["", "A request has one byte for the length of a name.", "The look-up asks the server at every call."],
+)
 
 
 def _end(run: Run, groups: dict[str, Group], answer: str) -> Frame:
-    over = run.numbers["overrun (B)"]
-    if over:
+    if run.numbers["overrun (B)"]:
         say = "Both names are written, over the task's own data. The server renames, and the call reports success."
         return Frame(say, groups, rule=["ncp_rename"], end="bad", mark="the end")
-    if answer == "success":
-        return Frame("The call succeeds.", groups, end="good")
-    return Frame(f"The call returns {answer}. Nothing was written outside the stack.", groups, end="good")
+    say = "succeeds" if answer == "success" else f"returns {answer}. Nothing was written outside the stack"
+    return Frame(f"The call {say}.", groups, end="good")
 
 
 def story(case: Scenario) -> Story:
     """The rename on the unpatched and the patched kernel, side by side."""
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    return Story("a rename with two names of 4,095 bytes", STATES, RULES, tracks)
+    return Story("a rename with two names of 4,095 bytes", STATES, RULES, tracks(model, frames, case))

@@ -6,13 +6,13 @@ The story follows one offset, digit by digit, through the block number and back.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from vmteach.figures.data import Group
-from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, prediction, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.data import Group, joined
+from vmteach.figures.scene import Bracket, Cell, Edge, Link, Scene, axis, guess, row
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number, size
 from vmteach.machine import GIB, KIB, MIB, TIB
 from vmteach.patches import nfs_directio as model
-from vmteach.patches.nfs_directio import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
+from vmteach.patches.nfs_directio import POLICIES, Scenario
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -28,18 +28,16 @@ STATES = {
 def scene(run: Run) -> Scene:
     """The file around the request and around the place where a word of 32 bits puts it."""
     n, pieces = run.numbers, list(stretches(run))
-    x = axis("offset", 0, max(end for _, end in _windows(run)), "B", windows=_windows(run))
-    astray = [(offset, wire, length) for offset, wire, length in pieces if wire not in (None, offset)]
     links = [
         Link(f"file@{offset + length / 2}", "moves", f"file@{wire + length / 2}", _moved(offset, wire))
-        for offset, wire, length in astray
-        if wire is not None
+        for offset, wire, length in pieces
+        if wire is not None and wire != offset
     ]
     start, end = run.scenario.offset, run.scenario.offset + run.scenario.length
     meant = Bracket(start, end, [f"{size(run.scenario.length)}, meant for here", "meant for here", "meant"])
     return Scene(
         clause=_clauses(run),
-        groups=[row("file", _cells(run, pieces), x, brackets=[meant])],
+        groups=[row("file", _cells(run, pieces), _offsets(run), brackets=[meant])],
         states=STATES,
         links=links,
         numbers={
@@ -53,7 +51,7 @@ def scene(run: Run) -> Scene:
 
 def predicted(value: float) -> Record:
     """A predicted offset on the wire, in MiB, as a line."""
-    return prediction("offset", value * MIB, [f"your prediction: {number(value)} MiB", f"you: {number(value)} MiB"])
+    return guess("offset", value * MIB, f"{number(value)} MiB")
 
 
 def _windows(run: Run) -> list[tuple[float, float]]:
@@ -64,14 +62,13 @@ def _windows(run: Run) -> list[tuple[float, float]]:
         for policy in POLICIES.values()
         for at in (scenario.offset, scenario.offset + scenario.length - (32 << 10))
     } | {scenario.offset}
-    around = sorted((max(0, at - scenario.length // 2), at + 3 * scenario.length // 2) for at in places)
-    windows = [around[0]]
-    for low, high in around[1:]:
-        if low <= windows[-1][1]:
-            windows[-1] = (windows[-1][0], max(high, windows[-1][1]))
-        else:
-            windows.append((low, high))
-    return [(float(low), float(high)) for low, high in windows]
+    around = joined((max(0, at - scenario.length // 2), at + 3 * scenario.length // 2) for at in places)
+    return [(float(low), float(high)) for low, high in around]
+
+
+def _offsets(run: Run) -> Group:
+    windows = _windows(run)
+    return axis("offset", 0, windows[-1][1], "B", windows=windows)
 
 
 def _cells(run: Run, pieces: Sequence["Piece"]) -> list[Cell]:
@@ -89,12 +86,9 @@ def _with_the_rest(cells: Sequence[Cell], windows: Sequence[tuple[float, float]]
     """The cells, and what lies between them in the windows."""
     found = list(cells)
     for low, high in windows:
-        inside = sorted(cell.at for cell in cells if low <= cell.at < high)
-        lengths = {cell.at: cell.length for cell in cells}
-        begins = [low, *(at + lengths[at] for at in inside)]
-        for begin, end in zip(begins, [*inside, high]):
-            if end > begin:
-                found.append(Cell("F", begin, end - begin))
+        inside = sorted((cell.at, cell.at + cell.length) for cell in cells if low <= cell.at < high)
+        gaps = zip([low, *(end for _, end in inside)], [*(at for at, _ in inside), high])
+        found += [Cell("F", begin, end - begin) for begin, end in gaps if end > begin]
     return found
 
 
@@ -121,26 +115,19 @@ Piece = tuple[int, int | None, int]
 
 def stretches(run: Run) -> Iterator[Piece]:
     """The written request as (offset, offset on the wire or None, length): chunks that moved alike are one."""
-    open_: Piece | None = None
+    parts = list[Piece]()
     for event in run.events:
-        if event.operation != "write":
-            continue
-        wire = event.wire if isinstance(event, model.Sent) else None
-        if open_ and _goes_on(open_, event.offset, wire):
-            open_ = (open_[0], open_[1], open_[2] + event.length)
-        else:
-            if open_:
-                yield open_
-            open_ = (event.offset, wire, event.length)
-    if open_:
-        yield open_
+        if event.operation == "write":
+            wire = event.wire if isinstance(event, model.Sent) else None
+            goes_on = parts and _goes_on(parts[-1], event.offset, wire)
+            start, there, length = parts.pop() if goes_on else (event.offset, wire, 0)
+            parts.append((start, there, length + event.length))
+    yield from parts
 
 
 def _goes_on(part: Piece, offset: int, wire: int | None) -> bool:
     start, there, length = part
-    if (there is None) != (wire is None) or start + length != offset:
-        return False
-    return there is None or wire is None or there + length == wire
+    return start + length == offset and wire == (None if there is None else there + length)
 
 
 def place(offset: int) -> str:
@@ -195,15 +182,14 @@ class Part(NamedTuple):
 
 def story(case: Scenario) -> Story:
     """Both kernels, chunk by chunk."""
-    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
     title = f"{size(case.length)} written at {place(case.offset)}"
-    return Story(title, STORY_STATES, RULES, {label: frames(run) for label, run in runs.items()})
+    return Story(title, STORY_STATES, RULES, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
     """The first chunk and the first that goes astray step by step; each other chunk as one frame.
 
-    >>> frames(simulate(Scenario(), POLICIES[UNPATCHED]))[-1].say
+    >>> frames(model.simulate(Scenario(), POLICIES[model.UNPATCHED]))[-1].say
     '1 MiB is in a wrong place, over other data. Nobody reports an error.'
     """
     return list(_frames(run))
@@ -262,14 +248,11 @@ def _slowly(run: Run, part: Part, before: Sequence[Part]) -> Iterator[Frame]:
 
 
 def _file(run: Run, done: Sequence[Part]) -> Group:
-    windows = _windows(run)
     cells = [
-        Cell("A" if part.wire == part.offset else "D", part.wire, part.length, words, f"chunk {part.number}")
-        for part in done
-        for words in [[f"chunk {part.number}", str(part.number)]]
+        Cell("D" if part.astray else "A", part.wire, part.length, [name, str(part.number)], name)
+        for part, name in ((part, f"chunk {part.number}") for part in done)
     ]
-    x = axis("offset", 0, max(end for _, end in windows), "B", windows=windows)
-    return row("file", _with_the_rest(cells, windows), x)
+    return row("file", _with_the_rest(cells, _windows(run)), _offsets(run))
 
 
 def _digits(run: Run, value: int, shift: int) -> Group:

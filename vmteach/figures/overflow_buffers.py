@@ -7,13 +7,13 @@ free page less. The story shows the same as two bars: what memory holds, and wha
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, prediction, row, strip
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.scene import Area, Cell, Edge, Line, Note, Scene, Span, axis, chart, guess, row, strip
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number, size
 from vmteach.kernel.zones import DEVICE
 from vmteach.machine import GIB
 from vmteach.patches import overflow_buffers as model
-from vmteach.patches.overflow_buffers import PATCHED, POLICIES, UNPATCHED, Scenario, simulate
+from vmteach.patches.overflow_buffers import Scenario
 from vmteach.run import Record, Run, of_kind
 
 LETTERS = {model.NOTHING: "N", model.WRITE: "B", model.WAIT: "W"}
@@ -64,7 +64,7 @@ def scene(run: Run) -> Scene:
 
 def predicted(value: float) -> Record:
     """A predicted GiB of dirty data as a line."""
-    return prediction("dirty data", value * GIB, [f"your prediction: {number(value)} GiB", f"you: {number(value)} GiB"])
+    return guess("dirty data", value * GIB, f"{number(value)} GiB")
 
 
 def _asked(run: Run) -> list[model.Asked]:
@@ -104,16 +104,12 @@ def _clauses(run: Run) -> list[str]:
 
 
 def _numbers(run: Run) -> dict[str, str]:
-    n = run.numbers
-
-    def gib(name: str) -> str:
-        return n[name] if isinstance(n[name], str) else f"{number(n[name])} GiB"
-
+    gib = {name: value if isinstance(value, str) else f"{number(value)} GiB" for name, value in run.numbers.items()}
     return {
-        "background writing from": gib("background writing from (GiB)"),
-        "told to wait from": gib("told to wait from (GiB)"),
-        "dirty at the end": gib("dirty at the end (GiB)"),
-        "not shown by the counter": gib("not seen at the end (GiB)"),
+        "background writing from": gib["background writing from (GiB)"],
+        "told to wait from": gib["told to wait from (GiB)"],
+        "dirty at the end": gib["dirty at the end (GiB)"],
+        "not shown by the counter": gib["not seen at the end (GiB)"],
     }
 
 
@@ -159,15 +155,13 @@ ASK = Ask(
 
 def story(case: Scenario) -> Story:
     """Both kernels, a GiB of dirty data a step."""
-    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
-    tracks = {label: frames(run) for label, run in runs.items()}
-    return Story(f"a writer on {case.machine.name}", STORY_STATES, RULES, tracks)
+    return Story(f"a writer on {case.machine.name}", STORY_STATES, RULES, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
     """One frame a GiB of dirty data, and one for every change of the answer and every wrap.
 
-    >>> frames(simulate())[-1].say
+    >>> frames(model.simulate())[-1].say
     '5.86 GiB are dirty: more than 60 % of the count. The writer has to wait.'
     """
     return list(_frames(run))

@@ -42,7 +42,7 @@ def figure(panels: Sequence[tuple[str, Scene]], prediction: Values | None = None
     ['true data']
     """
     told = [(label, scene.data) for label, scene in panels]
-    groups = [(label, data, group) for label, data in told for group in [*data["groups"], *data.get("more", [])]]
+    groups = [(label, data, group) for label, data in told for group in _groups(data)]
     heights = [_height(group) for *_, group in groups]
     drawn = Figure(figsize=(8.8, sum(heights) + 0.75 * len(heights) + 0.6), dpi=96, layout="constrained")
     drawn.suptitle(title(told), x=0.01, ha="left", weight="bold", size=12)
@@ -55,6 +55,10 @@ def figure(panels: Sequence[tuple[str, Scene]], prediction: Values | None = None
         _predict(axes, group, prediction)
         before = label
     return drawn
+
+
+def _groups(data: Record) -> list[Group]:
+    return [*data["groups"], *data.get("more", [])]
 
 
 def _axes(drawn: Figure, heights: Sequence[float]) -> list[Axes]:
@@ -76,11 +80,11 @@ def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, Record]]) -> Non
     """The limits that all panels share, and the unit as the axis's label."""
     for name, limit, label in (("x", axes.set_xlim, axes.set_xlabel), ("y", axes.set_ylim, axes.set_ylabel)):
         if name in group:
-            unit = group[name].get("unit", "")
+            called, unit = group[name]["name"], group[name].get("unit", "")
             scale, unit = SCALES.get(unit, (1, unit))
-            low, high = _extent(group[name]["name"], name, told)
+            low, high = _extent(called, name, told)
             limit(low / scale, high / scale or 1)
-            label(f"{group[name]['name']}{f', {unit}' if unit and unit != group[name]['name'] else ''}", size=9)
+            label(f"{called}, {unit}" if unit not in ("", called) else called, size=9)
     if "y" not in group:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
@@ -90,8 +94,8 @@ def _limits(axes: Axes, group: Group, told: Sequence[tuple[str, Record]]) -> Non
 
 def _extent(axis: str, name: str, told: Sequence[tuple[str, Record]]) -> tuple[float, float]:
     """From where to where an axis of this name goes in any group of any panel, as x or as y."""
-    all_groups = [each for _, data in told for each in [*data["groups"], *data.get("more", [])]]
-    same = [each[name] for each in all_groups if each.get(name, {}).get("name") == axis]
+    axes = (group.get(name, {}) for _, data in told for group in _groups(data))
+    same = [each for each in axes if each.get("name") == axis]
     return min(each["from"] for each in same), max(each["to"] for each in same)
 
 

@@ -2,11 +2,11 @@
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import Bracket, Cell, Edge, Scene, axis, prediction, row
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number, size
 from vmteach.machine import KIB, PRESETS
 from vmteach.patches import rawio as model
-from vmteach.patches.rawio import PATCHED, POLICIES, UNPATCHED, Event, Scenario, simulate
+from vmteach.patches.rawio import Event, Scenario
 from vmteach.run import Record, Run, of_kind
 
 STATES = {
@@ -95,23 +95,14 @@ def _clause(run: Run) -> list[str]:
     if last == model.WILD:
         return ["follows a pointer to nothing: a wild access", "follows a pointer to nothing"]
     if recorded > covered:
-        return [
-            f"records {size(recorded)} and has only {size(covered)}",
-            f"records {size(recorded)} and has {size(covered)}",
-            "records too much",
-        ]
+        records = f"records {size(recorded)} and has"
+        return [f"{records} only {size(covered)}", f"{records} {size(covered)}", "records too much"]
     if last != "success":
-        return (
-            [f"delivers {size(covered)}, then stops with {last}", f"stops at {size(covered)}"]
-            if covered
-            else [f"returns {last}"]
-        )
-    whole = covered == run.scenario.length_kib * KIB
-    return (
-        [f"reads all {size(covered)}"]
-        if whole
-        else [f"keeps the {size(covered)} that it has", f"keeps {size(covered)}"]
-    )
+        stops = [f"delivers {size(covered)}, then stops with {last}", f"stops at {size(covered)}"]
+        return stops if covered else [f"returns {last}"]
+    if covered == run.scenario.length_kib * KIB:
+        return [f"reads all {size(covered)}"]
+    return [f"keeps the {size(covered)} that it has", f"keeps {size(covered)}"]
 
 
 def _alt(run: Run) -> str:
@@ -168,20 +159,14 @@ class _List:
                 self.pinned, self.old, self.set = 0, max(self.old, self.set), 0
 
     def groups(self) -> dict[str, Group]:
-        x = axis("pointer", 0, self.wanted)
-        stale = max(0, self.old - self.set)
-        cells = (
-            [Cell("W", 0, self.set, [f"{self.set} of chunk {self.chunk}", str(self.set)], "set")] if self.set else []
-        )
-        if stale:
-            words = [f"{stale} of an earlier chunk", f"{stale} earlier", str(stale)]
-            cells.append(Cell("S", self.set, stale, words, "old"))
-        if not cells:
-            cells = [Cell("N", 0, self.wanted, "never set", "none")]
-        pinned = (
-            [Cell("P", 0, self.pinned, [f"{self.pinned} pinned", str(self.pinned)], "pages")] if self.pinned else []
-        )
-        missing = self.wanted - self.pinned
+        x, stale, missing = axis("pointer", 0, self.wanted), max(0, self.old - self.set), self.wanted - self.pinned
+        words = [f"{stale} of an earlier chunk", f"{stale} earlier", str(stale)]
+        listed = [
+            Cell("W", 0, self.set, [f"{self.set} of chunk {self.chunk}", str(self.set)], "set"),
+            Cell("S", self.set, stale, words, "old"),
+        ]
+        cells = [cell for cell in listed if cell.length] or [Cell("N", 0, self.wanted, "never set", "none")]
+        pinned = [Cell("P", 0, self.pinned, [f"{self.pinned} pinned", str(self.pinned)], "pages")] * bool(self.pinned)
         pinned.append(Cell("N", self.pinned, missing, "none pinned" if not pinned else "", "missing"))
         return {"pages": row("pages", pinned, x), "maplist": row("maplist", cells, x)}
 
@@ -232,5 +217,9 @@ def _end(run: Run, last: Frame) -> Frame:
 
 def story(case: Scenario) -> Story:
     """The read on the unpatched and the patched kernel, side by side."""
-    tracks = {label: frames(simulate(case, POLICIES[label])) for label in (UNPATCHED, PATCHED)}
-    return Story(f"a read of {size(case.length_kib * KIB)} into a tmpfs that fills up", STATES, RULES, tracks)
+    return Story(
+        f"a read of {size(case.length_kib * KIB)} into a tmpfs that fills up",
+        STATES,
+        RULES,
+        tracks(model, frames, case),
+    )

@@ -529,6 +529,15 @@ def prediction(axis: str, at: float, words: Words) -> Record:
     return plain(axis=axis, at=at, words=words)
 
 
+def guess(axis: str, at: float, words: str) -> Record:
+    """A prediction with the words for its number.
+
+    >>> guess("time", 77, "77 s")["words"]
+    ['your prediction: 77 s', 'you: 77 s']
+    """
+    return prediction(axis, at, [f"your prediction: {words}", f"you: {words}"])
+
+
 def check_links(links: Iterable[Link]) -> None:
     for link in links:
         if link.kind not in LINKS:

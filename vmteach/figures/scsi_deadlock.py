@@ -6,14 +6,16 @@ host's. The story shows the same steps as two scripts and as the graph of who ho
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from vmteach.figures.data import Group
 from vmteach.figures.lanes import Bar, bars
 from vmteach.figures.scene import Link, Mark, Scene, Stay, axis, lanes, nodes, prediction, script
-from vmteach.figures.story import Ask, Frame, Story
+from vmteach.figures.story import Ask, Frame, Story, tracks
 from vmteach.figures.words import number
 from vmteach.kernel.threads import END, Stepped, Thread, Waited
-from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, PATCHED, POLICIES, UNPATCHED, Scenario, program, simulate
+from vmteach.patches import scsi_deadlock as model
+from vmteach.patches.scsi_deadlock import HOST, ONE_LOCK, Scenario, program
 from vmteach.run import Record, Run, of_kind
 
 COLUMNS = 40  # steps that are shown
@@ -108,13 +110,8 @@ def _stay(bar: Bar, run: Run) -> Stay:
 
 def _graph(run: Run) -> tuple[list[Group], list[Link]]:
     """The last state: who holds what, and who waits for whom."""
-    held: dict[str, tuple[str, ...]] = {}
-    waits: dict[str, str] = {}
-    for event in run.events:
-        if isinstance(event, Stepped):
-            held[event.thread] = event.holds
-        else:
-            waits[event.thread] = event.wants
+    held = {event.thread: event.holds for event in run.events if isinstance(event, Stepped)}
+    waits = {event.thread: event.wants for event in run.events if isinstance(event, Waited)}
     return [_nodes(run)], _links(held, waits)
 
 
@@ -162,19 +159,22 @@ ASK = Ask(
 
 def story(case: Scenario) -> Story:
     """Both kernels on the same turns."""
-    runs = {label: simulate(case, POLICIES[label]) for label in (UNPATCHED, PATCHED)}
     count = case.dispatchers + 1
     title = f"{count} threads, {case.disks + 1} locks" if count != 2 or case.disks > 1 else "two threads, two locks"
-    return Story(title, {}, {}, {label: frames(run) for label, run in runs.items()})
+    return Story(title, {}, {}, tracks(model, frames, case))
 
 
 def frames(run: Run) -> list[Frame]:
     """One frame an event: scripts, and the graph of who holds and who waits.
 
-    >>> frames(simulate(policy=POLICIES[UNPATCHED]))[-1].say
+    >>> frames(model.simulate(policy=model.POLICIES[model.UNPATCHED]))[-1].say
     'E wants Q0. R0 holds it. A ring: deadlock.'
     """
     return list(_Told(run).frames())
+
+
+STUCK = {"mark": "both wait", "end": "bad", "note": "Deadlock. Neither can ever go on."}
+FREE = {"mark": "all locks free", "end": "good", "note": "No ring: every lock is free again."}
 
 
 class _Told:
@@ -197,16 +197,11 @@ class _Told:
             if isinstance(event, Waited) and event.thread in self.waits:
                 self.turns[event.thread] += 1
                 continue  # no news: it waits as before
-            say = self._happens(event)
-            last = n == len(self.run.events)
-            key = f"{event.thread} {self.turns[event.thread]}"
-            if last and stuck:
-                note = "Deadlock. Neither can ever go on."
-                yield self._frame(f"{say} A ring: deadlock.", key, "both wait", end="bad", note=note)
-            elif last:
-                yield self._frame(say, key, "all locks free", end="good", note="No ring: every lock is free again.")
+            say, key = self._happens(event), f"{event.thread} {self.turns[event.thread]}"
+            if n == len(self.run.events):
+                yield self._frame(f"{say} A ring: deadlock." if stuck else say, key, **(STUCK if stuck else FREE))
             elif stuck and n == late:
-                yield self._frame(say, key, "no way back", ask=ASK)
+                yield self._frame(say, key, mark="no way back", ask=ASK)
             else:
                 yield self._frame(say, key)
 
@@ -227,10 +222,10 @@ class _Told:
             return f"{name} unlocks {gone.pop()}."
         return f"{name} {_does(event.does)}"
 
-    def _frame(self, say: str, key: str, mark: str = "", **more: object) -> Frame:
+    def _frame(self, say: str, key: str, **more: Any) -> Frame:
         groups = {name: self._script(name) for name in self.scripts} | {"locks": _nodes(self.run)}
         links = _links(self.held, self.waits)
-        return Frame(say, groups, key, links=links, mark=mark, **more)  # type: ignore[arg-type]
+        return Frame(say, groups, key, links=links, **more)
 
     def _script(self, name: str) -> Group:
         """A thread's lines, and the one that comes next."""

@@ -21,7 +21,7 @@ from vmteach.figures.scene import (
     bands,
     chart,
     grid,
-    prediction,
+    guess,
     strip,
 )
 from vmteach.figures.storm import LETTERS, STATES
@@ -56,7 +56,13 @@ def scene(run: StormRun) -> Scene:
 
 def predicted(value: float) -> Record:
     """A predicted length of the copy, as a line in time."""
-    return prediction("time", float(value), [f"your prediction: {seconds(value)}", f"you: {seconds(value)}"])
+    return guess("time", float(value), seconds(value))
+
+
+TAKEN = {  # who takes memory: the counter, and its words
+    "backup": ("copied", "file copied", "copied"),
+    "application": ("taken", "taken by the application", "taken"),
+}
 
 
 def swap_chart(run: StormRun, time: Group, page: int) -> Group:
@@ -67,12 +73,10 @@ def swap_chart(run: StormRun, time: Group, page: int) -> Group:
         Line("promised", reserved, ["swap reserved", "reserved"]),
         Line("done", written, ["written to swap", "written"]),
     ]
-    for who, counter, words in (
-        ("backup", "copied", ["file copied", "copied"]),
-        ("application", "taken", ["taken by the application", "taken"]),
-    ):
-        if any(phase.who == who for phase in run.phases):
-            lines.append(Line("blue", points(run, counter, page), words))
+    wanted = {phase.who for phase in run.phases}
+    lines += [
+        Line("blue", points(run, counter, page), words) for who, (counter, *words) in TAKEN.items() if who in wanted
+    ]
     debt = max(s.slots_used - s.writes for s in run.counters) * page
     top = max(y for line in lines for _, y in line.points)
     worth = debt > 0.03 * top and debt >= page * 64
@@ -119,15 +123,8 @@ def spans(run: StormRun) -> list[Span]:
         for begin, end in run.waits:
             if phase.start <= begin < phase.end:
                 found += [Span(letter, at, begin)] if begin > at else []
-                took = seconds(end - begin)
-                found.append(
-                    Span(
-                        "Z",
-                        begin,
-                        end,
-                        [f"waits {took} for {BATCH}", f"waits {took} for 32 pages", f"waits {took}", took],
-                    )
-                )
+                wait = f"waits {(took := seconds(end - begin))}"
+                found.append(Span("Z", begin, end, [f"{wait} for {BATCH}", f"{wait} for 32 pages", wait, took]))
                 at = end
         if phase.end > at:
             found.append(Span(letter, at, phase.end, STATES[letter][0]))
@@ -152,18 +149,14 @@ def clause(run: StormRun) -> list[str]:
         return [f"runs out of memory after {seconds(run.oom)}", "runs out of memory"]
     who, n = {phase.who for phase in run.phases}, run.numbers
     if len(who) == 2:
-        both = [f"{DOES[p.who]} for {seconds(p.took)}" for p in run.phases]
-        return [
-            ", then ".join(both),
-            f"needs {' + '.join(seconds(p.took) for p in run.phases)}",
-            f"needs {seconds(run.end)}",
-        ]
+        both = ", then ".join(f"{DOES[p.who]} for {seconds(p.took)}" for p in run.phases)
+        needs = " + ".join(seconds(p.took) for p in run.phases)
+        return [both, f"needs {needs}", f"needs {seconds(run.end)}"]
     if who == {"application"}:
         longest = seconds(float(n["longest wait (s)"]))
         return [f"makes one request for 32 pages wait {longest}", f"stalls for {longest}"]
-    swapped = size(float(n["written to swap (GiB)"]) * GIB) if n["written to swap (GiB)"] else "nothing"
     speed = f"copies at {number(n['copy speed (MiB/s)'])} MiB/s"
-    return [f"{speed} and swaps {swapped}", speed]
+    return [f"{speed} and swaps {to_swap(run) if n['written to swap (GiB)'] else 'nothing'}", speed]
 
 
 def readout(run: StormRun) -> dict[str, str]:
@@ -226,25 +219,22 @@ def note(run: StormRun) -> str:
         if swapped:
             return f"Each byte that is copied pushes {swapped:g} bytes of shared memory into swap."
         return "Nothing is pushed into swap."
-    written = size(float(n["written to swap (GiB)"]) * GIB)
-    return f"{written} are written to swap; the longest wait is for 32 pages (128 KiB)."
+    return f"{to_swap(run)} are written to swap; the longest wait is for 32 pages (128 KiB)."
 
 
 def alt(run: StormRun) -> str:
     """The picture in words: what is drawn, then the numbers."""
-    n, s = run.numbers, run.scenario
-    drawn = f"On a machine of {s.machine.name} {asked(run)}: swap reserved, swap written and memory taken over "
-    drawn += f"{seconds(run.end)}."
+    n, count = run.numbers, len(run.waits)
+    drawn = f"On a machine of {run.scenario.machine.name} {asked(run)}: swap reserved, swap written and memory taken "
+    drawn += f"over {seconds(run.end)}."
     if run.oom is not None:
         drawn += f" It is out of memory after {seconds(run.oom)}."
-    waits = (
-        f"{len(run.waits)} requests wait a second or more"
-        if len(run.waits) != 1
-        else "one request waits a second or more"
-    )
-    told = [f"{waits}, the longest {seconds(float(n['longest wait (s)']))}"]
-    told.append(f"{number(n['converted before the first write (GiB)'])} GiB are converted before the first write")
-    told.append(f"{number(n['written to swap (GiB)'])} GiB are written to swap")
+    waits = f"{count} requests wait a second or more" if count != 1 else "one request waits a second or more"
+    told = [
+        f"{waits}, the longest {seconds(float(n['longest wait (s)']))}",
+        f"{number(n['converted before the first write (GiB)'])} GiB are converted before the first write",
+        f"{number(n['written to swap (GiB)'])} GiB are written to swap",
+    ]
     if isinstance(n["copy speed (MiB/s)"], float):
         told.append(f"the copy runs at {number(n['copy speed (MiB/s)'])} MiB/s")
     return f"{drawn} {'; '.join(told)}."

@@ -2,24 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import NamedTuple
 
 from vmteach.figures.data import Group
 from vmteach.figures.scene import belt, ring
 from vmteach.figures.story import Ask, Frame, Story
-from vmteach.kernel.reclaim import (
-    RULES,
-    Costs,
-    Kind,
-    PageRun,
-    PageState,
-    Pte,
-    PteRun,
-    Reclaim,
-    Rules,
-    Setup,
-    rules,
-)
+from vmteach.kernel.reclaim import RULES, Costs, Kind, PageRun, PageState, Pte, PteRun, Reclaim, Rules, Setup, rules
 from vmteach.kernel.reclaim.watch import Watched, watch
 from vmteach.kernel.stretches import page_state
 from vmteach.machine import Sysctls
@@ -318,11 +307,6 @@ def span_of(pages: Sequence[int]) -> str:
     >>> span_of([9, 0, 1, 2]), span_of([7])
     ('pages 9 and 0 to 2', 'page 7')
     """
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and runs[-1][-1] + 1 == page:
-            runs[-1].append(page)
-        else:
-            runs.append([page])
-    told = [f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+    runs = groupby(enumerate(pages), key=lambda place: place[1] - place[0])
+    told = [f"{first} to {rest[-1][1]}" if rest else f"{first}" for _, ((_, first), *rest) in runs]
     return f"page{'s' if len(pages) > 1 else ''} {' and '.join(told)}"

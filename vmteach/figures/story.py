@@ -6,7 +6,7 @@ only what changed, and checks what a reader could stumble over.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from vmteach.figures.data import Group, States, check_group, check_states, plain, told, trimmed
 from vmteach.figures.scene import Link, check_links
-from vmteach.run import Record, Values
+from vmteach.run import Record, Run, Values
 
 MOST_WORDS, MOST_STATES, MOST_ASKS, MOST_BYTES = 25, 6, 3, 30_000
 
@@ -130,6 +130,11 @@ class Story:
         )
 
 
+def tracks(patch: Any, frames: Callable[[Run], Sequence[Frame]], case: object) -> dict[str, Sequence[Frame]]:
+    """The tracks of a case: its frames on the unpatched and on the patched kernel."""
+    return {label: frames(patch.simulate(case, patch.POLICIES[label])) for label in (patch.UNPATCHED, patch.PATCHED)}
+
+
 def stories(figure: Any) -> list[Record]:
     """The stories of a figure module, ready for the page: `figure.STORIES` maps a button's words to a case,
     `figure.story(case)` makes the Story of a case.
@@ -188,8 +193,8 @@ def _deltas(frames: Sequence[Frame]) -> Iterator[Record]:
 
 def _news(before: Mapping[str, Group], now: Mapping[str, Group]) -> dict[str, Group | None]:
     """What changed of each group; None takes one away."""
-    changes = {name: _change(before.get(name, {}), group) for name, group in now.items()}
-    return {**dict.fromkeys(name for name in before if name not in now), **{k: v for k, v in changes.items() if v}}
+    changes = {name: change for name, group in now.items() if (change := _change(before.get(name, {}), group))}
+    return dict.fromkeys(name for name in before if name not in now) | changes
 
 
 def _change(old: Group, group: Group) -> Group:

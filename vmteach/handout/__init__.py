@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -248,12 +249,13 @@ def _place(name: str, names: Sequence[str]) -> dict[str, str]:
     chapter = CHAPTERS.get(name[3:])
     where = f" · chapter {chapter.number} of {len(CHAPTERS)}" if chapter else ""
     at = names.index(name) if name in names else 0
-    links = [HOME]
-    for word, i in (("Previous", at - 1), ("Next", at + 1)):
-        if 0 <= i < len(names) and names[i] != name:
-            link = f'<a href="{names[i]}.html">{word}: {html.escape(_spoken(names[i]))}</a>'
-            links.append(f'<span class="beside"> · {link}</span>')
-    return {"where": where, "links": "".join(links)}
+    beside = (("Previous", names[:at][-1:]), ("Next", names[at + 1 :][:1]))
+    links = (
+        f'<span class="beside"> · <a href="{name}.html">{word}: {html.escape(_spoken(name))}</a></span>'
+        for word, found in beside
+        for name in found
+    )
+    return {"where": where, "links": HOME + "".join(links)}
 
 
 def _spoken(name: str) -> str:
@@ -266,7 +268,7 @@ def _spoken(name: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status of the command line."""
-    from argparse import ArgumentParser
+    from vmteach.handout.lite import runtime_script
 
     parser = ArgumentParser(prog="vmteach handouts", description="Build the HTML handouts.")
     parser.add_argument("names", nargs="*", help="notebooks without .ipynb, such as 08_shm_big_iron; all by default")
@@ -278,8 +280,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="build what has not changed, too")
     parser.add_argument("--no-answers", action="store_true", help="for a class: no page holds a solution")
     parser.add_argument("--live", action="store_true", help="put Python beside the pages, 20 MB: they get a switch")
-    from vmteach.handout.lite import runtime_script
-
     given = parser.parse_args(arguments)
     began = time.monotonic()
     try:

@@ -161,17 +161,19 @@ def lock(folder: Path) -> Record:
 
 def _entry(wheel: Path) -> Record:
     """One wheel's line in the lock."""
+    from packaging.utils import canonicalize_name
+
     facts, names = _facts(wheel)
     tops = {name.split("/")[0].removesuffix(".py") for name in names if name.endswith(".py") and ".data/" not in name}
     return {
-        "name": _normal(facts["Name"]),
+        "name": canonicalize_name(facts["Name"]),
         "version": facts["Version"],
         "file_name": wheel.name,
         "install_dir": "site",
         "package_type": "package",
         "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
         "imports": sorted(tops),
-        "depends": [_normal(name) for name in _required(facts.get_all("Requires-Dist") or ())],
+        "depends": [canonicalize_name(name) for name in _required(facts.get_all("Requires-Dist") or ())],
         "unvendored_tests": False,
     }
 
@@ -200,10 +202,6 @@ def _required(lines: Iterable[str]) -> Iterator[str]:
     for requirement in map(Requirement, lines):
         if requirement.marker is None or requirement.marker.evaluate(MARKERS):
             yield requirement.name
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def settings() -> Record:

@@ -393,15 +393,19 @@ def _mend(soup: Tag, cell: str) -> None:
         _bold_rows(table)
         _wrap(soup, table)
     _see_words(soup, cell)
-    for figure in soup.find_all("figure"):
-        if figure.find("table") is None:
-            _tell(soup, figure)
+    for figure in soup.select("figure:not(:has(table))"):
+        _tell(soup, figure)
     for link in soup.find_all("a"):
-        address = str(link.get("href", ""))
-        if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
-            link["href"] = address.replace(".ipynb", ".html")
-        elif not AWAY.match(address):
-            link.unwrap()
+        _lead(link)
+
+
+def _lead(link: Tag) -> None:
+    """A link to a chapter leads to its page; one that may not lead anywhere is none."""
+    address = str(link.get("href", ""))
+    if re.fullmatch(r"(?:\./)?\d\d_\w+\.ipynb(?:#[\w-]*)?", address):
+        link["href"] = address.replace(".ipynb", ".html")
+    elif not AWAY.match(address):
+        link.unwrap()
 
 
 def _wrap(soup: Tag, table: Tag) -> None:
@@ -415,14 +419,12 @@ def _wrap(soup: Tag, table: Tag) -> None:
 
 def _see_words(soup: Tag, cell: str) -> None:
     """Put words in place of pictures from elsewhere; ValueError for a picture in the page that has none."""
-    for picture in soup.find_all("img"):
-        if not str(picture.get("src", "")).startswith("data:image/"):
-            picture.replace_with(picture.get("alt") or "")
-        elif not picture.get("alt"):
-            raise ValueError(f"cell {cell} shows a picture without words: give it an alt text")
-    for drawing in soup.find_all("svg"):
-        if drawing.find_parent("svg") is None and not drawing.get("aria-label") and drawing.find("title") is None:
-            raise ValueError(f"cell {cell} shows a drawing without words: give it an aria-label")
+    for picture in soup.select('img:not([src^="data:image/"])'):
+        picture.replace_with(picture.get("alt") or "")
+    if soup.select_one('img:not([alt]), img[alt=""]'):
+        raise ValueError(f"cell {cell} shows a picture without words: give it an alt text")
+    if soup.select_one('svg:not(svg svg, [aria-label]:not([aria-label=""]), :has(title))'):
+        raise ValueError(f"cell {cell} shows a drawing without words: give it an aria-label")
 
 
 def _headers(table: Tag) -> None:

@@ -122,8 +122,7 @@ class Exercise:
         """An answer, why it is one, the usual wrong turn, and what the kernel does."""
         if hidden():
             return Note(HIDDEN)
-        parts = [(head, fill(text, self.given)) for head, text in self._explained()]
-        text = "\n\n".join([self.solved, *(f"{head}: {words}" for head, words in parts)])
+        text = "\n\n".join([self.solved, *(f"{head}: {words}" for head, words in self._explained())])
         return Note(text, card(self._folded_solution(), QUIET))
 
     def another(self, seed: int | None = None) -> "Exercise":
@@ -177,15 +176,14 @@ class Exercise:
         kept.keep(self.stem, "exercises", self.task.name, count="tries", **facts, **scored)
 
     def _explained(self) -> list[tuple[str, str]]:
-        task = self.task
-        return [("Why", task.reason), ("The usual wrong turn", task.wrong_turn), ("What the kernel does", task.kernel)]
+        heads = ("Why", "The usual wrong turn", "What the kernel does")
+        texts = (self.task.reason, self.task.wrong_turn, self.task.kernel)
+        return [(head, fill(text, self.given)) for head, text in zip(heads, texts)]
 
     def _folded_solution(self) -> str:
         if hidden():
             return ""
-        told = "".join(
-            f"<p><strong>{head}.</strong> {marked(fill(text, self.given))}</p>" for head, text in self._explained()
-        )
+        told = "".join(f"<p><strong>{head}.</strong> {marked(text)}</p>" for head, text in self._explained())
         return f"<details><summary>Solution</summary><pre>{escape(self.solved)}</pre>{told}</details>"
 
 

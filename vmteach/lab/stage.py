@@ -115,15 +115,18 @@ class Stage:
 
         ValueError names what there is where a control, a stop or a label is unknown.
         """
-        new = dict(at)
+        return {**at, **self._placed(state)}
+
+    def _placed(self, state: Values) -> At:
+        placed: At = {}
         for field, stop in state.items():
             if field == "policies":
-                new[field] = self._known(stop)
+                placed[field] = self._known(stop)
                 continue
             one_of("control", field, tuple(self.controls))
             one_of(field, stop, self.controls[field].stops)
-            new[field] = self.controls[field].stops.index(stop)
-        return new
+            placed[field] = self.controls[field].stops.index(stop)
+        return placed
 
     def held(self, at: Values) -> At:
         """A position from outside, held within its ranges."""
@@ -192,10 +195,9 @@ class Stage:
     def run(self, at: At, label: str) -> Run:
         """The run of one kernel at a position, from memory where it is there already."""
         key = *(at[field] for field in self.controls), label
-        return remembered(self._runs, key, partial(self._simulate, at, label), MOST_RUNS)
-
-    def _simulate(self, at: At, label: str) -> Run:
-        return self.patch.simulate(self.scenario(at), self.patch.POLICIES[label])
+        return remembered(
+            self._runs, key, lambda: self.patch.simulate(self.scenario(at), self.patch.POLICIES[label]), MOST_RUNS
+        )
 
     def runs(self, at: At) -> dict[str, Run]:
         """The run of each kernel shown."""
@@ -244,7 +246,7 @@ class Stage:
         """The controls, the presets and the kernels, as JSON."""
         spec = {
             "controls": [self._told(control) for control in self.controls.values()],
-            "presets": [{"label": preset.label, "at": self._preset(preset)} for preset in self.presets],
+            "presets": [{"label": preset.label, "at": self._placed(preset.stops)} for preset in self.presets],
             "policies": list(self.labels),
             "first": self.first,
         }
@@ -260,10 +262,6 @@ class Stage:
     def _named(control: Control) -> bool:
         """Whether its stops are names and not sizes; machines go by their names and are sizes."""
         return control.field not in PANEL and all(isinstance(stop, str | Enum | bool) for stop in control.stops)
-
-    def _preset(self, preset: Preset) -> At:
-        moved = self.moved(self.first, **preset.stops)
-        return {field: moved[field] for field in preset.stops}
 
     @staticmethod
     def spelled(control: Control, stop: float | str | Enum) -> str:

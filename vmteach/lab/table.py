@@ -75,11 +75,7 @@ class Table:
         self.head, self.rows = list(head), [list(row) for row in rows]
 
     def _cells(self) -> list[list[str]]:
-        return [[_shown(cell) for cell in row] for row in self._few]
-
-    @property
-    def _few(self) -> list[list[object]]:
-        return self.rows[:FEW]
+        return [[_shown(cell) for cell in row] for row in self.rows[:FEW]]
 
     @property
     def _more(self) -> str:

@@ -91,13 +91,12 @@ def _try(
 def _touch(page: memoryview, first: Sequence[Loaded], loop: range, last: Sequence[Loaded]) -> int:
     """Make the loads of a buffer; how many those are."""
     for load in first:
-        _load(page, load.address, load.width)
+        _load(page, load)
     page[loop.start : loop.stop].cast("I").tolist()  # four bytes at a time
     for load in last:
-        _load(page, load.address, load.width)
+        _load(page, load)
     return len(first) + len(loop) + len(last)
 
 
-def _load(page: memoryview, address: int, width: int) -> int:
-    one: memoryview[int] = page[address : address + width].cast(_FORMATS[width])
-    return one[0]
+def _load(page: memoryview, load: Loaded) -> None:
+    page[load.address : load.address + load.width].cast(_FORMATS[load.width]).tolist()

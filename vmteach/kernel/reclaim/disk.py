@@ -79,19 +79,6 @@ class Disk:
 
     def submit_all(self, now: int, n: int, cost: int) -> "Stretch":
         """Submit `n` pages, `cost` ns of work after each, whatever strikes meanwhile."""
-        if cost >= self.service:
-            return self._by_stretches(now, n, cost)
-        if not self.n:
-            self.due = max(now, self.last) + self.service
-        at_once = self._until_full(now, n, cost) if self.n < self.depth else 0
-        self.n += n
-        end = now + n * cost
-        if at_once < n:  # each of the others waits for a write, and is there before the next one is done
-            end = self.due + (self.n - self.depth - 1) * self.service + cost
-        self.last = self.due + (self.n - 1) * self.service
-        return Stretch(n, end, n - at_once, end - now - n * cost, self.settle(end))
-
-    def _by_stretches(self, now: int, n: int, cost: int) -> "Stretch":
         steps = sleeps = slept = done = 0
         while steps < n:
             some = self.submit_some(now, n - steps, cost, FOREVER)

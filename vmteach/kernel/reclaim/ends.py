@@ -1,4 +1,4 @@
-"""Both ends of the inactive list, the active tail, clock and counters as plain integers, beside the machine's own.
+"""Both ends of the inactive list, and the active tail, as plain integers beside the machine's own.
 
 source      lists.py and memory.py, which hold the machine; `Ends` takes them out of it and puts them back
 left out    what a request does: sprint.py
@@ -33,24 +33,6 @@ class Known:
     fate: Fate
 
 
-@dataclass(slots=True)
-class Allowance:
-    """What one request may pass over and write."""
-
-    pages: int
-    in_use: int
-    slots: int
-
-    def covers(self, known: Known, n: int) -> bool:
-        """Whether it holds `n` pages more; they are taken from it."""
-        self.pages -= n
-        if known.kind is IN_USE:
-            self.in_use -= n
-        elif known.kind is not PASS and known.page.state.kind is Kind.SHM:
-            self.slots -= n
-        return known.kind is not ODD and self.pages >= 0 and self.in_use >= 0 and self.slots >= 0
-
-
 Piece = tuple[Known, int, int, int]  # a stretch of a list: what it is, first page, how many, how many more runs
 
 
@@ -77,14 +59,14 @@ class Pending:
 
 
 class Ends:
-    """The ends of the lists, and what is counted, while nobody else looks."""
+    """The ends of the lists, while nobody else looks."""
 
     def __init__(self, memory: Memory, taken: str, cost: int) -> None:
         setup = memory.setup
-        self.memory, self.lists, self.setup = memory, memory.lists, setup
+        self.memory, self.lists, self.count, self.setup = memory, memory.lists, memory.count, setup
         self.taken, self.cost, self.visit, self.need = taken, cost, setup.costs.visit, setup.batch
         self.searches = memory.rules.clean_pass
-        self.goal = 0  # pages taken, of all
+        self.visits = "clean_visits" if self.searches else "visits"
         convert = self.visit + setup.costs.convert  # the most that a page takes, ns, but for waiting
         plain = dict.fromkeys((FREE, PASS, IN_USE, ODD), self.visit)
         self.most = {**plain, CONVERT: convert, WRITE: convert + setup.costs.submit}
@@ -92,29 +74,21 @@ class Ends:
 
     def _load(self) -> None:
         """Take the ends of the lists out of the machine."""
-        lists, memory = self.lists, self.memory
-        self.now, self.free = memory.now, memory.count["free"]
-        self.active, self.inactive, self.next_id = lists.active, lists.inactive, lists.next_id
-        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
-        self.left = self.goal - memory.count[self.taken]  # pages that are to be taken yet
+        queue = self.lists.queues[AHEAD]
         self.owed = 0  # writes that are done, and not completed
         self.known: list[Known] = []
-        self.items = lists.queues[AHEAD].items
-        self._load_ends()
-        self._load_active()
-
-    def _load_ends(self) -> None:
-        """The runs at both ends of the inactive list."""
-        self.tail = self.tail_n = self.head = self.head_n = 0
+        self.items, self.beside = queue.items, queue.length - self.lists.inactive
+        self.head = self.head_n = 0
         self._next_run()
         last = self.items[-1] if self.items else None
         if isinstance(last, Run):
             self.head, self.head_n = last
             self.items.pop()
+        self._load_active()
 
     def _next_run(self) -> None:
         """The next run at the tail."""
-        self.tail_n = 0
+        self.tail = self.tail_n = 0
         if self.items:
             item = self.items[0]
             self.tail, self.tail_n = item if isinstance(item, Run) else self._run(0)
@@ -136,11 +110,11 @@ class Ends:
 
     def _load_active(self) -> None:
         """The run at the active tail, as far as its pages are alike and not referenced."""
-        self.moving = self.alike = self.moved = 0  # its first page, how many, and how many of those have moved
+        self.began = self.moving = self.alike = 0  # its first page, the first that has not moved, how many follow
         queue = self.lists.queues[ACTIVE]
         if queue:
-            self.moving, count = queue.peek()
-            self.alike, self.refilled_as = self._unreferenced(self.moving, count)
+            self.began, count = queue.peek()
+            self.moving, (self.alike, self.refilled_as) = self.began, self._unreferenced(self.began, count)
 
     def _unreferenced(self, first: int, count: int) -> tuple[int, Page]:
         """How many of these pages refill_inactive moves as one, and what they are then."""
@@ -155,7 +129,7 @@ class Ends:
         """Whether none of the next `n` pages at the active tail is referenced, as far as that is seen at once."""
         n -= self.alike
         items = self.lists.queues[ACTIVE].items
-        if n > 0 and items and self.moved + self.alike == items[0].count:
+        if n > 0 and items and self.moving + self.alike == self.began + items[0].count:
             for item in islice(items, 1, None):
                 alike = 0 if isinstance(item, Stripe) else self._unreferenced(*item)[0]
                 n -= alike
@@ -165,68 +139,42 @@ class Ends:
 
     def _store(self) -> None:
         """Put everything back; the machine is as if rules.py had done it."""
-        lists = self.lists
-        self._sync()
-        self._store_active()
-        lists.queues[AHEAD].length += self.inactive - lists.inactive
-        lists.active, lists.inactive, lists.next_id = self.active, self.inactive, self.next_id
-        self._settle()
-
-    def _store_active(self) -> None:
-        if self.moved:
-            self.lists.queues[ACTIVE].take(self.moved)
-
-    def _sync(self) -> None:
-        """Clock, counters, page states and both ends of the inactive list are the machine's again."""
-        self._flush()
-        self._tally()
+        for pending in (self.refilling, self.freeing, self.reading):
+            pending.flush()
         if self.tail_n:
             self.items.appendleft(Run(self.tail, self.tail_n))
         if self.head_n:
             self.items.append(Run(self.head, self.head_n))
+        self.lists.queues[AHEAD].length = self.lists.inactive + self.beside
+        self._store_active()
+        self._settle()
 
-    def _flush(self) -> None:
-        """Write the late page states."""
-        for pending in (self.refilling, self.freeing, self.reading):
-            pending.flush()
-
-    def _tally(self) -> None:
-        """Bring the machine's clock and counters up to date."""
-        memory, count = self.memory, self.memory.count
-        memory.now, count["free"] = self.now, self.free
-        count["passes"] += self.passes
-        count["requests"] += self.requests
-        count["refilled"] += self.refilled
-        count["frees"] += self.frees
-        count["swapcache"] -= self.slotted
-        count["pagecache"] -= self.frees - self.slotted
-        count["clean_visits" if self.searches else "visits"] += self.visits
-        count[self.taken] += self.pages
-        if self.taken == "copied":
-            count["pagecache"] += self.pages
-            count["reading"] += self.pages * self.cost
-        self.passes = self.requests = self.refilled = self.frees = self.slotted = self.visits = self.pages = 0
+    def _store_active(self) -> None:
+        if self.moving > self.began:
+            self.lists.queues[ACTIVE].take(self.moving - self.began)
 
     # ---- what a scan finds
 
     def _stretches(self) -> Iterator[Piece]:
         """What a scan meets from the tail on, as long as nothing moves; runs that are passed over alike are one."""
-        items, i, low, high, kind = self.items, 0, 0, 0, ODD
-        first, count = self.tail, self.tail_n
+        items, i, first, count = self.items, 0, self.tail, self.tail_n
         while count:
-            if not low <= first < high:
-                known = self._look(first)
-                low, high, kind = known.low, known.high, known.kind
+            known = self._look(first)
+            low, high, kind = known.low, known.high, known.kind
             n = count if first + count <= high else high - first
-            behind, count, runs = first + n, count - n, 0
+            start, runs = first, 0
+            first, count = first + n, count - n
+            joins = kind is PASS or kind is IN_USE
+            if not joins:
+                yield known, start, n, 0
             while not count and i < len(items):
                 item = items[i]
-                behind, count = item if isinstance(item, Run) else self._run(i)
+                first, count = item if isinstance(item, Run) else self._run(i)
                 i += 1
-                if (kind is PASS or kind is IN_USE) and low <= behind and behind + count <= high:
+                if joins and low <= first and first + count <= high:
                     n, count, runs = n + count, 0, runs + 1
-            yield known, first, n, runs
-            first = behind
+            if joins:
+                yield known, start, n, runs
 
     def _look(self, first: int) -> Known:
         """What a scan does with the page, and with those behind it that are alike."""
@@ -248,7 +196,7 @@ class Ends:
 
     def _settle(self) -> None:
         """Complete the writes that are done by now."""
-        self.lists.complete(self.owed + self.memory.disk.settle(self.now))
+        self.lists.complete(self.owed + self.memory.disk.settle(self.memory.now))
         self.owed = 0
 
     def _kind(self, page: Page, mapped: bool) -> tuple[str, Fate]:
@@ -273,33 +221,38 @@ class Ends:
             self._load_active()
         if not n:
             return
-        self.refilling.add(self.moving, n, self.refilled_as)
-        self._push(self.moving, n)
-        self.moving += n
+        first, lists = self.moving, self.lists
+        self.refilling.add(first, n, self.refilled_as)
+        self._push(first, n)
+        self.moving = first + n
         self.alike -= n
-        self.moved += n
-        self.active -= n
-        self.inactive += n
-        self.refilled += n
-        self.now += n * self.visit
+        lists.active -= n
+        lists.inactive += n
+        self.count["refilled"] += n
+        self.memory.now += n * self.visit
 
     def _free(self, first: int, n: int, after: Page | Absent) -> None:
         """Free `n` pages at the tail."""
+        count = self.count
+        if n < self.tail_n:
+            self.tail += n
+            self.tail_n -= n
+        else:
+            self._next_run()
         self.freeing.add(first, n, after)
-        self.inactive -= n
-        self.free += n
-        self.frees += n
-        self.visits += n
-        self.now += n * self.visit
-        if after is Absent.SWAPPED:
-            self.slotted += n
+        self.lists.inactive -= n
+        count["free"] += n
+        count["frees"] += n
+        count[self.visits] += n
+        count["swapcache" if after is Absent.SWAPPED else "pagecache"] -= n
+        self.memory.now += n * self.visit
 
     def _write(self, known: Known, first: int, n: int, strikes: bool) -> None:
         """Convert `n` pages at the tail, send them to the disk, or both; the latter while seconds may strike."""
         costs, shared = self.setup.costs, known.page.state.kind is Kind.SHM
         cost, each = self.visit + (costs.convert if shared else 0), CONVERTED if shared else VISITED
         if known.kind is CONVERT:
-            self.now += n * cost
+            self.memory.now += n * cost
             self._add(each, n)
         else:
             self._submit(n, cost + costs.submit, each, strikes)
@@ -311,52 +264,57 @@ class Ends:
 
     def _submit(self, n: int, cost: int, each: Changes, strikes: bool) -> None:
         """Send `n` pages to the disk, `cost` ns of work and these changes of the counters each."""
-        memory, count, disk = self.memory, self.memory.count, self.memory.disk
-        self.owed += disk.settle(self.now)
-        if strikes or not memory.before_write:
-            self._tally()
-            memory.before_write = memory.before_write or dict(count)
+        memory, count, disk = self.memory, self.count, self.memory.disk
+        self.owed += disk.settle(memory.now)
+        memory.before_write = memory.before_write or dict(count)
         while n:
-            began, before = self.now, tuple(count.values()) if strikes else ()
+            began, before = memory.now, tuple(count.values()) if strikes else ()
             some = disk.submit_some(began, n, cost, memory.stop) if strikes else disk.submit_all(began, n, cost)
-            steps, self.now, sleeps, slept, done = some
+            steps, memory.now, sleeps, slept, done = some
             self._add(each, steps)
             count["writes"] += steps
             count["sleeps"] += sleeps
             count["slept"] += slept
             self.owed += done
             n -= steps
-            if self.now >= memory.next_second:
-                memory.now = self.now
+            if memory.now >= memory.next_second:
                 memory.sample(began, steps, before)
 
     def _add(self, each: Changes, n: int) -> None:
         """Count `n` such changes."""
         for name, change in each:
-            self.memory.count[name] += n * change
+            self.count[name] += n * change
 
     def _latest_end(self, pieces: list[Piece]) -> int:
         """A time that dealing with these surely does not take us to."""
-        end, written, costs = self.now, 0, self.most
+        now, written, costs = self.memory.now, 0, self.most
+        end = now
         for known, _, n, _ in pieces:
             end += n * costs[known.kind]
             if known.kind is WRITE:
                 written += n
         disk = self.memory.disk
         if written and disk.n + written > disk.depth:  # then it waits for room
-            end += max(0, disk.due - self.now) + written * disk.service
+            end += max(0, disk.due - now) + written * disk.service
         return end
 
-    def _leave(self, n: int, runs: int, stays: bool) -> None:
-        """Go on by `n` pages at the tail, and by so many whole runs behind them; what `stays` goes to the head."""
+    def _keep(self, known: Known, first: int, n: int, runs: int, strikes: bool) -> None:
+        """Pass over `n` pages at the tail, convert them or write them, which may take seconds: they go to the head.
+
+        With what is passed over so many whole runs behind it go there.
+        """
+        kind = known.kind
+        if kind is PASS or kind is IN_USE:
+            self.memory.now += n * self.visit
+            self.count[self.visits] += n
+        else:
+            self._write(known, first, n, strikes)
         if n < self.tail_n:
-            if stays:
-                self._push(self.tail, n)
+            self._push(first, n)
             self.tail += n
             self.tail_n -= n
             return
-        if stays:
-            self._push(self.tail, self.tail_n)
+        self._push(first, self.tail_n)
         if runs:
             self.items.append(new(Run, (self.head, self.head_n)))
             self.items.rotate(-runs)

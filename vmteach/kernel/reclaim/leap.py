@@ -7,11 +7,11 @@ left out    requests that repeat not the one before but an earlier one: none was
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE, ROTATED, Visit
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, BEHIND, INACTIVE, ROTATED, Visit
 from vmteach.kernel.reclaim.memory import IRREGULAR, LONGEST_DIARY, Decision, Memory, Moment
 from vmteach.kernel.reclaim.page import Page, Where, become
 from vmteach.kernel.reclaim.runs import FOREVER, PageQueue, PageStack, Run, Segment, Stripe, shortest
@@ -19,6 +19,7 @@ from vmteach.kernel.reclaim.setup import COUNTERS, SECOND, Snapshot
 
 NOW = len(COUNTERS) + 3  # where the clock stands in a position: behind the counters, both lists and the ids
 AT_ONCE = frozenset(COUNTERS.index(name) for name in ("passes", "requests", "swap_outs"))
+PLAIN = (BEHIND, AHEAD, ACTIVE)  # the queues at whose tail nothing arrives
 Shift = tuple[int, int]  # by how much a line of the log moves on from one request to the next
 
 
@@ -31,11 +32,6 @@ class Request(NamedTuple):
     base: tuple[int, ...]  # where it began
     diary: list[Moment]  # what happened when in it
     waits: list[tuple[int, int]]  # of a second or more
-
-    @property
-    def timed(self) -> bool:
-        """Whether the diary is whole."""
-        return len(self.diary) <= LONGEST_DIARY
 
 
 class Leaps:
@@ -82,17 +78,19 @@ class Leaps:
     def _take(self, leap: "Leap", k: int) -> None:
         """Take `k` requests. What is due to be observed in one of them is observed before it."""
         memory, n = self.memory, min(k, leap.before(self.memory.next_observation))
-        while k:
+        while True:
             if n:
                 leap.take(n)
-                k -= n
-            if k:
-                due = memory.next_observation
-                while due <= memory.now + leap.time:
-                    memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
-                    due = memory.observation_from(due + 1)
-                n = min(k, max(1, leap.before(due)))
-        self.history.extend(leap.moved_on())
+                self.history.extend(leap.moved_on(n))
+                leap = Leap(memory, self.history[0], self.history[-1], leap.shifts)
+            k -= n
+            if not k:
+                return
+            due = memory.next_observation
+            while due <= memory.now + leap.time:
+                memory.observe(memory)  # type: ignore[misc]  # without it none is ever due
+                due = memory.observation_from(due + 1)
+            n = min(k, max(1, leap.before(due)))
 
     @staticmethod
     def _shifts(old: Request, new: Request) -> list[Shift]:
@@ -128,7 +126,7 @@ class Timing:
     @property
     def timeless(self) -> bool:
         """Whether seconds may strike in it: touches change nothing, and it is known what happens when."""
-        return self.memory.idle_touch and self.request.timed
+        return self.memory.idle_touch and len(self.request.diary) <= LONGEST_DIARY  # else it is not whole
 
     @cached_property
     def diary(self) -> list[Moment]:
@@ -138,19 +136,14 @@ class Timing:
             whole.append(Moment(time - base[NOW], steps, tuple([now - then for now, then in zip(counts, base)])))
         return whole
 
-    @cached_property
-    def waits(self) -> list[tuple[int, int]]:
-        """The requests of a second or more, counted from its start."""
-        start = self.request.base[NOW]
-        return [(began - start, ended - start) for began, ended in self.request.waits]
-
     def pass_over(self, k: int, changes: dict[str, int]) -> None:
         """Take the samples, and note the waits, of the next `k` requests, each of which makes these changes."""
-        memory = self.memory
-        for start in range(memory.now, memory.now + k * self.time if self.waits else 0, self.time or 1):
-            memory.waits += [(start + began, start + ended) for began, ended in self.waits]
-        if memory.next_second <= memory.now + k * self.time:
-            self._sample(memory.now + k * self.time, list(changes.values()))
+        memory, request, end = self.memory, self.request, self.memory.now + k * self.time
+        if request.waits:
+            later = range(memory.now - request.base[NOW], end - request.base[NOW], self.time)
+            memory.waits += [(began + by, ended + by) for by in later for began, ended in request.waits]
+        if memory.next_second <= end:
+            self._sample(end, list(changes.values()))
 
     def _sample(self, end: int, changes: list[int]) -> None:
         """The samples up to the time `end`: each as it is taken after the step that reaches it."""
@@ -164,7 +157,7 @@ class Timing:
                 requests, within = requests - 1, self.time
             m = bisect_left(times, within, 1)
             steps = diary[m].steps
-            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1])) if steps > 1 else 1
+            done = -(-(within - times[m - 1]) * steps // (times[m] - times[m - 1]))
             values = [memory.next_second // SECOND, *base]
             for i, change, counts in moving:
                 old, new = counts[m - 1], counts[m]
@@ -179,7 +172,6 @@ class Leap:
 
     def __init__(self, memory: Memory, before: Request, request: Request, shifts: list[Shift]) -> None:
         self.memory, self.before_that, self.request, self.shifts = memory, before, request, shifts
-        self.passed = 0  # requests that have been taken
         self.timing = Timing(memory, request)
         self.lists = memory.lists
         *counters, self.active, self.inactive, self.ids, self.time, queue, due = request.delta
@@ -196,10 +188,17 @@ class Leap:
         return [(line, by[0]) for line, by in self.lines if isinstance(line, Visit)]
 
     @cached_property
+    def returned(self) -> list[Visit]:
+        """Those to pages that have come back from the disk."""
+        return [visit for visit, _ in self.visits if visit.source == ROTATED]
+
+    @cached_property
     def changes(self) -> list[tuple[Visit, int]]:
-        """The visits; those with neighbouring ids and the same effect are one."""
+        """The others; those with neighbouring ids and the same effect are one."""
         lines: dict[tuple[object, ...], tuple[Visit, int]] = {}  # by what the next neighbour would look like
         for visit, by in self.visits:
+            if visit.source == ROTATED:
+                continue
             old, _ = lines.pop((*visit[:5], by, visit.first), (None, by))
             if old:
                 visit = visit._replace(first=old.first, count=old.count + visit.count)
@@ -235,11 +234,11 @@ class Leap:
         if not self.steady or not self.counters[counter]:
             return 0
         k = min(self.before(end), (goal - self.memory.count[counter]) // self.counters[counter], self._by_slots())
-        if k <= 0:
+        if k <= 0 or not self._comes_back():
             return 0
         for visit, by in self.changes:
             k = min(k, self._by_pages(visit, by))
-        for name in self.lists.queues:
+        for name in PLAIN:
             k = min(k, self._by_queue(name))
         for line, moved in self.lines:
             if isinstance(line, Decision):
@@ -258,53 +257,48 @@ class Leap:
         """The pages that come must be in the state of those that were visited."""
         if visit.page is None:
             return FOREVER if by == visit.count else 0
-        if visit.source == ROTATED:  # what comes back from the disk is what is on its way there now
-            on_its_way = become(visit.page, Where.NOWHERE, True)
-            return FOREVER if all(page == on_its_way for page in self.lists.in_flight()) else 0
-        if by <= 0:
-            return 0
-        page, end = self.lists.pages.at(visit.first + by)
-        if page != visit.page:
-            return 0
-        if visit.first < self.memory.setup.shm and visit.mapcount >= 0:
-            mapcount, same = self.lists.processes.mapcount(visit.first + by)
+        ahead, mapcount = visit.first + by, visit.mapcount
+        page, end = self.lists.pages.at(ahead)
+        if visit.first < self.memory.setup.shm and mapcount >= 0:
+            mapcount, same = self.lists.processes.mapcount(ahead)
             end = min(end, same)
-            if mapcount != visit.mapcount:
-                return 0
-        return (end - visit.first - visit.count) // by
+        alike = by > 0 and page == visit.page and mapcount == visit.mapcount
+        return (end - visit.first - visit.count) // by if alike else 0
 
     def _by_queue(self, name: str) -> int:
         """What is taken must come from one long run, or from a stripe of the same pattern."""
         taken, repeats = self.taken[name]
-        if name == ROTATED:
-            return FOREVER if self._comes_back(taken, repeats) else 0
         if not taken:
             return FOREVER
         queue = self.lists.queues[name]
         if not queue.items:
             return 0
         if len(taken) > 1 and isinstance(queue.items[0], Run):
-            queue.rephase()
+            queue.rephase(len(taken) + 1)
         item, ahead = queue.items[0], tuple(s.shifted(repeats) for s in taken)
         if isinstance(item, Stripe):
             return item.times // repeats if item.segments == ahead else 0
-        first, count, stride = ahead[0]
-        if len(ahead) > 1 or stride != count or item.first != first:
-            return 0
-        return item.count // (count * repeats)
+        count = taken[0].count
+        return item.count // (count * repeats) if ahead == (Segment(item.first, count, count),) else 0
 
-    def _comes_back(self, taken: tuple[Segment, ...], repeats: int) -> bool:
+    def _comes_back(self) -> bool:
         """Whether as many pages are freed as are sent off, and the same ones are left over, so much further on."""
+        taken, repeats = self.taken[ROTATED]
         was, now = self.before_that.rotated, self.request.rotated
         on = tuple(Run(first + self.submitted, count) for first, count in was)
         alike = now == on and all(s.stride * repeats == self.submitted for s in taken) and self._in_line(now)
-        return alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken)
+        return alike and sum(s.count for s in taken) * repeats == self.submitted * bool(taken) and self._as_before()
+
+    def _as_before(self) -> bool:
+        """Whether what is on its way to the disk now is what has come back."""
+        pages = {become(visit.page, Where.NOWHERE, True) for visit in self.returned if visit.page}
+        return all({page} == pages for page in self.lists.in_flight()) if pages else True
 
     def _in_line(self, rotated: tuple[Run, ...]) -> bool:
         """Whether what came back, what is on its way and what will be sent have neighbouring ids, in this order."""
         if not rotated:
             return True
-        line = [rotated[-1], *self.lists.flight.runs(), *(Run(*s.shifted(1)[:2]) for s in self.written)]
+        line = [rotated[-1], *self.lists.flight.runs(), *(s.run(1) for s in self.written)]
         return all(a.first + a.count == b.first for a, b in zip(line, line[1:]))
 
     def _by_decision(self, decision: Decision, by: Shift, most: int) -> int:
@@ -322,35 +316,30 @@ class Leap:
             budget = lists // sysctls.vm_cache_scan_ratio
             return budget >= result if need < 0 else rule == "clean" and budget == need
 
-        low, high = 0, most
-        if holds(high):
-            return high
-        while low < high - 1:  # it holds up to `low` and not at `high`: each rule changes sides but once
-            middle = (low + high) // 2
-            low, high = (middle, high) if holds(middle) else (low, middle)
-        return low
+        # each rule changes sides but once
+        return bisect_left(range(1, most + 1), True, key=lambda m: not holds(m))
 
     def take(self, k: int) -> None:
-        """Take `k` requests at once. After the last, the history is to be moved on."""
+        """Take `k` requests at once; after them the history is to be moved on."""
         memory, lists = self.memory, self.lists
+        for name in PLAIN:
+            if self.taken[name][0]:
+                self._take_from(lists.queues[name], k, *self.taken[name])
         for name, queue in lists.queues.items():
-            if name != ROTATED and self.taken[name][0]:
-                self._take_from(queue, k, *self.taken[name])
-        for name, queue in lists.queues.items():
-            queue.put_stripe([s.shifted(self.passed + 1) for s in self.put[name]], k)
+            queue.put_stripe([s.shifted(1) for s in self.put[name]], k)
         for visit, by in self.changes:
-            if visit.page is not visit.after and visit.source != ROTATED:
-                self._change(visit, by, k)
+            if visit.page is not visit.after:
+                for run in Stripe((Segment(visit.first + by, visit.count, by),), k).runs():
+                    lists.set(*run, visit.after)
         self._count(k)
         memory.disk.due += k * self.time
         memory.disk.last += k * self.time
-        lists.flight.put_stripe([s.shifted(self.passed + 1) for s in self.written], k)
-        if freed := [visit for visit, _ in self.visits if visit.source == ROTATED]:
-            self._return(k, freed[0])
+        lists.flight.put_stripe([s.shifted(1) for s in self.written], k)
+        if self.returned:
+            self._return(k, self.returned[0])
         else:
             lists.complete(k * self.submitted)
         memory.steps += 1
-        self.passed += k
 
     @staticmethod
     def _take_from(queue: PageQueue, k: int, taken: tuple[Segment, ...], repeats: int) -> None:
@@ -371,14 +360,12 @@ class Leap:
         self.lists.next_id += k * self.ids
         memory.now += k * self.time
 
-    def moved_on(self) -> list[Request]:
-        """The last two requests, as many later as were taken."""
-        later = []
+    def moved_on(self, k: int) -> Iterator[Request]:
+        """The last two requests, `k` later."""
         for request in (self.before_that, self.request):
-            log = [shifted(line, by, self.passed) for line, by in zip(request.log, self.shifts)]
-            rotated = tuple(Run(first + self.passed * self.submitted, count) for first, count in request.rotated)
-            later.append(request._replace(log=log, rotated=rotated))
-        return later
+            log = [shifted(line, by, k) for line, by in zip(request.log, self.shifts)]
+            rotated = tuple(Run(first + k * self.submitted, count) for first, count in request.rotated)
+            yield request._replace(log=log, rotated=rotated)
 
     def _return(self, k: int, freed: Visit) -> None:
         """What came back from the disk in `k` requests is free again, but for as many as there were before."""
@@ -398,14 +385,6 @@ class Leap:
             back.put(first + k * self.submitted, count)
             lists.set(first + k * self.submitted, count, freed.page)
         lists.queues[ROTATED] = back
-
-    def _change(self, visit: Visit, by: int, k: int) -> None:
-        first, count = visit.first + (self.passed + 1) * by, visit.count
-        if by == count:
-            self.lists.set(first, k * count, visit.after)
-        else:
-            for m in range(k):
-                self.lists.set(first + m * by, count, visit.after)
 
 
 def _segments(visits: Iterable[tuple[Visit, int]]) -> list[Segment]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vmteach.kernel.reclaim.fates import accessed, faulted, searched
 from vmteach.kernel.reclaim.page import Absent, Kind, Page, PageState, Pte, Where, become
 from vmteach.kernel.reclaim.ptes import Processes
-from vmteach.kernel.reclaim.runs import Intervals, PageQueue, PageStack, Segment, Stripe
+from vmteach.kernel.reclaim.runs import Intervals, PageQueue, PageStack, Stripe
 from vmteach.kernel.reclaim.setup import COUNTERS, STOCK, Rules, Setup
 
 # Queues of page ids. The inactive list is `rotated` + `behind` + `ahead`, tail first: `rotated` is what
@@ -158,8 +158,8 @@ class Lists:
             item = self.flight.items[0]
             if isinstance(item, Stripe) and item.count <= done and not self.rules.rotate_written:
                 self.flight.skip(item.times)
-                for segment in item.segments:
-                    self._complete_segment(segment, item.times)
+                for run in item.runs():
+                    self._complete_run(*run)
                 done -= item.count
                 continue
             first, count = self.flight.peek()
@@ -167,13 +167,6 @@ class Lists:
             self.flight.take(n)
             done -= n
             self._complete_run(first, n)
-
-    def _complete_segment(self, segment: Segment, times: int) -> None:
-        if segment.stride == segment.count:
-            self._complete_run(segment.first, times * segment.count)
-        else:
-            for k in range(times):
-                self._complete_run(segment.first + k * segment.stride, segment.count)
 
     def _complete_run(self, first: int, count: int) -> None:
         for low, high, page in list(self.pages.runs(first, first + count)):

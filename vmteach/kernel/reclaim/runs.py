@@ -7,6 +7,7 @@ left out    random access by position: the lists are only ever used at their end
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 FOREVER = 1 << 62
@@ -92,6 +93,10 @@ class Segment(NamedTuple):
     count: int  # type: ignore[assignment]
     stride: int
 
+    def run(self, k: int) -> Run:
+        """Its pages in repetition `k`."""
+        return Run(self.first + k * self.stride, self.count)
+
     def shifted(self, repetitions: int) -> "Segment":
         return self._replace(first=self.first + repetitions * self.stride)
 
@@ -122,13 +127,14 @@ class Stripe(NamedTuple):
 
     def runs(self) -> Iterator[Run]:
         """Its pages as few runs, in whatever order."""
-        if all(s.stride == s.count for s in self.segments):
-            return (Run(s.first, s.count * self.times) for s in self.segments)
-        return self.unrolled()
+        for s in self.segments:
+            if s.stride == s.count:
+                yield Run(s.first, s.count * self.times)
+            else:
+                yield from map(s.run, range(self.times))
 
     def unrolled(self) -> Iterator[Run]:
-        for k in range(self.times):
-            yield from (Run(s.first + k * s.stride, s.count) for s in self.segments)
+        return (s.run(k) for k in range(self.times) for s in self.segments)
 
 
 def shortest(segments: Iterable[Segment]) -> tuple[tuple[Segment, ...], int]:
@@ -173,7 +179,7 @@ class PageQueue:
             self.items.popleft()
             if item.times > 1:
                 self.items.appendleft(item.rest(1))
-            self.items.extendleft(Run(s.first, s.count) for s in reversed(item.segments))
+            self.items.extendleft(s.run(0) for s in reversed(item.segments))
             item = self.items[0]
         assert isinstance(item, Run)
         return item
@@ -217,16 +223,15 @@ class PageQueue:
         """The stripe, and in it what stands before it at the head as runs of their own; that is taken from there."""
         size = len(stripe.segments)
         while len(self.items) >= size:
-            before = tuple(s.shifted(-1) for s in stripe.segments)
-            if [self.items[i - size] for i in range(size)] != [Run(s.first, s.count) for s in before]:
+            if any(self.items[i - size] != s.run(-1) for i, s in enumerate(stripe.segments)):
                 break
-            for _ in before:
+            for _ in range(size):
                 self.items.pop()
-            stripe = Stripe(before, stripe.times + 1)
+            stripe = Stripe(stripe.rest(-1).segments, stripe.times + 1)
         return stripe
 
-    def rephase(self) -> None:
-        """If a stripe is entered in the middle of its pattern, write it as one that begins here.
+    def rephase(self, most: int = FOREVER) -> None:
+        """If a stripe is entered in the middle of its pattern, of up to `most` parts, write it as one that begins here.
 
         >>> queue = PageQueue(); queue.put_stripe([Segment(0, 8, 8), Segment(1000, 32, 32)], 50)
         >>> queue.take(8); queue.take(15); queue.rephase()
@@ -234,35 +239,23 @@ class PageQueue:
         (Segment(first=1015, count=17, stride=32), Segment(first=8, count=8, stride=8), \
 Segment(first=1032, count=15, stride=32))
         """
-        lead: list[Run] = []
-        for item in self.items:
-            if isinstance(item, Stripe):
-                break
-            lead.append(item)
-        else:
+        k = next((k for k, item in enumerate(islice(self.items, most)) if isinstance(item, Stripe)), 0)
+        stripe = self.items[k] if k else None
+        if not isinstance(stripe, Stripe) or k > len(stripe.segments):
             return
-        stripe = self.items[len(lead)]
-        assert isinstance(stripe, Stripe)
-        if not 0 < len(lead) <= len(stripe.segments):
+        whole, cut, lead = stripe.segments, len(stripe.segments) - k, self.items[0]
+        missing = whole[cut].count - lead.count  # of the segment that the first run is the end of
+        if missing < 0:
             return
-        cut = len(stripe.segments) - len(lead)  # the segment that the first run is the end of
-        before = [s.shifted(-1) for s in stripe.segments[cut:]]
-        missing = before[0].count - lead[0].count
-        whole = [Run(s.first, s.count) for s in before]
-        if missing < 0 or [Run(lead[0].first - missing, before[0].count), *lead[1:]] != whole:
+        split = whole[cut]._replace(first=whole[cut].first + missing, count=lead.count)
+        begun, ended = (split, *whole[cut + 1 :]), [whole[cut]._replace(count=missing)] if missing else []
+        if any(s.run(-1) != item for s, item in zip(begun, self.items)):
             return
-        split = stripe.segments[cut]
-        pattern = [Segment(lead[0].first, lead[0].count, split.stride), *before[1:], *stripe.segments[:cut]]
-        if missing:
-            pattern.append(split._replace(count=missing))
-        last = stripe.rest(stripe.times - 1).segments
-        rest = [
-            Run(last[cut].first + missing, last[cut].count - missing),
-            *(Run(s.first, s.count) for s in last[cut + 1 :]),
-        ]
-        for _ in range(len(lead) + 1):
+        for _ in range(k + 1):
             self.items.popleft()
-        self.items.extendleft(reversed([Stripe(tuple(pattern), stripe.times), *rest]))
+        pattern = (*(s.shifted(-1) for s in begun), *whole[:cut], *ended)
+        self.items.extendleft(s.run(stripe.times - 1) for s in reversed(begun))
+        self.items.appendleft(Stripe(pattern, stripe.times))
 
     def skip(self, times: int) -> None:
         """Take `times` repetitions of the stripe at the tail."""

@@ -76,7 +76,7 @@ class View(NamedTuple):
         window, filled = (self.end - self.start) // WINDOWS, 0
         for extents, pages in self._parts(window):
             if filled + pages > window:
-                found += [pair for pair in zip(words, amounts) if pair[1]]
+                found += _some(words, amounts)
                 filled, amounts = 0, [0] * len(words)
             filled += pages
             for first, behind in extents:
@@ -85,10 +85,10 @@ class View(NamedTuple):
                     amounts[kinds[k]] += breaks[k] - first
                     first, k = breaks[k], k + 1
                     if pages > window:
-                        found += [pair for pair in zip(words, amounts) if pair[1]]
+                        found += _some(words, amounts)
                         amounts = [0] * len(words)
                 amounts[kinds[k]] += behind - first
-        return found + [pair for pair in zip(words, amounts) if pair[1]]
+        return found + _some(words, amounts)
 
     def _words(self, word: Callable[[Page, int], Word]) -> tuple[list[int], list[int], list[Word]]:
         """The ids at which states change; which of the words holds before each; and the words."""
@@ -143,6 +143,11 @@ class Recorder:
         start = self.tape.tail + visited
         tables = [(group.n, group.ptes.copy()) for group in lists.processes.ring]
         return View(self.tape, start, start + sum(map(len, queues)), lists.pages.copy(), tables)
+
+
+def _some(words: list[Word], amounts: list[int]) -> list[tuple[Word, int]]:
+    """The words of which there are any pages."""
+    return [pair for pair in zip(words, amounts) if pair[1]]
 
 
 def _extents(items: Iterable[Run | Stripe]) -> list[Extent]:

@@ -134,7 +134,7 @@ class Walk:
         its place has moved on.
         """
         memory, hot = self.memory, self.memory.setup.hot
-        if not self._repeats():
+        if not (hot and self.cost and self._repeats()):
             return
         begun = min(self.processes.address, hot)  # behind the hot pages nothing is mapped
         left = self.turns * hot - begun - 1
@@ -155,7 +155,7 @@ class Walk:
         """Whether every second of the walk does what this one does."""
         memory, hot, young = self.memory, self.memory.setup.hot, Intervals(Pte.NONE)
         young.set(0, hot, Pte.YOUNG)
-        if not (memory.fast and memory.idle_touch and hot and self.cost):
+        if not (memory.fast and memory.idle_touch):
             return False
         if (memory.rules.rotate_written and memory.disk.n) or any(g.ptes != young for g in self.processes.ring):
             return False

@@ -52,9 +52,8 @@ def watch(setup: Setup, rules: Rules, work: Callable[[Reclaim], object]) -> list
 
 def _seen(machine: Memory, event: Event) -> Watched:
     lists = machine.lists
-    runs = [run for run in lists.pages.runs(0, lists.next_id) if isinstance(run[2], Page)]
+    runs = lists.pages.runs(0, lists.next_id)
     pages = {i: page for low, high, page in runs if isinstance(page, Page) for i in range(low, high)}
-    mapcounts = {i: lists.processes.mapcount(i)[0] for i in range(lists.setup.shm)}
     return Watched(
         event.rule,
         event.first,
@@ -63,6 +62,6 @@ def _seen(machine: Memory, event: Event) -> Watched:
         tuple(i for name in INACTIVE for i in lists.queues[name].ids()),
         tuple(lists.queues[ACTIVE].ids()),
         pages,
-        {i: n for i, n in mapcounts.items() if n},
+        {i: n for i in range(lists.setup.shm) if (n := lists.processes.mapcount(i)[0])},
         dict(machine.count),
     )

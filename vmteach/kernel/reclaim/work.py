@@ -13,14 +13,11 @@ from collections.abc import Callable
 from vmteach.kernel.reclaim.leap import Leaps
 from vmteach.kernel.reclaim.lists import AHEAD, Visit
 from vmteach.kernel.reclaim.memory import Memory
-from vmteach.kernel.reclaim.page import Kind, Page, PageState, Where
 from vmteach.kernel.reclaim.rules import alloc_pages, swap_out, try_to_free_pages
 from vmteach.kernel.reclaim.runs import FOREVER
 from vmteach.kernel.reclaim.setup import STOCK, Rules, Setup
-from vmteach.kernel.reclaim.sprint import Sprint, can_sprint
+from vmteach.kernel.reclaim.sprint import FRESH, Sprint, can_sprint
 from vmteach.run import between
-
-FRESH = Page(PageState(Kind.FILE), Where.INACTIVE)
 
 
 class Stopped(Exception):
@@ -49,7 +46,7 @@ class Pace:
 class Reclaim(Memory):
     """A machine's lists, page tables and swap disk, and the workload that runs on them.
 
-    >>> from vmteach.kernel.reclaim.page import PageRun
+    >>> from vmteach.kernel.reclaim.page import Kind, PageRun, PageState
     >>> clean = PageRun(100, 64, PageState(Kind.FILE))
     >>> dirty = PageRun(0, 100, PageState(Kind.SHM, dirty=True))
     >>> stock = Reclaim(Setup(shm=100, inactive=(dirty, clean), slots=100), Rules())
@@ -87,7 +84,7 @@ class Reclaim(Memory):
     def demand(self, pages: int, cost: int, horizon: int | None = None) -> "Reclaim":
         """Take `pages` of memory that join no list, `cost` ns after each. Stops at `horizon` ns.
 
-        >>> from vmteach.kernel.reclaim.page import PageRun
+        >>> from vmteach.kernel.reclaim.page import Kind, PageRun, PageState
         >>> file = PageRun(0, 64, PageState(Kind.FILE))
         >>> model = Reclaim(Setup(shm=0, inactive=(file,))).demand(32, cost=1_000)
         >>> model.count["taken"], model.inactive, model.now
