@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mypy.api
 import pytest
 
 from vmteach import chapter
@@ -376,3 +377,21 @@ def is_copy(part: str, plainest: str, stem: str) -> bool:
         return False
     copied = re.sub(rf"\b{PLAINEST}\b", stem, (ROOT / plainest).read_text(encoding="utf-8"))
     return (ROOT / part).read_text(encoding="utf-8") == copied
+
+
+def test_every_chapter_keeps_the_protocols_as_mypy_reads_them(tmp_path):
+    """And mypy would say so: a module of pictures is no module of a patch."""
+    kinds = {"vmteach.patches": "Patch", "vmteach.figures": "Figure"}
+    modules = [(f"{room}.{stem}", kind) for stem in STEMS for room, kind in kinds.items()]
+    lines = [
+        *(f"import {module}" for module, _ in modules),
+        "from vmteach.lab.stage import Figure, Patch",
+        *(f"one_{n}: {kind} = {module}" for n, (module, kind) in enumerate(modules)),
+        f"wrong: Patch = vmteach.figures.{FLAGSHIP}",
+    ]
+    program = tmp_path / "chapters.py"
+    program.write_text("\n".join(lines), encoding="utf-8")
+    said, trouble, _ = mypy.api.run([str(program)])
+    assert not trouble
+    errors = [int(line.split(":")[1]) for line in said.splitlines() if ": error:" in line]
+    assert errors == [len(lines)], said

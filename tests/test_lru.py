@@ -27,6 +27,7 @@ from vmteach.kernel.reclaim.disk import Disk
 from vmteach.kernel.reclaim.lists import ACTIVE, INACTIVE
 from vmteach.kernel.reclaim.runs import Intervals, PageQueue, Run, Segment
 from vmteach.kernel.reclaim.work import Pace
+from vmteach.machine import Sysctls
 
 slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 few = partial(settings, suppress_health_check=slow, deadline=None, print_blob=True)
@@ -213,6 +214,34 @@ def test_a_horizon_within_a_request_for_anonymous_memory():
     )
     for horizon in range(100_000_000, 103_000_000, 200_000):
         compare(Case(setup, Rules(), 700, True, horizon))
+
+
+def test_an_anchored_search_is_seen_as_it_goes_round():
+    """What it has passed comes before what it has not, and both change places (found by a random search)."""
+    file, shm = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)
+    singles = [PageRun(i, 1, file) for i in (10, 19, 20, 21)]
+    setup = Setup(
+        shm=9,
+        inactive=(
+            PageRun(8, 1, PageState(Kind.SWAPCACHE)),
+            PageRun(12, 3, file),
+            PageRun(9, 1, file),
+            PageRun(15, 4, file._replace(outside=True)),
+            PageRun(3, 4, shm),
+            *singles,
+            PageRun(0, 3, shm),
+        ),
+        active=(PageRun(11, 1, file),),
+        hot=1,
+        slots=2,
+        slots_used=2,
+        band=32,
+        batch=2,
+        sysctls=Sysctls(6, vm_passes=3, vm_mapped_ratio=1, vm_lru_balance_ratio=1),
+        costs=Costs(142_857_142, 100, 100, 100, 50_000),
+        depth=1,
+    )
+    compare(Case(setup, Rules(clean_pass=True, anchored=True), 1, False, 100_000_000))
 
 
 @pytest.mark.parametrize("copy", [48, 49, 113])

@@ -202,7 +202,7 @@ def _checked(name: str, value: object, kind: Any, *checks: Check) -> Any:
     return entered
 
 
-def _either(name: str, value: object, *kinds: Any) -> Any:
+def _either(name: str, value: object, *kinds: object) -> object:
     """None where that is one of the kinds, else what the first of the others says."""
     if value is None and type(None) in kinds:
         return None
@@ -267,24 +267,26 @@ def _member(name: str, value: object, kind: type[Enum]) -> Enum:
     raise ValueError(f"{name} must be one of {words}, got {value!r}")
 
 
-def _tuple(name: str, values: object, kind: Any, *_: Any, such_as: str = "a tuple, such as (0,)") -> tuple[Any, ...]:
+def _tuple(
+    name: str, values: object, kind: object, *_: object, such_as: str = "a tuple, such as (0,)"
+) -> tuple[object, ...]:
     """A tuple of what each value is made."""
     if isinstance(values, str) or not isinstance(values, Iterable) or getattr(values, "shape", None) == ():
         raise ValueError(f"{name} must be {such_as}, got {values!r}")
     return tuple(made(name, value, kind) for value in values)
 
 
-def _set(name: str, values: object, kind: Any) -> frozenset[Any]:
+def _set(name: str, values: object, kind: object) -> frozenset[object]:
     return frozenset(_tuple(name, values, kind, such_as="a set, such as {0}"))
 
 
-def _callable(name: str, value: object, *_: Any) -> object:
+def _callable(name: str, value: object, *_: object) -> object:
     if not callable(value):
         raise ValueError(f"{name} must be a function, got {value!r}")
     return value
 
 
-_OF_ORIGIN: dict[Any, Callable[..., Any]] = {Annotated: _checked, Union: _either, UnionType: _either}
+_OF_ORIGIN: dict[object, Callable[..., object]] = {Annotated: _checked, Union: _either, UnionType: _either}
 _OF_ORIGIN |= {tuple: _tuple, frozenset: _set, Callable: _callable}
 
 

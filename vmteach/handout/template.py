@@ -3,20 +3,29 @@
 import html
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 HERE = Path(__file__).parent
 
 
 @cache
-def template(name: str) -> Any:
+def template(name: str) -> "Template":
     """NAME.html.j2, to be rendered."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    how: Any = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True, "undefined": StrictUndefined}
-    return Environment(loader=FileSystemLoader(HERE), autoescape=True, finalize=_escaped, **how).get_template(
-        f"{name}.html.j2"
+    templates = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
     )
+    return templates.get_template(f"{name}.html.j2")
 
 
 def macros(name: str) -> Any:
@@ -28,7 +37,7 @@ def macros(name: str) -> Any:
     return template(name).module
 
 
-def _escaped(value: object) -> Any:
+def _escaped(value: object) -> object:
     """A text as the rest of the package escapes it; what is HTML stays."""
     from jinja2.filters import do_mark_safe
 

@@ -31,7 +31,7 @@ FAR = 3  # stops that are thought of ahead where the last move leads
 
 
 class Patch(Protocol):
-    """A module of vmteach.patches."""
+    """A module of vmteach.patches; with a tuple `TRY` of presets too, where it has some."""
 
     __name__: str
 
@@ -50,7 +50,7 @@ class Patch(Protocol):
 
 
 class Figure(Protocol):
-    """A module of vmteach.figures: `scene(run)` gives the panel of a run."""
+    """A module of vmteach.figures: `scene(run)` gives the panel of a run; `predicted` may draw a prediction."""
 
     __name__: str
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vmteach.kernel.reclaim.fates import Fate, refilled, searched, visit, written
-from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD
+from vmteach.kernel.reclaim.lists import ACTIVE, AHEAD, Lists
 from vmteach.kernel.reclaim.memory import Memory
 from vmteach.kernel.reclaim.page import Absent, Kind, Page
 from vmteach.kernel.reclaim.runs import Run, Stripe
@@ -58,6 +58,47 @@ class Pending:
         self.low = self.high
 
 
+class ActiveTail:
+    """The run at the active tail, as far as its pages are alike and not referenced."""
+
+    def __init__(self, lists: Lists) -> None:
+        self.lists, self.queue = lists, lists.queues[ACTIVE]
+        self.began = self.moving = self.alike = 0  # its first page, the first that has not moved, how many follow
+
+    def load(self) -> None:
+        """Look at the tail."""
+        self.began = self.moving = self.alike = 0
+        if self.queue:
+            self.began, count = self.queue.peek()
+            self.moving, (self.alike, self.after) = self.began, self._unreferenced(self.began, count)
+
+    def store(self) -> None:
+        """Take what has moved off the list."""
+        if self.moving > self.began:
+            self.queue.take(self.moving - self.began)
+
+    def _unreferenced(self, first: int, count: int) -> tuple[int, Page]:
+        """How many of these pages refill_inactive moves as one, and what they are then."""
+        page, end = self.lists.pages.at(first)
+        assert isinstance(page, Page)
+        fate = refilled(page)
+        plain = fate.rule == "deactivated" and not page.state.outside
+        assert isinstance(fate.page, Page)
+        return min(count, end - first) if plain else 0, fate.page
+
+    def can_give(self, n: int) -> bool:
+        """Whether none of the next `n` pages is referenced, as far as that is seen at once."""
+        n -= self.alike
+        items = self.queue.items
+        if n > 0 and items and self.moving + self.alike == self.began + items[0].count:
+            for item in islice(items, 1, None):
+                alike = 0 if isinstance(item, Stripe) else self._unreferenced(*item)[0]
+                n -= alike
+                if n <= 0 or alike < item.count:
+                    break
+        return n <= 0
+
+
 class Ends:
     """The ends of the lists, while nobody else looks."""
 
@@ -70,6 +111,7 @@ class Ends:
         convert = self.visit + setup.costs.convert  # the most that a page takes, ns, but for waiting
         plain = dict.fromkeys((FREE, PASS, IN_USE, ODD), self.visit)
         self.most = {**plain, CONVERT: convert, WRITE: convert + setup.costs.submit}
+        self.active = ActiveTail(memory.lists)
         self.refilling, self.freeing, self.reading = Pending(memory), Pending(memory), Pending(memory)
 
     def _load(self) -> None:
@@ -84,7 +126,7 @@ class Ends:
         if isinstance(last, Run):
             self.head, self.head_n = last
             self.items.pop()
-        self._load_active()
+        self.active.load()
 
     def _next_run(self) -> None:
         """The next run at the tail."""
@@ -108,35 +150,6 @@ class Ends:
         self.items.rotate(i)
         return self._run(i)
 
-    def _load_active(self) -> None:
-        """The run at the active tail, as far as its pages are alike and not referenced."""
-        self.began = self.moving = self.alike = 0  # its first page, the first that has not moved, how many follow
-        queue = self.lists.queues[ACTIVE]
-        if queue:
-            self.began, count = queue.peek()
-            self.moving, (self.alike, self.refilled_as) = self.began, self._unreferenced(self.began, count)
-
-    def _unreferenced(self, first: int, count: int) -> tuple[int, Page]:
-        """How many of these pages refill_inactive moves as one, and what they are then."""
-        page, end = self.lists.pages.at(first)
-        assert isinstance(page, Page)
-        fate = refilled(page)
-        plain = fate.rule == "deactivated" and not page.state.outside
-        assert isinstance(fate.page, Page)
-        return min(count, end - first) if plain else 0, fate.page
-
-    def _can_refill(self, n: int) -> bool:
-        """Whether none of the next `n` pages at the active tail is referenced, as far as that is seen at once."""
-        n -= self.alike
-        items = self.lists.queues[ACTIVE].items
-        if n > 0 and items and self.moving + self.alike == self.began + items[0].count:
-            for item in islice(items, 1, None):
-                alike = 0 if isinstance(item, Stripe) else self._unreferenced(*item)[0]
-                n -= alike
-                if n <= 0 or alike < item.count:
-                    break
-        return n <= 0
-
     def _store(self) -> None:
         """Put everything back; the machine is as if rules.py had done it."""
         for pending in (self.refilling, self.freeing, self.reading):
@@ -146,12 +159,8 @@ class Ends:
         if self.head_n:
             self.items.append(Run(self.head, self.head_n))
         self.lists.queues[AHEAD].length = self.lists.inactive + self.beside
-        self._store_active()
+        self.active.store()
         self._settle()
-
-    def _store_active(self) -> None:
-        if self.moving > self.began:
-            self.lists.queues[ACTIVE].take(self.moving - self.began)
 
     # ---- what a scan finds
 
@@ -214,18 +223,19 @@ class Ends:
 
     def _refill(self, n: int) -> None:
         """Move `n` pages from the active tail to the inactive head."""
-        while n > self.alike:
-            n -= self.alike
-            self._refill(self.alike)
-            self._store_active()
-            self._load_active()
+        lists, active = self.lists, self.active
+        while n > active.alike:
+            n -= active.alike
+            self._refill(active.alike)
+            active.store()
+            active.load()
         if not n:
             return
-        first, lists = self.moving, self.lists
-        self.refilling.add(first, n, self.refilled_as)
+        first = active.moving
+        self.refilling.add(first, n, active.after)
         self._push(first, n)
-        self.moving = first + n
-        self.alike -= n
+        active.moving = first + n
+        active.alike -= n
         lists.active -= n
         lists.inactive += n
         self.count["refilled"] += n

@@ -1,8 +1,8 @@
-"""What becomes of one page: every decision of 2.4's reclaim, in the kernel's order, one `if` a line.
+"""What becomes of one page: what 2.4's reclaim decides about it, in the kernel's order, one `if` a line.
 
 Pure functions: a page goes in; the rule that holds and the page as it is afterwards come out. There is no list and no
-clock here. rules.py walks the lists, asks these functions and moves the pages. docs/reclaim-rules.md says where
-each rule was read.
+clock here. page.py says what a page is, and its words (slot, pinned, outside, buffers). rules.py walks the lists, asks
+these functions and moves the pages. docs/reclaim-rules.md says where each rule was read.
 """
 
 from typing import NamedTuple
@@ -30,10 +30,7 @@ RULES: dict[str, tuple[str, str]] = {
     "in use": ("shrink_cache", "A page in use is passed over; after vm_mapped_ratio x need of them comes swap_out."),
     "under I/O": ("shrink_cache", "A page that is being written is waited for, and passed over."),
     "locked": ("shrink_cache", "A locked page is passed over."),
-    "writepage": (
-        "shrink_cache",
-        "A dirty page that nobody uses goes to the writepage of its mapping, and is not freed.",
-    ),
+    "writepage": ("shrink_cache", "A dirty page that nobody uses goes to the writepage of its mapping."),
     "busy buffers": ("shrink_cache", "A page whose buffers are busy is passed over."),
     "buffers freed": ("shrink_cache", "An anonymous page goes with its buffers, unless it is pinned."),
     "dirty": ("shrink_cache", "A dirty page that must not be written now is passed over."),
@@ -72,7 +69,8 @@ def refilled(page: Page) -> Fate:
 def visit(page: Page, mapped: bool, fs: bool) -> Fate:
     """What shrink_cache does with the page at the inactive tail, which it has just moved to the head.
 
-    `mapped`: some process maps the page; `fs`: the request may enter the file system.
+    `mapped`: some process maps the page; `fs`: the request may enter the file system, and so write and wait. What
+    "writepage" does to the page is said by `written`.
 
     >>> from vmteach.kernel.reclaim.page import PageState
     >>> visit(Page(PageState(Kind.FILE), Where.INACTIVE), mapped=False, fs=True)
@@ -121,14 +119,14 @@ def written(page: Page, slot: bool, policy: Rules) -> Fate:
     """What the mapping's writepage does; `slot`: a slot of the swap disk is free."""
     on_its_way = Where.NOWHERE if policy.rotate_written else Where.INACTIVE
     if page.state.kind is Kind.FILE:
-        return Fate("file write", become(page, on_its_way, True, dirty=False))
+        return Fate("file write", become(page, on_its_way, writing=True, dirty=False))
     if page.state.kind is Kind.SWAPCACHE:
-        return Fate("swap write", become(page, on_its_way, True, dirty=False))
+        return Fate("swap write", become(page, on_its_way, writing=True, dirty=False))
     if not slot:
         return Fate("no slot", become(page, Where.ACTIVE, referenced=True))
     page = become(page, kind=Kind.SWAPCACHE, referenced=False)
     if policy.starts_io:
-        return Fate("converted, written", become(page, on_its_way, True, dirty=False))
+        return Fate("converted, written", become(page, on_its_way, writing=True, dirty=False))
     return Fate("converted", page)
 
 
@@ -173,7 +171,7 @@ def try_to_swap_out(pte: Pte, page: Page, mapcount: int, policy: Rules) -> str:
 
 
 def faulted(page: Page, faults: int) -> Page:
-    """A page in memory after `faults` minor faults: one that was converted gives back its slot."""
+    """A page in memory after `faults` minor faults: swapcache gives back its slot, and is shared memory again."""
     if page.state.kind is Kind.SWAPCACHE:
         page = become(page, kind=Kind.SHM, dirty=True, referenced=False)
     return accessed(page, faults)

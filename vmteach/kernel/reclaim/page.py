@@ -18,18 +18,18 @@ class Name(Enum):
 class Kind(Name):
     """What a page belongs to."""
 
-    SHM = "shm"  # the page cache of the shared memory object
-    SWAPCACHE = "swapcache"
+    SHM = "shm"  # the page cache of the shared memory object; it has no place on a disk
+    SWAPCACHE = "swapcache"  # shared memory with a slot: a place on the swap disk, reserved or written
     FILE = "file"
-    ANON = "anon"  # no mapping
+    ANON = "anon"  # no mapping: nothing knows how to write it
 
 
 class Buffers(Name):
-    """Buffer heads on a page."""
+    """Buffer heads on a page: its blocks, for the disk's driver."""
 
     NONE = "none"
-    DROPPABLE = "droppable"
-    BUSY = "busy"
+    DROPPABLE = "droppable"  # the disk has what they say; they can go
+    BUSY = "busy"  # dirty, or under I/O
 
 
 class PageState(NamedTuple):
@@ -38,8 +38,8 @@ class PageState(NamedTuple):
     kind: Kind
     dirty: bool = False
     referenced: bool = False
-    pinned: bool = False
-    locked: bool = False
+    pinned: bool = False  # somebody beside its mapping and page tables holds it, and must not lose it
+    locked: bool = False  # somebody works on it just now
     buffers: Buffers = Buffers.NONE
     outside: bool = False  # its zone is not in the class that the request may use
 

@@ -65,7 +65,7 @@ def refill_quota(memory: Memory, need: int) -> int:
 
 
 def shrink_cache(memory: Memory, need: int) -> int:
-    """Scan the inactive list from its tail; every page that is not freed goes to its head. Pages still wanted."""
+    """Scan the inactive list from its tail; what cannot be freed goes to its head, as a rule. Pages still wanted."""
     lists, sysctls, fs = memory.lists, memory.setup.sysctls, memory.setup.fs
     if memory.rules.clean_pass:
         need = clean_pass(memory, need)
@@ -145,8 +145,8 @@ def keep(memory: Memory, tail: Tail, most: int, fate: Fate) -> int:
 
 def free(memory: Memory, tail: Tail, most: int, fate: Fate, **visits: int) -> int:
     """Free up to `most` pages; how many. The memory of a pinned one stays with who pinned it."""
-    free = 0 if tail.page.state.pinned else 1
-    return memory.step(tail, most, fate, memory.setup.costs.visit, free=free, frees=free, **visits)
+    counted = 0 if tail.page.state.pinned else 1
+    return memory.step(tail, most, fate, memory.setup.costs.visit, free=counted, frees=counted, **visits)
 
 
 def wait_on_page(memory: Memory, tail: Tail) -> int:
@@ -216,7 +216,7 @@ def free_some(memory: Memory) -> bool:
 
 
 def kswapd(memory: Memory) -> None:
-    """Free memory goes on growing to `band` pages above the watermark, or until a request frees nothing."""
+    """Make requests until free memory is `band` pages above the watermark, or one of them frees nothing."""
     setup = memory.setup
     while setup.band and memory.count["free"] <= setup.min + setup.band and try_to_free_pages(memory):
         pass

@@ -122,14 +122,14 @@ class Sprint(Ends):
         """Whether all of it is over before a second strikes, and only pages move that are not referenced."""
         refill = sum(plan.quotas)
         end = self._latest_end(plan.pieces) + refill * self.visit
-        return end < self.memory.next_second and (refill <= self.alike or self._can_refill(refill))
+        return end < self.memory.next_second and (refill <= self.active.alike or self.active.can_give(refill))
 
     def _begins_calm(self, plan: Plan) -> bool:
         """Whether only the last request may not be over before, but its refill is, and touches will change nothing."""
         m, refill = len(plan.quotas), sum(plan.quotas)
         end = self.memory.now + (refill + (m * self.need if m > 1 else 0)) * self.visit
         alone = self.memory.idle_touch and m == max(1, plan.gap)
-        return alone and end < self.memory.next_second and self._can_refill(refill)
+        return alone and end < self.memory.next_second and self.active.can_give(refill)
 
     def _quotas(self, m: int) -> list[int]:
         """Pages that each of the next `m` requests refills, if each frees a batch."""

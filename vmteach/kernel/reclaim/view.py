@@ -138,7 +138,8 @@ class Recorder:
         """The list as it is now."""
         queues = [lists.queues[name] for name in INACTIVE if lists.queues[name].length]
         visited = lists.count["visits"] + lists.count["clean_visits"]
-        if len(queues) != 1 or not self.tape.goes_on(queues[0], visited):
+        plain = not (lists.rules.anchored or lists.rules.rotate_written)  # else pages come and go elsewhere, too
+        if not plain or len(queues) != 1 or not self.tape.goes_on(queues[0], visited):
             self.tape = Tape(chain.from_iterable(queue.items for queue in queues), visited)
         start = self.tape.tail + visited
         tables = [(group.n, group.ptes.copy()) for group in lists.processes.ring]
