@@ -80,11 +80,11 @@ def outputs_of(*sources):
     return [[output.data["text/plain"] for output in cell.outputs] for cell in notebook.cells]
 
 
-def test_progress_in_a_notebook_stands_below_its_cell_and_goes_away():
+def test_progress_in_a_notebook_stands_below_its_cell_until_all_is_done():
     begun = ["from vmteach.figures.sweep import bar, sweep\nbar(0, 2)\nbar(1, 2)", "bar(0, 3)\nbar(2, 3)"]
     done = "sweep(abs, [1, 2], told=bar)"
     assert outputs_of(*begun, done) == [
         ["[############............] 1 of 2"],
         ["[################........] 2 of 3"],
-        ["", "{1: 1, 2: 2}"],
+        ["2 of 2 worked out", "{1: 1, 2: 2}"],
     ]

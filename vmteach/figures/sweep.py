@@ -63,13 +63,13 @@ def _finished(executor: Executor, tasks: "dict[Future[Found], Place]") -> "Itera
 
 
 def bar(done: int, of: int, what: str = "") -> None:
-    """A progress bar for `told`: in a notebook below the cell, until all is done; else on the error stream.
+    """A progress bar for `told`: in a notebook below the cell, and one line once all is done; else on the error stream.
 
     There it is drawn over itself on a terminal; elsewhere it is a line a `what`.
     """
     filled = WIDTH * done // max(of, 1)
     drawn = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done} of {of}  {what}".rstrip()
-    if _below_the_cell("" if done == of else drawn, anew=not done):
+    if _below_the_cell(f"{of} of {of} worked out" if done == of else drawn, anew=not done):
         return
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{drawn}" + "\n" * (done == of and not what))
