@@ -365,6 +365,5 @@ def test_requests_may_be_planned_beyond_the_end_of_the_list():
     ratio = Sysctls(vm_lru_balance_ratio=1)
     model = Reclaim(Setup(shm=0, inactive=(PageRun(0, 3, FILE),), batch=4, sysctls=ratio))
     sprint = Sprint(model, "copied", 0, lambda pages: None)
-    sprint.goal = 9
     sprint._load()
     assert [sprint._quotas(m) for m in (2, 3, 4)] == [[0] * m for m in (2, 3, 4)]
