@@ -216,6 +216,14 @@ def test_a_horizon_within_a_request_for_anonymous_memory():
         compare(Case(setup, Rules(), 700, True, horizon))
 
 
+def test_a_request_of_exactly_a_second_is_kept_as_a_wait_and_a_shorter_one_is_not():
+    model = Reclaim(Setup(shm=0, inactive=()))
+    model.now = SECOND
+    model.waited_since(0)
+    model.waited_since(1)
+    assert model.waits == [(0, SECOND)] and model.longest == SECOND
+
+
 def test_an_anchored_search_is_seen_as_it_goes_round():
     """What it has passed comes before what it has not, and both change places (found by a random search)."""
     file, shm = PageState(Kind.FILE), PageState(Kind.SHM, dirty=True)

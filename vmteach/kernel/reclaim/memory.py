@@ -222,6 +222,12 @@ class Memory:
         self.lists.complete(self.disk.settle(self.now))
         self.irregular()
 
+    def waited_since(self, began: int) -> None:
+        """Keep how long a request took that ends now: the longest of all, and each of a second or more."""
+        self.longest = max(self.longest, self.now - began)
+        if self.now - began >= SECOND:
+            self.waits.append((began, self.now))
+
     def wait_for_the_disk(self) -> None:
         """Sleep until the oldest write is done."""
         self.event = "waited", self.lists.flight.peek().first, 1

@@ -13,7 +13,6 @@ from vmteach.kernel.reclaim.fates import Fate, refilled, searched, try_to_swap_o
 from vmteach.kernel.reclaim.lists import ACTIVE, Tail
 from vmteach.kernel.reclaim.memory import Budget, Decision, Memory
 from vmteach.kernel.reclaim.page import Kind
-from vmteach.kernel.reclaim.setup import SECOND
 from vmteach.kernel.reclaim.walks import Walk
 
 
@@ -29,9 +28,7 @@ def try_to_free_pages(memory: Memory) -> int:
             break
         swap_out_unless_failed(memory)
     memory.count["requests"] += 1
-    memory.longest = max(memory.longest, memory.now - began)
-    if memory.now - began >= SECOND:
-        memory.waits.append((began, memory.now))
+    memory.waited_since(began)
     return memory.count["frees"] - frees
 
 
