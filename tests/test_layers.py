@@ -135,3 +135,21 @@ def test_no_function_is_longer_than_40_lines_and_no_class_than_250():
     assert {file.name: found for file in files if (found := too_long(file.read_text("utf-8")))} == {}
     assert too_long("def f():\n" + 40 * "    g()\n") == ["f: 41 lines"]
     assert too_long("class C:\n" + 250 * "    c = 1\n") == ["C: 251 lines"]
+
+
+def acts(source: str) -> list[str]:
+    """The statements of a module that do something when it is imported, and bind no name."""
+    body = ast.parse(source).body
+    kinds = (ast.Expr, ast.For, ast.While, ast.With)
+    return [ast.unparse(each) for each in body if isinstance(each, kinds) and not is_text(each)]
+
+
+def is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def test_a_program_does_nothing_when_the_tests_import_it():
+    """pytest imports scripts in two processes at once, and one wrote a notebook that the other read."""
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")]
+    assert {file.name: found for file in files if (found := acts(file.read_text("utf-8")))} == {}
+    assert acts("import json\npath = 1\nprint(path)\n") == ["print(path)"]
